@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// lb - what the worker (lb_svc.c) and the control thread (lb_conf.c, lb_state.c) of sluice-lb share.
+//
+// struct lb_snapshot is immutable once published (dataplane/core/publish.h). Slots and generations:
+// every server and service has a slot (24 bits) for its life and a generation (8 bits) that grows when
+// the slot is given to another; flows hold both, so a flow of a deleted server is seen as stale.
+// The slot map is kept beside the snapshot on disk, so that flows survive a restart.
+#pragma once
+
+#include <stdalign.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <rte_byteorder.h>
+
+#include "dataplane/ctl/msg.h"
+#include "dataplane/flow/flow.h"
+
+#define LB_SLOT_BITS  24
+#define LB_SLOT_MASK  ((UINT32_C(1) << LB_SLOT_BITS) - 1)
+#define LB_CHUNK      256 // servers and services lie in chunks that snapshots share
+#define LB_NONE       UINT32_MAX
+
+struct lb_server {
+	alignas(64) uint32_t ref; // slot | generation << 24; 0 generation never used: ref 0 = empty
+	uint8_t family; // 4 or 6
+	uint8_t takes_new; // enabled, weight > 0, not down
+	uint8_t alive;     // its flows go on (drain: yes; down with on-server-down reset: no)
+	uint8_t zero;
+	uint8_t addr[16];
+	rte_be16_t port;
+	uint16_t weight;
+	uint32_t pool; // index in lb_snapshot.pool
+	uint64_t id;
+};
+
+struct lb_local_address {
+	uint8_t family;
+	uint8_t addr[16];
+};
+
+struct lb_local_pool {
+	uint16_t port_min, port_max; // host order
+	uint32_t count4, count6;
+	struct lb_local_address *addr4, *addr6;
+};
+
+// Which server gets a new flow. pick() is called by workers with their own cursor for the pool.
+struct lb_pool;
+struct lb_scheduler {
+	const char *name;
+	// Returns a server slot ref, or LB_NONE. cursor: per worker and pool, starts at 0.
+	uint32_t (*pick)(const struct lb_pool *pool, uint32_t *cursor, uint32_t flow_hash);
+	// Build pool->data from the servers that take new flows. 0 or -ENOMEM. Thread: control
+	int (*build)(struct lb_pool *pool, const struct lb_server *const *servers, uint32_t count);
+	void (*fini)(struct lb_pool *pool);
+};
+
+struct lb_pool {
+	const struct lb_scheduler *scheduler;
+	void *data;       // the scheduler's, immutable
+	uint32_t available; // servers that take new flows
+	uint32_t cursor;  // index of this pool's cursor in each worker's cursor array
+	uint8_t on_down;  // enum ctl_on_down
+	uint64_t id;
+};
+
+struct lb_service {
+	uint32_t ref; // slot | generation << 24
+	uint8_t family;
+	uint8_t proto;
+	uint8_t enabled;
+	uint8_t zero;
+	uint16_t context;
+	rte_be16_t port;
+	uint8_t addr[16];
+	const struct lb_pool *pool;
+	const struct lb_local_pool *local;
+	uint64_t id;
+};
+
+struct lb_snapshot {
+	uint64_t version;
+	uint32_t timeout[FLOW_STATE_COUNT]; // clock ticks
+	uint32_t quiet_until;               // clock ticks: stray packets are dropped silently till then
+	// services by (context, proto, address, port): open addressing, power of two, at most half full
+	uint32_t service_mask;
+	const struct lb_service **service_hash;
+	uint32_t service_chunks, server_chunks;
+	const struct lb_service *const **service; // [chunk][slot % LB_CHUNK], NULL = empty
+	const struct lb_server **server;          // [chunk] -> LB_CHUNK servers, ref 0 = empty
+	uint32_t local_mask; // local addresses, same kind of hash: is this address one of ours?
+	const struct lb_local_address **local_hash;
+};
+
+struct lb_counters { // per worker, per service and per server, by slot
+	alignas(64) uint64_t new_flows;
+	uint64_t ended_flows; // active = new + taken over - ended
+	uint64_t refused;
+	uint64_t packets[2]; // by enum flow_dir
+	uint64_t bytes[2];
+	uint64_t taken;
+};
+
+static inline const struct lb_server *lb_server_get(const struct lb_snapshot *s, uint32_t ref)
+{
+	uint32_t slot = ref & LB_SLOT_MASK;
+	const struct lb_server *v;
+
+	if (slot / LB_CHUNK >= s->server_chunks)
+		return NULL;
+	v = &s->server[slot / LB_CHUNK][slot % LB_CHUNK];
+	return v->ref == ref ? v : NULL;
+}
+
+// ---- lb_svc.c: the worker's side -------------------------------------------------------------
+
+struct lb_worker; // per-worker state: flow table, cursors, counters, burst scratch
+
+struct lb_worker_conf {
+	struct flow_conf flow;
+	unsigned index;
+};
+
+// Make worker state and open its flow table. Errors: those of flow_table_open. Thread: init|control
+struct publish;
+int lb_worker_create(const struct lb_worker_conf *conf, const struct publish *snapshot,
+		     struct lb_worker **out, uint32_t *taken);
+void lb_worker_destroy(struct lb_worker *lw);
+
+// Make room for counters and cursors of slots and pools up to these (control, before a snapshot with
+// them is published; old arrays are retired by RCU). 0 or -ENOMEM.
+int lb_worker_reserve(struct lb_worker *lw, uint32_t servers, uint32_t services, uint32_t cursors);
+
+// Source for worker_set_sources: one RX queue (arg = struct lb_rx *).
+struct lb_rx {
+	struct lb_worker *lw;
+	const struct port *port;
+	uint16_t queue;
+};
+struct worker;
+unsigned lb_rx_poll(struct worker *w, void *arg);
+// Source: ageing (arg = struct lb_worker *).
+unsigned lb_age_poll(struct worker *w, void *arg);
+
+// Counters by slot; NULL when the slot has none. Thread: control (values may be a burst old)
+const struct lb_counters *lb_worker_server_counters(const struct lb_worker *lw, uint32_t slot);
+const struct lb_counters *lb_worker_service_counters(const struct lb_worker *lw, uint32_t slot);
+
+struct lb_flow_info { // a copy for operators
+	uint8_t family, proto, state;
+	uint8_t client[16], service[16], local[16], server[16];
+	rte_be16_t client_port, service_port, local_port, server_port;
+	uint16_t context;
+	uint32_t server_ref, service_ref;
+	uint32_t idle_ticks, age_ticks;
+	uint64_t packets[2], bytes[2];
+	uint16_t nexthop[2];
+};
+// Walk the live flows; emit returns false to stop. Thread: control
+void lb_worker_flows(const struct lb_worker *lw, bool (*emit)(void *ctx, const struct lb_flow_info *f), void *ctx);
+uint32_t lb_worker_flow_count(const struct lb_worker *lw);

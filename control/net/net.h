@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// net - the module of network services: turns a change of ietf-interfaces, sluice-port and sluice-lb
+// into records of dataplane/ctl/msg.h for each app instance, and sends them over control/link.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct event_base;
+struct lyd_node;
+struct ly_ctx;
+struct txn_module;
+
+struct net_conf {
+	struct event_base *base;
+	const struct ly_ctx *ctx;
+	const char *run_dir;
+	uint8_t datastore[16];
+};
+
+// Start with the running tree as loaded (borrowed until the next change is committed); links to the
+// apps it names are opened and resynchronised. Returns 0 or negative errno.
+int net_init(const struct net_conf *conf, const struct lyd_node *running, uint64_t version);
+void net_fini(void);
+
+const struct txn_module *net_module(void);
+
+// For the RPC methods `state` and `app-query`.
+struct net_app_state {
+	char instance[64];
+	bool connected;
+	uint64_t applied, intended;
+	char error_path[512]; // "" if none
+	char error_message[512];
+};
+size_t net_apps(struct net_app_state *out, size_t max);
+
+// Ask an app; done(arg, rc, json): rc 0 and its answer, or a negative errno (-ENOTCONN, -ETIMEDOUT,
+// -ENOENT, -EINVAL). json is borrowed for the call.
+void net_query(const char *instance, const char *name, const char *args,
+	       void (*done)(void *arg, int rc, const char *json, size_t size), void *arg);

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// port - the ports of this app: bring-up, RX queues, kernel view, life cycle. With dataplane/out the
+// only place that calls rte_eth_*.
+//
+// A port has an index of ours (0 .. PORT_MAX - 1), stable for its life, in mbuf->port of every packet
+// received (not DPDK's port id). AF_XDP ports carry our steering program (kmod/) and the guard
+// (guard.h); VLAN views and TAP shadows are ports of kind TAP that belong to their parent.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <rte_ether.h>
+
+#include "dataplane/ctl/msg.h"
+
+#define PORT_MAX       64
+#define PORT_QUEUE_MAX 16
+#define PORT_NONE      UINT16_MAX
+#define PORT_BURST     32
+
+struct rte_mbuf;
+
+enum port_view {
+	PORT_VIEW_NONE = 0,   // point-to-point: nobody else hears these packets
+	PORT_VIEW_XDP = 1,    // the kernel interface itself; our program passes what is not ours
+	PORT_VIEW_SHADOW = 2, // TAP `shadow`: punted packets are sent there
+};
+
+struct port_vlan {
+	uint16_t vid;
+	uint16_t shadow; // index of the TAP port
+};
+
+// Everything a worker may know of a port; written before the port is published, then constant,
+// but for `up`.
+struct port {
+	uint16_t index;
+	uint16_t rte_id;
+	uint16_t queues;
+	uint16_t context;
+	uint16_t mtu;
+	uint8_t kind; // enum ctl_port_kind
+	uint8_t view; // enum port_view
+	uint16_t shadow; // PORT_VIEW_SHADOW: index of the TAP; PORT_NONE
+	uint16_t parent; // this port is the TAP of `parent`; PORT_NONE
+	uint16_t parent_vlan; // and of this VLAN there, 0 = untagged
+	struct rte_ether_addr mac;
+	struct rte_ether_addr peer_mac; // point-to-point kinds
+	bool point_to_point; // all packets go to peer_mac: no ARP, no ND
+	bool tx_ip_cksum, tx_l4_cksum, rx_ip_cksum, rx_l4_cksum, vlan_offload;
+	int ifindex; // of the kernel's view (AF_XDP: the interface, TAP: the TAP), 0 = none
+	unsigned vlan_count;
+	struct port_vlan vlan[16];
+	uint64_t id; // record id
+	char name[CTL_NAME];
+	char device[32];
+	_Atomic bool up; // control: rw
+};
+
+struct port_error {
+	uint16_t tag; // enum ctl_error_tag
+	char field[40];
+	char message[256];
+};
+
+// Bring a port up whole (device, queues, steering program, guard table, sockets' fds), with the VLAN
+// TAPs given. Nothing is polled yet.
+// Returns: 0 and *out. Errors, with *err filled for the operator:
+//   -ENODEV  no such device      -EBUSY  owned by another process, or a foreign XDP program is attached
+//   -EINVAL  parameters          -ENOMEM buffers              -EIO anything else, said in *err
+// Thread: control (prepare)
+int port_open(const struct ctl_port *conf, const struct ctl_vlan *vlans, unsigned vlan_count,
+	      struct port **out, struct port_error *err);
+
+// Give a port up for good: program detached with the guard in place, TAPs removed. The caller has
+// taken it out of all sources and waited for quiescence. Thread: control
+void port_close(struct port *p);
+
+// Planned stop or restart: nothing is closed or detached, packets to our services fall silent until
+// the next start. Thread: control, last call before _exit
+void port_leave_all(void);
+
+struct port *port_get(uint16_t index); // NULL if none. Thread: any
+struct port *port_by_ifindex(int ifindex); // Thread: control
+
+// fd on which poll() tells that this queue has packets, -1 if the driver gives none. Thread: any
+int port_queue_fd(const struct port *p, uint16_t queue);
+
+// Receive a burst; sets mbuf->port to our index. Thread: owner worker of the queue
+uint16_t port_rx(const struct port *p, uint16_t queue, struct rte_mbuf **pkts, uint16_t n);
+
+// What the steering programs take and what the guard keeps from the kernel while we are down.
+// The set is replaced whole; unchanged entries are never out of the maps meanwhile.
+struct port_steer {
+	struct ctl_addr addr;
+	uint16_t port; // network order; 0: every port (local addresses)
+	uint8_t proto; // IPPROTO_TCP, IPPROTO_UDP; ICMP echo to a service address is taken with it
+	uint8_t local; // 1: a FULLNAT local address (TCP and UDP, ports port_min .. port_max)
+	uint16_t port_min, port_max; // host order
+	uint16_t context;
+};
+// Also puts the addresses on the kernel's views with our protocol number (addr.h), so that ARP and ND
+// are answered; foreign addresses are never touched.
+// Errors: -ENOSPC map full, -EIO. Thread: control
+int port_steer_set(const struct port_steer *set, unsigned count, struct port_error *err);
+
+struct port_counters {
+	uint64_t xdp_seen, xdp_passed, xdp_redirected, xdp_dropped; // AF_XDP only
+	uint64_t rx_packets, rx_bytes, rx_missed, rx_errors;
+	uint64_t tx_packets, tx_bytes, tx_errors;
+	uint32_t rx_depth;
+};
+// Thread: control
+void port_counters(const struct port *p, struct port_counters *out);
+
+// Interface went away or came (RTM_DELLINK/NEWLINK): mark down, recover an AF_XDP port when its device
+// is back. changed() is called when the source set must be rebuilt. Thread: control
+struct loop;
+int port_watch(struct loop *l, void (*changed)(struct port *p, void *arg), void *arg);
+
+// One-shot give-up of what earlier runs of this instance left: programs, guard, addresses
+// (sluice-lb --detach). Thread: init
+int port_detach_left(const char *instance);

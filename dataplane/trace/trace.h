@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// trace - capture to pcapng and per-packet trace, written by this process itself.
+//
+// Off by default: one relaxed load and a not-taken branch per burst. When on, the worker copies the
+// packets that match the filter (cut to TRACE_SNAP bytes) with the verdict they got into a
+// single-producer ring; the control thread writes the file. A full ring is counted, never waited for.
+#pragma once
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "dataplane/core/drop.h"
+#include "dataplane/core/worker.h"
+
+#define TRACE_SNAP 256
+
+struct loop;
+struct rte_mbuf;
+
+extern _Atomic uint32_t trace_on; // bit 0: capture, bit 1: trace
+
+static inline bool trace_enabled(void)
+{
+	return __builtin_expect(atomic_load_explicit(&trace_on, memory_order_relaxed) != 0, 0);
+}
+
+// Stages a packet passed, recorded in order.
+enum trace_stage {
+	TRACE_RX = 1,
+	TRACE_PARSE = 2,
+	TRACE_FLOW_HIT = 3,
+	TRACE_FLOW_NEW = 4,
+	TRACE_SERVICE = 5,
+	TRACE_FORWARD = 6,
+	TRACE_ANSWER = 7,
+	TRACE_PUNT = 8,
+	TRACE_HOLD = 9,
+	TRACE_DROP = 10, // detail = enum drop_reason
+};
+
+// Note that the packet passed a stage. Call only if trace_enabled(). Thread: owner worker
+void trace_note(struct worker *w, const struct rte_mbuf *m, enum trace_stage stage, uint32_t detail);
+
+int trace_init(struct loop *l); // Thread: init
+
+// filter: pcap-filter(7) text, compiled by libpcap for Ethernet and run on workers as BPF.
+// Errors: -EINVAL bad filter or file name, -EBUSY one runs already, -EIO. Thread: control
+int trace_capture_start(const char *file, const char *filter, uint64_t limit, char *err, unsigned err_size);
+uint64_t trace_capture_stop(void); // packets written
+// One-line JSON objects of the traced packets so far, malloc'ed array text. Thread: control
+int trace_packets_start(const char *filter, unsigned limit, char *err, unsigned err_size);
+char *trace_packets_take(void);
