@@ -17,16 +17,16 @@
 #include "dataplane/ctl/msg.h"
 #include "dataplane/flow/flow.h"
 
-#define LB_SLOT_BITS  24
-#define LB_SLOT_MASK  ((UINT32_C(1) << LB_SLOT_BITS) - 1)
-#define LB_CHUNK      256 // servers and services lie in chunks that snapshots share
-#define LB_NONE       UINT32_MAX
+#define LB_SLOT_BITS 24
+#define LB_SLOT_MASK ((UINT32_C(1) << LB_SLOT_BITS) - 1)
+#define LB_CHUNK     256 // servers and services lie in chunks that snapshots share
+#define LB_NONE      UINT32_MAX
 
 struct lb_server {
 	alignas(64) uint32_t ref; // slot | generation << 24; 0 generation never used: ref 0 = empty
-	uint8_t family; // 4 or 6
-	uint8_t takes_new; // enabled, weight > 0, not down
-	uint8_t alive;     // its flows go on (drain: yes; down with on-server-down reset: no)
+	uint8_t family;           // 4 or 6
+	uint8_t takes_new;        // enabled, weight > 0, not down
+	uint8_t alive; // its flows go on (drain: yes; down with on-server-down reset: no)
 	uint8_t zero;
 	uint8_t addr[16];
 	rte_be16_t port;
@@ -38,6 +38,18 @@ struct lb_server {
 struct lb_local_address {
 	uint8_t family;
 	uint8_t addr[16];
+};
+
+// An address of ours: services (echo is answered, fragments are refused) and FULLNAT local addresses
+// (packets without a flow are never given to the kernel).
+enum lb_own_kind { LB_OWN_SERVICE = 1 << 0, LB_OWN_LOCAL = 1 << 1 };
+
+struct lb_own_address {
+	uint8_t family;
+	uint8_t kind; // enum lb_own_kind, both where an address is both
+	uint16_t
+		context; // LB_OWN_SERVICE: of the service; LB_OWN_LOCAL: ignored, holds in every context
+	uint8_t addr[16]; // IPv4 in the first four, the rest zero
 };
 
 struct lb_local_pool {
@@ -59,10 +71,10 @@ struct lb_scheduler {
 
 struct lb_pool {
 	const struct lb_scheduler *scheduler;
-	void *data;       // the scheduler's, immutable
+	void *data;         // the scheduler's, immutable
 	uint32_t available; // servers that take new flows
-	uint32_t cursor;  // index of this pool's cursor in each worker's cursor array
-	uint8_t on_down;  // enum ctl_on_down
+	uint32_t cursor;    // index of this pool's cursor in each worker's cursor array
+	uint8_t on_down;    // enum ctl_on_down
 	uint64_t id;
 };
 
@@ -82,17 +94,51 @@ struct lb_service {
 
 struct lb_snapshot {
 	uint64_t version;
+	uint64_t
+		serial; // grows with every snapshot published, those for a verdict included; never 0
 	uint32_t timeout[FLOW_STATE_COUNT]; // clock ticks
-	uint32_t quiet_until;               // clock ticks: stray packets are dropped silently till then
-	// services by (context, proto, address, port): open addressing, power of two, at most half full
+	uint32_t quiet_until; // clock ticks: stray packets are dropped silently till then
+	// services by lb_service_hash(): open addressing with linear probing, power of two, at most half
+	// full, NULL = empty. Services that are not enabled are in it too: they are refused by name.
 	uint32_t service_mask;
 	const struct lb_service **service_hash;
 	uint32_t service_chunks, server_chunks;
 	const struct lb_service *const **service; // [chunk][slot % LB_CHUNK], NULL = empty
 	const struct lb_server **server;          // [chunk] -> LB_CHUNK servers, ref 0 = empty
-	uint32_t local_mask; // local addresses, same kind of hash: is this address one of ours?
-	const struct lb_local_address **local_hash;
+	uint32_t
+		own_mask; // addresses of ours by lb_own_hash(), same kind of hash, one entry an address
+	const struct lb_own_address **own_hash;
 };
+
+// Hashes of the two tables above; mask by service_mask or own_mask. addr: 16 bytes, IPv4 in the first
+// four and the rest zero. The context is no part of lb_own_hash: entries of several contexts follow
+// one another by probing.
+static inline uint32_t lb_hash_mix(uint64_t v)
+{
+	v ^= v >> 32;
+	v *= UINT64_C(0x9e3779b97f4a7c15);
+	v ^= v >> 29;
+	return (uint32_t)(v ^ (v >> 32));
+}
+
+static inline uint32_t lb_own_hash(const uint8_t addr[16])
+{
+	uint64_t w[2];
+
+	__builtin_memcpy(w, addr, 16);
+	return lb_hash_mix(w[0] * UINT64_C(0xff51afd7ed558ccd) + w[1]);
+}
+
+static inline uint32_t lb_service_hash(uint16_t context, uint8_t proto, const uint8_t addr[16],
+				       rte_be16_t port)
+{
+	return lb_hash_mix(((uint64_t)lb_own_hash(addr) << 32) ^ ((uint64_t)context << 24) ^
+			   ((uint64_t)proto << 16) ^ port);
+}
+
+// What lb_conf.c makes sure of when it builds: a pool's servers that take new flows are of the family of every
+// service that uses it, or the other family's pick is refused (no-server); local pools of a service have
+// an address of its family; server[chunk] and service[chunk] are never NULL.
 
 struct lb_counters { // per worker, per service and per server, by slot
 	alignas(64) uint64_t new_flows;
@@ -159,5 +205,6 @@ struct lb_flow_info { // a copy for operators
 	uint16_t nexthop[2];
 };
 // Walk the live flows; emit returns false to stop. Thread: control
-void lb_worker_flows(const struct lb_worker *lw, bool (*emit)(void *ctx, const struct lb_flow_info *f), void *ctx);
+void lb_worker_flows(const struct lb_worker *lw,
+		     bool (*emit)(void *ctx, const struct lb_flow_info *f), void *ctx);
 uint32_t lb_worker_flow_count(const struct lb_worker *lw);
