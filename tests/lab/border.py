@@ -11,7 +11,7 @@ import json
 import os
 import pathlib
 
-from lab import BUILD, NETCONFD_UID, ROOT, SLUICE_UID, Lab, LabError, program, wait_for
+from lab import BUILD, NETCONFD_UID, ROOT, SLUICE_UID, Lab, LabError, program, run, wait_for
 from rpc_client import RpcClient
 
 VIP4, VIP6 = "10.10.0.100", "fd10::100"
@@ -155,10 +155,47 @@ class Border(Lab):
         self.start_lb()
         self.start_sluiced()
         self.start_checkd()
-        wait_for("link between sluiced and sluice-lb", lambda: self.app_state_or_none() is not False)
 
-    def app_state_or_none(self):
-        return True
+    def supervise(self):
+        """All daemons under runit, from the one list of services (config/service)."""
+        bindir, svdir = self.base / "bin", self.base / "service"
+        bindir.mkdir()
+        names = ("sluiced", "sluice-lb", "sluice-checkd", "sluice-netconfd")
+        for name in names:
+            (bindir / name).symlink_to(program(name))
+        edit = (f"s/-user sluice-netconfd/-user {NETCONFD_UID}/g; s/-user sluice\\b/-user {SLUICE_UID}/g;"
+                f"s/^sluice-netconfd/& --listen 0.0.0.0/")
+        if not free_hugepages():
+            edit += "; s/^sluice-lb/& --no-huge/"
+        run([ROOT / "config" / "service" / "generate.sh", "runit", svdir, bindir, self.base, edit])
+        self.runsvdir = self.border.start("runsvdir", "runsvdir", svdir, env=sluice_env())
+        for name in names:
+            wait_for(f"{name} under runit", lambda n=name: self.daemon_pid(n))
+        wait_for("socket of sluiced", self.rpc_ready)
+        wait_for("control link of sluice-lb", lambda: (self.base / "run" / "lb.ctl").exists())
+        wait_for("NETCONF port", lambda: self.border.listening(NETCONF_PORT))
+
+    def daemon_pid(self, name):
+        """Process id of a supervised daemon; 0 while it is down."""
+        try:
+            return int((self.base / "service" / name / "supervise" / "pid").read_text() or 0)
+        except (FileNotFoundError, ValueError):
+            return 0
+
+    def kill9(self, name):
+        """SIGKILL a supervised daemon; returns its pid. runit starts it again."""
+        pid = self.daemon_pid(name)
+        if not pid:
+            raise LabError(f"{name} is not running")
+        os.kill(pid, 9)
+        return pid
+
+    def hold_down(self, name):
+        """Stop a supervised daemon until release()."""
+        self.border.run("sv", "force-stop", self.base / "service" / name)
+
+    def release(self, name):
+        self.border.run("sv", "up", self.base / "service" / name)
 
     def rpc(self):
         return RpcClient(str(self.base / "run" / "sluiced.sock"))

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""kill -9 of each process under 1,000 connections and configuration changes (N2).
+
+No client sees a reset, service is back within a second, the datastore is the old or the new one, whole.
+"""
+import json
+import threading
+import time
+
+import pytest
+from border import VIP4, VIP6, Border
+from clients import Crowd, Probe
+from lab import LabError, wait_for
+from rpc_client import RpcError
+
+CONNECTIONS = 1000
+WATCH_S = 60
+
+
+class Changes:
+    """Commits one weight after another in a thread; remembers what was asked and what was acknowledged."""
+
+    def __init__(self, lab):
+        self.lab, self.asked, self.acked, self.stopped = lab, [], [], False
+        self.thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stopped = True
+        self.thread.join(30)
+
+    def _run(self):
+        weight = 0
+        while not self.stopped:
+            weight = weight % 200 + 1
+            config = {"sluice-lb:load-balancers": {"load-balancer": [{"name": "lb", "pools": {"pool": [
+                {"name": "web4", "servers": {"server": [{"name": "s1", "weight": weight},
+                                                        {"name": "s2", "weight": weight}]}}]}}]}}
+            try:
+                with self.lab.rpc() as c:
+                    c.call("discard")
+                    c.call("edit-config", config=config)
+                    self.asked.append(weight)
+                    c.call("commit")
+                    self.acked.append(weight)
+            except (OSError, RpcError):
+                pass
+            time.sleep(0.05)
+
+
+def whole(lab, changes):
+    """Running holds one of the weights asked for, the same at both servers, and not older than acknowledged."""
+    with lab.rpc() as c:
+        config = c.call("get-config", source="running")["config"]
+    pools = config["sluice-lb:load-balancers"]["load-balancer"][0]["pools"]["pool"]
+    servers = {s["name"]: s.get("weight", 1) for s in next(p for p in pools if p["name"] == "web4")["servers"]["server"]}
+    assert servers["s1"] == servers["s2"], "half a transaction"
+    return servers["s1"]
+
+
+@pytest.fixture(scope="module")
+def lab():
+    with Border(servers=3, capture=False) as lab:
+        lab.serve_http()
+        lab.supervise()
+        lab.configure(lab.config())
+        for s in lab.servers:
+            lab.wait_health(f"web4/{s.name}", "up")
+            lab.wait_health(f"web6/{s.name}", "up")
+        lab.resets = lab.client.start("resets", "tcpdump", "-i", "eth0", "-n", "-l", "-U", "-Q", "in",
+                                      "(tcp[13] & 4 != 0) or (ip6 and ip6[53] & 4 != 0)")
+        lab.crowd = Crowd(lab.client, [f"{VIP4}:80", f"[{VIP6}]:80"], CONNECTIONS)
+        lab.crowd.wait_all()
+        yield lab
+
+
+def resets_seen(lab):
+    return [line for line in lab.resets.text().split("\n") if " Flags [R" in line]
+
+
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("name", ["sluiced", "sluice-checkd", "sluice-netconfd", "sluice-lb"])
+def test_kill(lab, name, request):
+    rounds = request.config.getoption("--rounds")
+    gaps = []
+    with Changes(lab) as changes, Probe(lab.client, VIP4) as probe:
+        wait_for("a first commit", lambda: changes.acked, 20)
+        for i in range(rounds):
+            time.sleep(1.2 + 0.037 * (i % 7))  # runit waits when a service lives less than a second
+            acked = len(changes.acked)
+            start = time.monotonic()
+            old = lab.kill9(name)
+            wait_for(f"{name} is back", lambda: lab.daemon_pid(name) not in (0, old), 5)
+            wait_for("a later connection", lambda: any(a[2] and a[0] > start for a in probe.attempts), 10)
+            if name == "sluice-lb":
+                time.sleep(1.0)
+                gaps.append(probe.longest_gap(start))
+            wait_for("commits go on", lambda: len(changes.acked) > acked, 20)
+        errors = probe.errors()
+    weight = whole(lab, changes)
+    assert weight in changes.asked
+    assert changes.asked.index(changes.acked[-1]) <= len(changes.asked) - 1
+    assert not errors, errors[:5]
+    assert not resets_seen(lab), resets_seen(lab)[:5]
+    if gaps:
+        gaps.sort()
+        print(f"kill -9 of {name}: {rounds} rounds, serving again after median {gaps[len(gaps) // 2] * 1000:.0f} ms, "
+              f"longest {gaps[-1] * 1000:.0f} ms")
+        assert gaps[-1] <= 1.0, gaps
+    lost = lab.crowd.lost()
+    assert not any(lost.values()), lost
+
+
+@pytest.mark.timeout(300)
+def test_connections_go_on_for_a_minute_after_the_last_kill(lab):
+    lab.kill9("sluice-lb")
+    since = time.monotonic()
+    time.sleep(WATCH_S)
+    stats = lab.crowd.stats()
+    went_on = lab.crowd.went_on(since + 2)
+    print(f"{went_on} of {CONNECTIONS} connections went on, {stats['answers']} answers in all; "
+          f"{json.dumps(lab.crowd.lost())}")
+    assert not any(lab.crowd.lost().values())
+    assert went_on == CONNECTIONS
+    assert not resets_seen(lab)
+
+
+def test_the_balancer_comes_back_with_sluiced_dead(lab):
+    lab.hold_down("sluiced")
+    try:
+        with Probe(lab.client, VIP6) as probe:
+            time.sleep(0.5)
+            start = time.monotonic()
+            lab.kill9("sluice-lb")
+            wait_for("service again", lambda: any(a[2] and a[0] > start for a in probe.attempts), 10)
+            time.sleep(1)
+            gap = probe.longest_gap(start)
+        print(f"serving again {gap * 1000:.0f} ms after kill -9, with sluiced dead")
+        assert gap <= 1.0
+        with pytest.raises((OSError, LabError)):
+            lab.configure(lab.config())
+    finally:
+        lab.release("sluiced")
+        wait_for("sluiced", lab.rpc_ready)
+    assert not any(lab.crowd.lost().values())
