@@ -52,6 +52,7 @@ struct worker_counters {
 	uint64_t held; // gauge: packets that wait for a neighbour now
 	uint64_t handed_over; // gave to another worker (counted as received there)
 	uint64_t made;
+	uint64_t made_lost; // made, but could not be sent
 	uint64_t dropped[DROP_COUNT]; // index 0 unused
 };
 

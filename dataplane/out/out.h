@@ -4,7 +4,7 @@
 // neighbours, per-port TX buffers, answers, punts and the freeing of drops.
 //
 // route.c and neigh.c are filled by mirror.c (netlink, control thread) and published whole as one
-// struct out_view; tx.c is the worker's side.
+// struct out_view (view.h); tx.c is the worker's side.
 #pragma once
 
 #include <stdbool.h>
@@ -15,59 +15,32 @@
 
 #include "dataplane/core/drop.h"
 #include "dataplane/core/worker.h"
+#include "dataplane/out/tx.h"
+#include "dataplane/out/view.h"
 #include "dataplane/parse/parse.h"
 #include "dataplane/port/port.h"
 
-enum nexthop_state { NEXTHOP_NONE = 0, NEXTHOP_RESOLVED = 1, NEXTHOP_PENDING = 2, NEXTHOP_FAILED = 3 };
-
-// Index 0 is never a next hop. Indices are stable while the (port, vlan, gateway) is in use.
-struct nexthop {
-	struct rte_ether_addr dmac;
-	struct rte_ether_addr smac;
-	uint16_t port; // index
-	uint16_t vlan; // 0: untagged
-	uint16_t mtu;
-	uint8_t state; // enum nexthop_state
-	uint8_t family;
-	uint8_t addr[16];
-};
-_Static_assert(sizeof(struct nexthop) <= 64, "one line");
-
-struct out_view; // routes + next hops, immutable
 struct loop;
 
 // Start the mirror on the loop: dump, then follow links, addresses, routes and neighbours of the
 // namespace. Point-to-point ports add their prefixes by out_prefix_set().
-// Errors: -EPERM, -EIO. Thread: init
+// Call after worker_init(). Errors: -ENOMEM, -EPERM, -EIO. Thread: init
 int out_init(struct loop *l);
 void out_fini(void);
 int out_prefix_set(const struct ctl_prefix *prefixes, unsigned count); // Thread: control
 void out_ports_changed(void); // ports were opened or closed. Thread: control
 
-// The view in force; good until the worker's next quiescent state. Never NULL after out_init.
-const struct out_view *out_view_get(void); // Thread: any worker
-
-// Counts up whenever any route or next hop changed: cached indices are then looked up again.
-uint16_t out_view_generation(const struct out_view *v);
-
-// Longest match. addr: network order, 4 or 16 bytes. Returns the next hop's index, 0: no route.
-// Thread: any worker
-uint16_t out_route(const struct out_view *v, uint16_t context, uint8_t family, const void *addr);
-const struct nexthop *out_nexthop(const struct out_view *v, uint16_t index); // NULL if gone
-
-// True if addr is one of the kernel's own addresses (not ours). Thread: any worker
-bool out_kernel_address(const struct out_view *v, uint8_t family, const void *addr);
-
 // ---- the worker's side: each packet goes to exactly one of these and is counted there ----------
 
-// Send to a next hop: writes the Ethernet header (and tag) before l3_off, adds to the port's TX buffer.
-// Pending next hop: held (bounded per next hop and in all) until it resolves or 1 s has passed.
-void out_forward(struct worker *w, struct rte_mbuf *m, const struct parse_info *pi, uint16_t nexthop);
+// out_forward(w, m, pi, nexthop): tx.h, inline. nexthop 0 is dropped as NO_ROUTE.
 
-// Send back on the port it came from, addresses already turned round by answer.c.
+// Send back on the port it came from, addresses already turned round by answer.c. A tag that the NIC
+// took off is put back.
 void out_answer(struct worker *w, struct rte_mbuf *m);
 
-// A packet we made ourselves (reset of a dead server's flow): routed like out_forward, counted `made`.
+// A packet we made ourselves (reset of a dead server's flow): an IPv4 or IPv6 packet with 14 bytes of
+// Ethernet header before it, ether type set; sent like out_forward. Counted `made` once sent, `made_lost`
+// otherwise: it stands outside the sum.
 void out_made(struct worker *w, struct rte_mbuf *m, uint16_t nexthop);
 
 // Give to the kernel through the shadow TAP of its port (policed: ARP/ND first); dropped if the port
@@ -76,14 +49,19 @@ void out_punt(struct worker *w, struct rte_mbuf *m, const struct parse_info *pi)
 
 void out_drop(struct worker *w, struct rte_mbuf *m, enum drop_reason reason);
 
-// Packet that came from the kernel's TAP: tag and send on the parent port.
+// Packet that came from the kernel's TAP: tag and send on the parent port. Counted `forwarded` (so the
+// caller has counted it as received).
 void out_from_kernel(struct worker *w, struct rte_mbuf *m, const struct port *tap);
 
 // Send all buffers. Once per turn. Thread: owner worker
 void out_flush(struct worker *w);
 
-// Source for worker_set_sources: hold queues' deadline and wake-up. Thread: owner worker
+// Source for worker_set_sources: hold queues' deadline and wake-up; arg is not used.
+// Thread: owner worker
 unsigned out_poll(struct worker *w, void *arg);
+
+// fd for that source: readable when a next hop that packets wait for has resolved. Thread: any
+int out_poll_fd(unsigned worker);
 
 // ---- answer.c: turn a request into its answer in place; false: not possible (caller drops) ------
 
