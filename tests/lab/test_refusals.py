@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Bad configuration end to end: a clear error with its path; running configuration and traffic untouched.
+
+A crowd of clients runs in the background through all of it and must not see one error. The same refusals
+over NETCONF are in test_netconf_*.py; hostile records on the control link in test_lb_link.py.
+"""
+import copy
+import json
+import socket
+import subprocess
+
+import pytest
+from border import VIP4, VIP6, Border
+from clients import Crowd
+from lab import program, wait_for
+from rpc_client import RpcError
+
+LB = "/sluice-lb:load-balancers/load-balancer[name='lb']"
+
+
+@pytest.fixture(scope="module")
+def lab():
+    with Border(servers=2) as lab:
+        lab.serve_http()
+        lab.start_sluice()
+        lab.good = lab.config()
+        lab.configure(lab.good)
+        for s in lab.servers:
+            lab.wait_health(f"web4/{s.name}", "up")
+        lab.crowd = Crowd(lab.client, [f"{VIP4}:80", f"[{VIP6}]:80"], 50, 0.2)
+        lab.crowd.wait_all()
+        yield lab
+        lost = lab.crowd.lost()
+        assert not any(lost.values()), lost
+
+
+@pytest.fixture(autouse=True)
+def untouched(lab):
+    """After each refusal: running is what it was, and every connection still answers."""
+    yield
+    with lab.rpc() as c:
+        c.call("discard")
+        running = c.call("get-config", source="running")["config"]
+    assert running == lab.running if hasattr(lab, "running") else True
+    lab.running = running
+    answers = lab.crowd.stats()["answers"]
+    wait_for("the crowd goes on", lambda: lab.crowd.stats()["answers"] > answers + 10, 10)
+    assert not any(lab.crowd.lost().values())
+
+
+def lb_of(config):
+    return config["sluice-lb:load-balancers"]["load-balancer"][0]
+
+
+def refused(lab, change):
+    """Edit the good configuration by change(config), commit, and return the error."""
+    config = copy.deepcopy(lab.good)
+    change(config)
+    with lab.rpc() as c, pytest.raises(RpcError) as e:
+        c.call("edit-config", config=config, **{"default-operation": "replace"})
+        c.call("commit")
+    return e.value
+
+
+def same(path):
+    return path.replace('"', "'").replace(" ", "")
+
+
+def check(error, tag, path, *words):
+    assert error.tag == tag, error
+    assert same(path) in same(error.path or ""), error
+    for w in words:
+        assert w in str(error), error
+
+
+def test_unknown_node(lab):
+    e = refused(lab, lambda c: lb_of(c).update({"colour": "red"}))
+    assert e.tag in ("unknown-element", "invalid-value", "malformed-message"), e
+    assert "colour" in str(e)
+
+
+def test_wrong_type(lab):
+    e = refused(lab, lambda c: lb_of(c)["services"]["service"][0].update({"port": 70000}))
+    check(e, "invalid-value", "port", "70000")
+
+
+def test_missing_mandatory_leaf(lab):
+    e = refused(lab, lambda c: lb_of(c)["services"]["service"][0].pop("protocol"))
+    check(e, "data-missing", "service[name='web4']", "protocol")
+
+
+def test_service_with_an_unknown_pool(lab):
+    e = refused(lab, lambda c: lb_of(c)["services"]["service"][0].update({"pool": "nowhere"}))
+    check(e, "data-missing", "services/service[name='web4']/pool", "nowhere")
+
+
+def test_pool_in_use_cannot_go(lab):
+    with lab.rpc() as c, pytest.raises(RpcError) as e:
+        c.call("edit-config", config={"sluice-lb:load-balancers": {"load-balancer": [{"name": "lb", "pools": {
+            "pool": [{"name": "web4", "@": {"ietf-netconf:operation": "delete"}}]}}]}})
+        c.call("commit")
+    check(e.value, "data-missing", "services/service[name='web4']/pool")
+
+
+def test_overlapping_services(lab):
+    def change(c):
+        lb_of(c)["services"]["service"].append(
+            dict(lb_of(c)["services"]["service"][0], name="again"))
+    e = refused(lab, change)
+    assert e.tag in ("invalid-value", "data-exists", "operation-failed"), e
+    assert "service[name='again']" in same(e.path) or "service[name='web4']" in same(e.path)
+    assert "web4" in str(e) and "again" in str(e)
+
+
+def test_port_that_does_not_exist(lab):
+    def change(c):
+        c["ietf-interfaces:interfaces"]["interface"].append(
+            {"name": "ghost0", "type": "sluice-port:af-xdp", "sluice-port:port": {"owner": "lb"}})
+    e = refused(lab, change)
+    assert "interface[name='ghost0']" in same(e.path), e
+    assert "ghost0" in str(e)
+
+
+def test_device_claimed_twice(lab):
+    def change(c):
+        c["ietf-interfaces:interfaces"]["interface"].append(
+            {"name": "twin", "type": "sluice-port:af-xdp", "sluice-port:port": {"owner": "lb", "device": "up"}})
+    e = refused(lab, change)
+    assert "interface[name='twin']" in same(e.path) or "interface[name='up']" in same(e.path), e
+    assert e.tag in ("in-use", "invalid-value", "data-exists"), e
+
+
+def test_port_owned_by_another_process(lab):
+    """A second balancer, by itself, asks for a port that the first one owns."""
+    lab.start_daemon("sluice-lb", "--instance", "lb2")
+    wait_for("lb2", lambda: (lab.base / "run" / "lb2.ctl").exists())
+    from ctl_link import CtlLink, records_for_port
+    with CtlLink(str(lab.base / "run" / "lb2.ctl"), "lb2") as link:
+        ack = link.transaction(0, 1, records_for_port("up", "up"))
+    assert ack.result < 0
+    assert "own" in ack.message or "use" in ack.message, ack.message
+    assert lab.daemons["lb2"].stop() == 0
+
+
+def test_table_larger_than_memory(lab):
+    e = refused(lab, lambda c: lb_of(c)["flow-table"].update({"size": 268435456}))
+    check(e, "resource-denied", f"{LB}/flow-table/size")
+
+
+def test_local_pool_without_the_servers_family(lab):
+    e = refused(lab, lambda c: lb_of(c)["local-address-pools"]["local-address-pool"][0].update(
+        {"address": ["10.20.0.200"]}))
+    assert "service[name='web6']" in same(e.path) or "local-address-pool" in same(e.path), e
+
+
+def test_foreign_xdp_program_is_refused_and_kept(lab):
+    lab.border.run("ip", "link", "add", "x0", "type", "veth", "peer", "name", "x1")
+    lab.border.run("ip", "link", "set", "x0", "up")
+    src = lab.base / "foreign.c"
+    src.write_text('__attribute__((section("xdp"), used)) int pass_all(void *c) { return 2; }\n'
+                   'char l[] __attribute__((section("license"), used)) = "GPL";\n')
+    subprocess.run(["clang", "-O2", "-target", "bpf", "-c", src, "-o", lab.base / "foreign.o"], check=True)
+    lab.border.run("ip", "link", "set", "dev", "x0", "xdpdrv", "obj", lab.base / "foreign.o", "sec", "xdp")
+
+    def change(c):
+        c["ietf-interfaces:interfaces"]["interface"].append(
+            {"name": "x0", "type": "sluice-port:af-xdp", "sluice-port:port": {"owner": "lb"}})
+    e = refused(lab, change)
+    assert "interface[name='x0']" in same(e.path), e
+    assert "program" in str(e)
+    assert "pass_all" in lab.border.out("bpftool", "prog", "show") or "xdp" in lab.border.out("ip", "link", "show", "x0")
+    lab.border.run("ip", "link", "del", "x0")
+
+
+@pytest.mark.parametrize("line", [
+    b"{\n", b"[]\n", b"null\n", b'{"jsonrpc":"2.0","id":1}\n', b'{"jsonrpc":"2.0","id":1,"method":"no-such"}\n',
+    b'{"jsonrpc":"2.0","id":1,"method":"edit-config"}\n', b'{"jsonrpc":"2.0","id":1,"method":"commit","params":7}\n',
+    b"\x00\xff\xfe\n", b'{"jsonrpc":"2.0","id":1,"method":"get","params":{"paths":["///["]}}\n',
+    b'{"jsonrpc":"2.0","id":1,"method":"get","params":{"paths":' + b"[" * 100000 + b"\n",
+])
+def test_malformed_rpc(lab, line):
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(5)
+        s.connect(str(lab.base / "run" / "sluiced.sock"))
+        s.sendall(line)
+        answer = s.makefile("rb").readline()
+    assert "error" in json.loads(answer), answer
+
+
+def test_sluicectl_names_the_place(lab):
+    r = lab.ctl("set", "service", "web4", "port", "99999", check=False)
+    assert r.returncode != 0
+    assert "port" in r.stdout and "99999" in r.stdout
+    assert program("sluicectl").exists()
