@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 each=${SECONDS_EACH:-600}
-build=build-fuzz
+build="build-fuzz"
 [ -f $build/build.ninja ] ||
 	CC=clang meson setup $build . -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false -Dbuildtype=debugoptimized
 ninja -C $build
