@@ -9,7 +9,7 @@
 #define CLOCK_TICK_SHIFT 24
 
 // Thread: any
-uint32_t clock_ticks(void);     // reads CLOCK_MONOTONIC
+uint32_t clock_ticks(void); // reads CLOCK_MONOTONIC
 uint64_t clock_monotonic_ns(void);
 uint64_t clock_tsc_to_ns(uint64_t tsc);
 

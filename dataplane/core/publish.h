@@ -10,6 +10,10 @@
 #include <stdatomic.h>
 #include <stddef.h>
 
+#define PUBLISH_READERS 16 // threads that may report quiescence, ids 0 .. PUBLISH_READERS - 1
+
+struct rte_rcu_qsbr;
+
 struct publish {
 	_Atomic(void *) current; // control: rw, worker: ro
 };
@@ -17,10 +21,15 @@ struct publish {
 // Thread: any worker, any
 static inline void *publish_get(const struct publish *p)
 {
-	return atomic_load_explicit(&((struct publish *)p)->current, memory_order_acquire);
+	return atomic_load_explicit(&p->current, memory_order_acquire);
 }
 
+// The QSBR variable that all readers report to; worker.c does it for the workers. Needs no EAL.
+// Thread: any
+struct rte_rcu_qsbr *publish_qsbr(void);
+
 // Make `object` (may be NULL) current; call destroy(old) once no worker can hold it.
+// destroy may be NULL, and may itself swap and retire.
 // Thread: control
 void publish_swap(struct publish *p, void *object, void (*destroy)(void *));
 

@@ -28,16 +28,23 @@ enum port_view {
 	PORT_VIEW_SHADOW = 2, // TAP `shadow`: punted packets are sent there
 };
 
+// One receive and transmit queue. An AF_XDP port is one DPDK device per queue, since not every driver
+// (veth) lets one device have several: so the device belongs to the queue.
+struct port_queue {
+	uint16_t rte_id;
+	uint16_t rte_queue;
+	int fd; // see port_queue_fd()
+};
+
 struct port_vlan {
 	uint16_t vid;
 	uint16_t shadow; // index of the TAP port
 };
 
 // Everything a worker may know of a port; written before the port is published, then constant,
-// but for `up`.
+// but for `up`, and for `queue` and `ifindex`, which change while `live` is false.
 struct port {
 	uint16_t index;
-	uint16_t rte_id;
 	uint16_t queues;
 	uint16_t tx_queues; // entries of txq in use
 	uint16_t context;
@@ -61,8 +68,29 @@ struct port {
 	uint64_t id; // record id
 	char name[CTL_NAME];
 	char device[32];
-	_Atomic bool up; // control: rw
+	_Atomic bool up; // operational state for operators and routes. control: rw
+	_Atomic bool live; // the device is there: port_rx and port_tx do nothing while it is not. control: rw
+	bool tx_shared; // fewer queues than workers: port_tx takes a lock
+	struct port_queue queue[PORT_QUEUE_MAX];
 };
+
+// Start of the EAL for an app: arguments explained in README.md. Call after loop_create() (signal mask)
+// and before worker_init().
+struct port_eal_conf {
+	const char *instance; // prefix of the telemetry socket: <run_dir>/dpdk/<instance>/dpdk_telemetry.v2
+	const char *run_dir;
+	unsigned workers;  // worker lcores 1 .. workers; lcore 0 is control
+	const char *cpus;  // list as in taskset(1); NULL: any CPU, workers spread
+	unsigned memory_mb; // 0: on demand from hugepages (1024 without)
+	bool no_huge;      // also taken by itself, with a note in the log, where no hugepage is free
+};
+// Returns: 0; -EINVAL, -ENOMEM, -EIO with *err filled. Thread: init
+struct port_error;
+int port_eal_init(const struct port_eal_conf *conf, struct port_error *err);
+
+// Prepare the module: who we are (guard table, owner's name). After port_eal_init, before port_open.
+// Errors: -EINVAL instance name; -EIO. Thread: init
+int port_init(const char *instance);
 
 struct port_error {
 	uint16_t tag; // enum ctl_error_tag
@@ -95,6 +123,11 @@ int port_queue_fd(const struct port *p, uint16_t queue);
 
 // Receive a burst; sets mbuf->port to our index. Thread: owner worker of the queue
 uint16_t port_rx(const struct port *p, uint16_t queue, struct rte_mbuf **pkts, uint16_t n);
+
+// Send a burst on the queue of a worker (its index modulo the port's queues).
+// Returns: how many, from the front, the device took; the rest still belongs to the caller. 0 while the
+//          device is away. Thread: any worker, with its own index
+uint16_t port_tx(const struct port *p, unsigned worker, struct rte_mbuf **pkts, uint16_t n);
 
 // What the steering programs take and what the guard keeps from the kernel while we are down.
 // The set is replaced whole; unchanged entries are never out of the maps meanwhile.
