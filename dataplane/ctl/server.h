@@ -6,14 +6,18 @@
 // The app registers; ctl never names an app. All calls and callbacks on the control thread.
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "dataplane/ctl/msg.h"
 
 struct loop;
-struct ctl_server;
-struct ctl_query_reply;
+struct ctl_link;
+
+// Record types from here on are the app's own (its slot map, say): kept in the snapshot on disk beside
+// the records of msg.h, never accepted from the link.
+#define CTL_REC_PRIVATE UINT16_C(0x8000)
 
 struct ctl_app {
 	// A transaction starts. base 0: from nothing. Returns 0 or negative errno.
@@ -32,31 +36,54 @@ struct ctl_app {
 	int (*verdict)(void *arg, const struct ctl_verdict *v);
 	// Call emit for every server that has a check.
 	void (*targets)(void *arg, void (*emit)(void *ctx, const struct ctl_target *t), void *ctx);
-	// Walk all records in force, for the snapshot on disk.
+	// Walk all records in force, the private ones too, for the snapshot on disk.
 	void (*records)(void *arg, void (*emit)(void *ctx, const struct ctl_rec *rec), void *ctx);
-	// The slot map and other private state to keep beside the records; may be NULL.
+	// Private records that the transaction now prepared adds or changes: they are on disk before
+	// commit is called. NULL: the app has none.
+	void (*privates)(void *arg, void (*emit)(void *ctx, const struct ctl_rec *rec), void *ctx);
+	// A private record found on disk at start, before begin. -EINVAL: not usable (ignored, logged).
+	int (*restore)(void *arg, const struct ctl_rec *rec);
 	void *arg;
 };
 
-struct ctl_server_conf {
+struct ctl_link_conf {
 	const char *run_dir;
 	const char *lib_dir; // snapshot: <lib_dir>/<instance>.snapshot
 	const char *instance;
+	uint32_t control_uid; // may connect beside uid 0 and our own uid
 };
 
 // Load the last good snapshot (if any) through begin/upsert/prepare/commit, then listen.
-// A damaged snapshot is set aside as <name>.bad and said in the log; the app starts empty.
-// Errors: -EADDRINUSE another process has this instance; -EIO. Thread: init
-int ctl_server_create(struct loop *l, const struct ctl_server_conf *conf, const struct ctl_app *app,
-		      struct ctl_server **out);
-void ctl_server_destroy(struct ctl_server *s);
+// A damaged snapshot is set aside as <name>.bad and said in the log (snapshot.h says what of it is
+// still used); an app that refuses its own snapshot starts empty, and the file is set aside too.
+// Errors: -EADDRINUSE another process has this instance; -EACCES, -EIO. Thread: init
+int ctl_link_create(struct loop *l, const struct ctl_link_conf *conf, const struct ctl_app *app,
+		    struct ctl_link **out);
+void ctl_link_destroy(struct ctl_link *s);
 
 // Tell the control side something (lost without one). Thread: control
-void ctl_server_event(struct ctl_server *s, const struct ctl_event *e);
+void ctl_link_event(struct ctl_link *s, const struct ctl_event *e);
 
-// Version in force and its datastore. Thread: control
-uint64_t ctl_server_applied(const struct ctl_server *s);
+// Version in force, 0: none. Thread: control
+uint64_t ctl_link_applied(const struct ctl_link *s);
 
-// Check the form of one record (also used by the fuzz target). Returns 0, or -EPROTO/-EINVAL with *ack.
-// Thread: any
+// A control connection (sluiced) is there. Thread: control
+bool ctl_link_connected(const struct ctl_link *s);
+
+// Tell checkers that a target is new or changed, or gone (id of the server). Thread: control
+void ctl_link_target(struct ctl_link *s, const struct ctl_target *t);
+void ctl_link_target_del(struct ctl_link *s, uint64_t id);
+
+// Take a connected stream socket as if it had been accepted from a trusted uid (tests, fuzzing).
+// Owner: the server closes fd. Errors: -EMFILE too many connections, -ENOMEM. Thread: control
+int ctl_link_adopt(struct ctl_link *s, int fd);
+
+// Check the form of one record of msg.h (also used by the fuzz target).
+// Returns: 0
+// Errors:  -EPROTO  not a record as msg.h draws it (size, string end, reserved field, unknown type)
+//          -EINVAL  a value out of range; *ack names record, YANG leaf and reason either way
+// Thread:  any
 int ctl_record_check(const void *bytes, size_t size, struct ctl_ack *ack);
+
+// Size of a record of this type, 0: no such type. Thread: any
+size_t ctl_record_size(uint16_t type);
