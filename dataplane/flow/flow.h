@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// flow - the flow record and the table of one worker. See table.c for buckets, age.c for the wheel.
+// flow - the flow record and the table of one worker. table.h: look-up (inline, bursts); table.c: insert
+// and delete; age.c: the wheel; shm.c: the mapping and its take-over; state.h: TCP's states.
 //
 // The table is a versioned mapping of a file (hugetlbfs or tmpfs) that outlives the process: no
 // pointers inside, an entry is marked valid last, buckets and wheel are rebuilt or checked on take-over.
@@ -13,8 +14,9 @@
 // thread may read entries (show flows) and must accept that one changes under its eyes (check seq).
 #pragma once
 
-#include <stdalign.h>
 #include <assert.h>
+#include <stdalign.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -37,7 +39,9 @@ enum flow_flag {
 	FLOW_F_IPV6 = 1 << 0,
 	FLOW_F_FIN_CLIENT = 1 << 1,
 	FLOW_F_FIN_SERVER = 1 << 2,
-	FLOW_F_VALID = 1 << 3, // set last
+	FLOW_F_VALID = 1 << 3,        // set last
+	FLOW_F_SERVER_SPOKE = 1 << 4, // the server has answered the SYN
+	FLOW_F_ALL = (1 << 5) - 1,
 };
 
 struct flow {
@@ -52,15 +56,17 @@ struct flow {
 	rte_be16_t server_port;
 	uint16_t context;
 	uint8_t proto;
-	uint8_t state; // enum flow_state
-	uint32_t server;  // slot in the low 24 bits, generation above
-	uint32_t service; // likewise
+	uint8_t state;      // enum flow_state
+	uint32_t server;    // slot in the low 24 bits, generation above
+	uint32_t service;   // likewise
 	uint32_t last_seen; // clock ticks
-	uint16_t l3_delta; // ones'-complement difference client side -> server side; the other way: its complement
+	uint16_t
+		l3_delta; // ones'-complement difference client side -> server side; the other way: its complement
 	uint16_t l4_delta;
 	uint16_t nexthop[2]; // by enum flow_dir
-	uint16_t view_generation; // of the routes when nexthop was looked up
-	uint16_t flags; // enum flow_flag
+	uint16_t
+		view_generation; // the app's epoch in which nexthop, server and service were verified; 0: none
+	uint16_t flags;      // enum flow_flag
 	uint16_t packets[2]; // by enum flow_dir; carried into the cold part
 	uint32_t bytes[2];
 };
@@ -81,22 +87,87 @@ struct flow_key6 {
 	uint8_t server_addr[16];
 };
 
-struct flow_table;
+struct flow_table; // see table.h
+
+#define FLOW_NONE UINT32_MAX
+#define FLOW_MAX  (UINT32_C(1) << 28)
 
 struct flow_conf {
 	const char *path; // of the file; NULL: anonymous memory (tests)
-	uint32_t max;     // entries
+	uint32_t max;     // entries, 16 .. FLOW_MAX
 	uint32_t max6;    // of which IPv6 at most
-	uint32_t timeout[FLOW_STATE_COUNT]; // clock ticks; may be changed at any time by flow_set_timeouts
+	uint32_t timeout
+		[FLOW_STATE_COUNT]; // clock ticks, 1 or more; may be changed by flow_set_timeouts
 };
 
-// Bytes a table of this size takes (to be checked against memory before flow_table_open).
+// Bytes a table of this size takes (to be checked against memory before flow_table_open): 111 per
+// entry and 64 more per IPv6 entry, rounded up to 2 MiB.
 uint64_t flow_table_bytes(uint32_t max, uint32_t max6);
 
 // Open or make the table. A file of the same version and size is taken over: *taken counts the flows
-// kept; anything inconsistent in it is dropped entry by entry, never believed.
-// Errors: -ENOMEM (not enough memory behind path), -EINVAL, -EIO, -EBUSY locked by another process
+// kept; anything inconsistent in it is dropped entry by entry, never believed. A file of another
+// version or size is made anew, its flows are lost.
+// All pages are allocated here (a sparse file would kill us by SIGBUS when memory is short later).
+// Returns: 0 and *out.
+// Errors: -ENOMEM  not enough memory behind path (nothing is left of a new file)
+//         -EINVAL  limits, or path is no regular file
+//         -EBUSY   locked by another process
+//         -EIO     anything else about the file
 // Thread: init | control while no worker uses it
-int flow_table_open(const struct flow_conf *conf, uint32_t now, struct flow_table **out, uint32_t *taken);
-void flow_table_close(struct flow_table *t); // the file stays
+int flow_table_open(const struct flow_conf *conf, uint32_t now, struct flow_table **out,
+		    uint32_t *taken);
 
+// The file stays. Thread: control while no worker uses it
+void flow_table_close(struct flow_table *t);
+
+// Entries of the free list and the buckets are claimed and given back by these.
+//
+// Take a free entry for a flow of this family. It is not in the buckets yet; fill it in, then
+// flow_link() or flow_unalloc(). Returns: index, or FLOW_NONE when full. Thread: owner worker
+uint32_t flow_alloc(struct flow_table *t, bool ipv6);
+void flow_unalloc(struct flow_table *t, uint32_t index);
+
+// Put a filled entry under both its tuples and into the wheel, mark it valid last. Both hashes are those
+// of struct flow_key. The caller has looked both tuples up: neither is in the table.
+// Returns: 0, or -ENOSPC with nothing changed (buckets and stash full; hardly ever before the entries
+// are used up). Thread: owner worker
+int flow_link(struct flow_table *t, uint32_t index, uint64_t hash_client, uint64_t hash_server,
+	      uint32_t now);
+
+// Take a valid flow out and free its entry. Thread: owner worker
+void flow_delete(struct flow_table *t, uint32_t index);
+
+// File the flow anew in the wheel by its state: needed only when the state's timeout got shorter.
+// Thread: owner worker
+void flow_refile(struct flow_table *t, uint32_t index, uint32_t now);
+
+// Let the wheel catch up with `now`, at most `budget` flows in this call. expire(ctx, index) is called for
+// each flow that has been idle for its state's timeout, just before it is deleted; it must not change
+// the table. Returns: how many flows were looked at. Thread: owner worker
+unsigned flow_age(struct flow_table *t, uint32_t now, unsigned budget,
+		  void (*expire)(void *ctx, uint32_t index), void *ctx);
+
+// Take effect from each flow's next visit by the wheel. Thread: owner worker
+void flow_set_timeouts(struct flow_table *t, const uint32_t timeout[FLOW_STATE_COUNT]);
+
+// Live flows, and the size. Thread: any (count may be a burst old)
+uint32_t flow_count(const struct flow_table *t);
+uint32_t flow_capacity(const struct flow_table *t);
+
+// A copy of entry `index` for operators. Returns false if it holds no flow, or one that came or went
+// meanwhile. Counters of the copy are whole (hot and cold part added by flow_packets/flow_bytes).
+// Thread: any
+bool flow_copy(const struct flow_table *t, uint32_t index, struct flow *f, struct flow_cold *c,
+	       struct flow_key6 *k);
+
+static inline uint64_t flow_packets(const struct flow *f, const struct flow_cold *c,
+				    enum flow_dir dir)
+{
+	return ((uint64_t)((c->packets_hi >> (16 * dir)) & 0xffff) << 16) + f->packets[dir];
+}
+
+static inline uint64_t flow_bytes(const struct flow *f, const struct flow_cold *c,
+				  enum flow_dir dir)
+{
+	return c->bytes_hi[dir] + f->bytes[dir];
+}

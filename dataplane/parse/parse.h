@@ -23,11 +23,11 @@ enum parse_flag {
 	PARSE_VLAN = 1 << 4,     // vlan holds an id that was in the frame
 	PARSE_OPTIONS = 1 << 5,  // IPv4 options or IPv6 extension headers present
 	PARSE_ARP = 1 << 6,
-	PARSE_OTHER = 1 << 7,    // not IP, or IP of another protocol: only for the kernel
+	PARSE_OTHER = 1 << 7, // not IP, or IP of another protocol: only for the kernel
 };
 
 struct parse_info {
-	uint8_t flags; // enum parse_flag
+	uint8_t flags;  // enum parse_flag
 	uint8_t l3_off; // from the start of the frame
 	uint16_t l4_off;
 	uint16_t l3_len; // IP packet: IPv4 total length, IPv6 payload length + 40

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// steer - which worker owns a packet. The one place that decides it, the same in every stage.
+//
+//	client side    hash of client address and port; a reply to the client is never steered, and an
+//	               ICMP error is steered by the packet it quotes
+//	server side    the local port: modulo STEER_SLOTS it names a slot, a slot names a worker. A
+//	               worker chooses only local ports that name it (steer_port_mine)
+//	fragments      hash of source, destination and id
+//
+// With RSS known, slots are laid so that the port's share of the Toeplitz hash lands on the own queue;
+// with RSS unknown or wrong the packet goes to its owner by a hand-over ring (handover.h).
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <rte_byteorder.h>
+
+#define STEER_SLOTS 256 // power of two
+
+struct steer {
+	uint16_t workers;          // 1 or more
+	uint8_t slot[STEER_SLOTS]; // worker of a local port modulo STEER_SLOTS
+};
+
+// Slots in turn. workers: 1 .. 256. Thread: control, before workers read it
+static inline void steer_init(struct steer *s, uint16_t workers)
+{
+	s->workers = workers;
+	for (unsigned i = 0; i < STEER_SLOTS; i++)
+		s->slot[i] = (uint8_t)(i % workers);
+}
+
+static inline uint32_t steer_mix(uint64_t v)
+{
+	v *= UINT64_C(0xff51afd7ed558ccd);
+	v ^= v >> 33;
+	v *= UINT64_C(0xc4ceb9fe1a85ec53);
+	return (uint32_t)(v >> 32);
+}
+
+// Owner of a local port (host order). Thread: any
+static inline unsigned steer_port_owner(const struct steer *s, uint16_t port)
+{
+	return s->slot[port & (STEER_SLOTS - 1)];
+}
+
+static inline bool steer_port_mine(const struct steer *s, uint16_t port, unsigned worker)
+{
+	return steer_port_owner(s, port) == worker;
+}
+
+// What of a packet decides: filled in by the stage that holds it.
+enum steer_side {
+	STEER_CLIENT,   // to a service: addr, port = the client's
+	STEER_SERVER,   // to a local address: port = the local port; addr unused
+	STEER_FRAGMENT, // addr = source xor destination, port = id (both halves folded)
+};
+
+struct steer_packet {
+	enum steer_side side;
+	uint64_t addr; // IPv4: the address; IPv6: both halves folded by steer_fold6()
+	rte_be16_t port;
+};
+
+static inline uint64_t steer_fold6(const uint8_t addr[16])
+{
+	uint64_t w[2];
+
+	__builtin_memcpy(w, addr, 16);
+	return w[0] * UINT64_C(0x9e3779b97f4a7c15) + w[1];
+}
+
+// Returns: index of the worker, less than s->workers. Pure. Thread: any
+static inline unsigned steer_owner(const struct steer *s, const struct steer_packet *p)
+{
+	if (s->workers == 1)
+		return 0;
+	if (p->side == STEER_SERVER)
+		return steer_port_owner(s, rte_be_to_cpu_16(p->port));
+	return (unsigned)(((uint64_t)steer_mix(p->addr ^ ((uint64_t)p->port << 48)) * s->workers) >>
+			  32);
+}
