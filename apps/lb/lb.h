@@ -187,7 +187,10 @@ struct lb_rx {
 };
 struct worker;
 unsigned lb_rx_poll(struct worker *w, void *arg);
-// Source: ageing (arg = struct lb_worker *).
+// Source: packets that other workers handed over (arg = struct lb_worker *; fd = WORKER_FD_WAKES). Needed
+// with more than one worker.
+unsigned lb_handover_poll(struct worker *w, void *arg);
+// Source: ageing (arg = struct lb_worker *; fd = WORKER_FD_TIMER).
 unsigned lb_age_poll(struct worker *w, void *arg);
 
 // Counters by slot; NULL when the slot has none. Thread: control (values may be a burst old)

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// What the worker's files of sluice-lb share: lb_svc.c (bursts and known flows) -> lb_new.c (first
+// packets) -> lb_local.c (local address and port); lb_worker.c (state, counters, walks).
+#pragma once
+
+#include <stdatomic.h>
+
+#include "apps/lb/lb.h"
+#include "dataplane/core/clock.h"
+#include "dataplane/core/handover.h"
+#include "dataplane/core/publish.h"
+#include "dataplane/core/worker.h"
+#include "dataplane/flow/steer.h"
+#include "dataplane/flow/table.h"
+#include "dataplane/out/out.h"
+#include "dataplane/port/port.h"
+
+#define LB_BURST  PORT_BURST
+#define LB_CHUNKS ((LB_SLOT_MASK + 1) / LB_CHUNK)
+
+// Where the next local address and port towards a server are looked for.
+struct lb_local_cursor {
+	uint32_t address; // index in the pool
+	uint32_t port;    // host order; 0: not started
+};
+
+struct lb_server_chunk {
+	struct lb_counters count[LB_CHUNK];
+	struct lb_local_cursor local[LB_CHUNK];
+};
+
+struct lb_service_chunk {
+	struct lb_counters count[LB_CHUNK];
+};
+
+struct lb_worker {
+	// owner worker: rw
+	alignas(64) struct flow_table *table;
+	const struct publish *publish;
+	const struct lb_snapshot *snap; // of this burst; never NULL
+	const struct out_view *view;    // of this burst
+	uint64_t serial;                // snapshot and view to which `epoch` belongs
+	uint16_t view_generation;
+	uint16_t epoch; // flow.view_generation of flows verified under both; never 0
+	bool trace;     // of this burst
+	unsigned index;
+	// control: appends chunks, worker: follows them once a snapshot names their slots
+	struct lb_server_chunk *_Atomic *server;
+	struct lb_service_chunk *_Atomic *service;
+	uint32_t *_Atomic *cursor;            // of pools
+	uint32_t server_slots, service_slots; // reserved; control
+	bool taken_counted;                   // control
+	struct steer steer;
+	// scratch of one burst, owner worker
+	alignas(64) struct parse_info pi[LB_BURST];
+	struct flow_key key[LB_BURST];
+	uint8_t miss[LB_BURST];
+};
+
+// lb_worker.c
+//
+// Counters of a slot, or a scrap block for a slot that has none (taken over from a hostile file).
+struct lb_counters *lb_server_count(struct lb_worker *lw, uint32_t ref);
+struct lb_counters *lb_service_count(struct lb_worker *lw, uint32_t ref);
+// Count that a flow ended, then delete it.
+void lb_flow_end(struct lb_worker *lw, uint32_t index);
+
+// lb_svc.c
+//
+// Move a packet of a verified flow on: count, rewrite, forward. ref: with direction.
+void lb_forward(struct lb_worker *lw, struct worker *w, struct rte_mbuf *m,
+		const struct parse_info *pi, uint32_t ref);
+// A packet of a flow that lb_find found, all checks included. Returns: false if the flow is gone and the
+// packet is to be treated as missed.
+bool lb_known(struct lb_worker *lw, struct worker *w, struct rte_mbuf *m,
+	      const struct parse_info *pi, uint32_t ref);
+// Address of ours, or NULL. addr: in the packet.
+const struct lb_own_address *lb_own_find(const struct lb_snapshot *s, uint16_t context,
+					 uint8_t family, const uint8_t *addr);
+
+// lb_new.c
+//
+// Packets `miss[0 .. n - 1]` of the burst (indices of pkts, lw->pi, lw->key): TCP or UDP without a flow.
+void lb_new_burst(struct lb_worker *lw, struct worker *w, const struct port *port,
+		  struct rte_mbuf **pkts, unsigned n);
+
+// lb_local.c
+//
+// Next candidate towards a server; moves the cursor. Returns: its address, NULL if the pool has none of
+// the family or no port of this worker. *port is in host order.
+const struct lb_local_address *lb_local_next(const struct lb_worker *lw,
+					     const struct lb_local_pool *pool, uint8_t family,
+					     uint32_t server_ref, struct lb_local_cursor *cursor,
+					     uint16_t *port);
+
+static inline struct lb_server_chunk *lb_server_chunk(const struct lb_worker *lw, uint32_t ref)
+{
+	return atomic_load_explicit(&lw->server[(ref & LB_SLOT_MASK) / LB_CHUNK],
+				    memory_order_relaxed);
+}
+
+static inline struct lb_service_chunk *lb_service_chunk(const struct lb_worker *lw, uint32_t ref)
+{
+	return atomic_load_explicit(&lw->service[(ref & LB_SLOT_MASK) / LB_CHUNK],
+				    memory_order_relaxed);
+}

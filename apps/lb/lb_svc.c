@@ -1,0 +1,422 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// lb_svc - a worker's burst: parse, steer, look the flow up, move packets of known flows on. First packets
+// of flows go to lb_new.c; what is not ours goes to the kernel.
+//
+// Each step runs over the whole burst before the next: hash and prefetch buckets, match tags and
+// prefetch entries, then process. A flow remembers in which epoch its server, service and next hops
+// were verified; the epoch changes with every snapshot and every change of routes, so that between
+// changes a packet touches nothing of the snapshot.
+
+#include "apps/lb/lb_priv.h"
+
+#include <netinet/in.h>
+
+#include "dataplane/flow/state.h"
+#include "dataplane/out/rewrite.h"
+#include "dataplane/trace/trace.h"
+
+#define ICMP_ECHO  8
+#define ICMP6_ECHO 128
+
+static const struct lb_service *no_service[1];
+static const struct lb_own_address *no_own[1];
+// Before the first snapshot: nothing is ours.
+static const struct lb_snapshot empty_snapshot = {
+	.serial = 0, .service_hash = no_service, .own_hash = no_own};
+
+// Take the snapshot and view of this burst.
+static void begin_burst(struct lb_worker *lw)
+{
+	const struct lb_snapshot *s = publish_get(lw->publish);
+	const struct out_view *v = out_view_get();
+
+	if (unlikely(s == NULL))
+		s = &empty_snapshot;
+	lw->view = v;
+	lw->trace = trace_enabled();
+	if (likely(s == lw->snap && s->serial == lw->serial &&
+		   out_view_generation(v) == lw->view_generation))
+		return;
+	if (s != &empty_snapshot && (s != lw->snap || s->serial != lw->serial))
+		flow_set_timeouts(lw->table, s->timeout);
+	lw->snap = s;
+	lw->serial = s->serial;
+	lw->view_generation = out_view_generation(v);
+	if (++lw->epoch == 0)
+		lw->epoch = 1;
+}
+
+const struct lb_own_address *lb_own_find(const struct lb_snapshot *s, uint16_t context,
+					 uint8_t family, const uint8_t *addr)
+{
+	uint8_t full[16] = {0};
+	uint32_t i;
+
+	memcpy(full, addr, family == 4 ? 4 : 16);
+	for (i = lb_own_hash(full) & s->own_mask; s->own_hash[i] != NULL;
+	     i = (i + 1) & s->own_mask) {
+		const struct lb_own_address *o = s->own_hash[i];
+
+		if (o->family == family && memcmp(o->addr, full, 16) == 0 &&
+		    ((o->kind & LB_OWN_LOCAL) != 0 || o->context == context))
+			return o;
+	}
+	return NULL;
+}
+
+static const uint8_t *source_of(const uint8_t *ip, const struct parse_info *pi)
+{
+	return ip + (pi->flags & PARSE_IPV4 ? 12 : 8);
+}
+
+static const uint8_t *destination_of(const uint8_t *ip, const struct parse_info *pi)
+{
+	return ip + (pi->flags & PARSE_IPV4 ? 16 : 24);
+}
+
+static void note(struct lb_worker *lw, struct worker *w, const struct rte_mbuf *m,
+		 enum trace_stage stage, uint32_t detail)
+{
+	if (unlikely(lw->trace))
+		trace_note(w, m, stage, detail);
+}
+
+inline void lb_forward(struct lb_worker *lw, struct worker *w, struct rte_mbuf *m,
+		       const struct parse_info *pi, uint32_t ref)
+{
+	uint32_t index = ref & ~FLOW_DIR_BIT;
+	struct flow *f = flow_at(lw->table, index);
+	enum flow_dir dir = ref >> 31;
+	uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *);
+	uint8_t *ip = frame + pi->l3_off, *l4 = frame + pi->l4_off;
+	struct lb_counters *c;
+
+	f->last_seen = w->now_ticks;
+	flow_count_packet(lw->table, index, f, dir, pi->l3_len);
+	c = &lb_server_chunk(lw, f->server)->count[f->server % LB_CHUNK];
+	c->packets[dir]++;
+	c->bytes[dir] += pi->l3_len;
+	c = &lb_service_chunk(lw, f->service)->count[f->service % LB_CHUNK];
+	c->packets[dir]++;
+	c->bytes[dir] += pi->l3_len;
+	if (likely(pi->flags & PARSE_IPV4))
+		rewrite_ipv4(ip, l4, f, dir);
+	else
+		rewrite_ipv6(ip, l4, f, &lw->table->key6[index], dir);
+	out_forward(w, m, pi, f->nexthop[dir]);
+}
+
+static bool same_address(const struct lb_worker *lw, uint32_t index, const struct lb_service *v,
+			 const struct lb_server *s)
+{
+	const struct flow *f = &lw->table->flow[index];
+	const struct flow_key6 *k = &lw->table->key6[index];
+	bool ipv6 = (f->flags & FLOW_F_IPV6) != 0;
+
+	if (v->family != (ipv6 ? 6 : 4) || s->family != v->family || v->proto != f->proto ||
+	    v->context != f->context || v->port != f->service_port || s->port != f->server_port)
+		return false;
+	if (ipv6)
+		return memcmp(k->service_addr, v->addr, 16) == 0 &&
+		       memcmp(k->server_addr, s->addr, 16) == 0;
+	return memcmp(&f->service_addr, v->addr, 4) == 0 &&
+	       memcmp(&f->server_addr, s->addr, 4) == 0;
+}
+
+static const struct lb_service *service_get(const struct lb_snapshot *s, uint32_t ref)
+{
+	uint32_t slot = ref & LB_SLOT_MASK;
+	const struct lb_service *v;
+
+	if (slot / LB_CHUNK >= s->service_chunks)
+		return NULL;
+	v = s->service[slot / LB_CHUNK][slot % LB_CHUNK];
+	return v != NULL && v->ref == ref ? v : NULL;
+}
+
+// The server is down and its flows are reset: tell the client. Its own segment is turned into the reset;
+// one of the server's cannot be, the client's next one will.
+static void reset_flow(struct lb_worker *lw, struct worker *w, struct rte_mbuf *m,
+		       const struct parse_info *pi, uint32_t ref)
+{
+	if ((ref & FLOW_DIR_BIT) != 0) { // the flow stays for the client's next segment
+		out_drop(w, m, DROP_STALE_FLOW);
+		return;
+	}
+	lb_flow_end(lw, ref);
+	if ((pi->tcp_flags & TCP_RST) != 0 || !answer_reset(m, pi)) {
+		note(lw, w, m, TRACE_DROP, DROP_STALE_FLOW);
+		out_drop(w, m, DROP_STALE_FLOW);
+		return;
+	}
+	note(lw, w, m, TRACE_ANSWER, 0);
+	out_answer(w, m);
+}
+
+enum verdict { VERDICT_GOOD, VERDICT_MISSED, VERDICT_TAKEN };
+
+// Does the flow's server, service and way still hold under this epoch?
+static enum verdict verify(struct lb_worker *lw, struct worker *w, struct rte_mbuf *m,
+			   const struct parse_info *pi, uint32_t ref)
+{
+	uint32_t index = ref & ~FLOW_DIR_BIT;
+	struct flow *f = flow_at(lw->table, index);
+	const struct flow_key6 *k = &lw->table->key6[index];
+	const struct lb_service *service = service_get(lw->snap, f->service);
+	const struct lb_server *server = lb_server_get(lw->snap, f->server);
+	bool ipv6 = (f->flags & FLOW_F_IPV6) != 0;
+
+	if (service == NULL || server == NULL || !service->enabled ||
+	    !same_address(lw, index, service, server)) {
+		lb_flow_end(lw, index);
+		return VERDICT_MISSED;
+	}
+	if (!server->alive) {
+		if (f->proto == IPPROTO_UDP) { // no reset to send: the next packet gets another
+			lb_flow_end(lw, index);
+			return VERDICT_MISSED;
+		}
+		reset_flow(lw, w, m, pi, ref);
+		return VERDICT_TAKEN;
+	}
+	f->nexthop[FLOW_TO_SERVER] = out_route(lw->view, f->context, server->family, server->addr);
+	f->nexthop[FLOW_TO_CLIENT] = out_route(lw->view, f->context, server->family,
+					       ipv6 ? (const void *)k->client : &f->client);
+	f->view_generation = lw->epoch;
+	return VERDICT_GOOD;
+}
+
+inline bool lb_known(struct lb_worker *lw, struct worker *w, struct rte_mbuf *m,
+		     const struct parse_info *pi, uint32_t ref)
+{
+	struct flow *f = flow_at(lw->table, ref);
+	enum flow_dir dir = ref >> 31;
+
+	if (unlikely(f->view_generation != lw->epoch)) {
+		enum verdict v = verify(lw, w, m, pi, ref);
+
+		if (v != VERDICT_GOOD)
+			return v == VERDICT_TAKEN;
+	}
+	if (unlikely(pi->ttl <= 1)) {
+		note(lw, w, m, TRACE_DROP, DROP_IP_TTL);
+		out_drop(w, m, DROP_IP_TTL);
+		return true;
+	}
+	if (pi->proto == IPPROTO_TCP) {
+		if (unlikely(flow_tcp_is_syn(pi->tcp_flags) && dir == FLOW_TO_SERVER &&
+			     flow_tcp_over(f))) {
+			lb_flow_end(lw, ref);
+			return false;
+		}
+		if (unlikely(flow_tcp_step(f, dir, pi->tcp_flags))) {
+			f->last_seen = w->now_ticks;
+			flow_refile(lw->table, ref & ~FLOW_DIR_BIT, w->now_ticks);
+		}
+	}
+	note(lw, w, m, TRACE_FLOW_HIT, ref & ~FLOW_DIR_BIT);
+	note(lw, w, m, TRACE_FORWARD, f->nexthop[dir]);
+	lb_forward(lw, w, m, pi, ref);
+	return true;
+}
+
+static bool is_echo(const struct parse_info *pi)
+{
+	if ((pi->flags & PARSE_L4) == 0 || (pi->flags & PARSE_FRAGMENT) != 0)
+		return false;
+	return pi->flags & PARSE_IPV4 ? pi->proto == IPPROTO_ICMP && pi->icmp_type == ICMP_ECHO
+				      : pi->proto == IPPROTO_ICMPV6 && pi->icmp_type == ICMP6_ECHO;
+}
+
+static bool vlan_known(const struct port *port, uint16_t vlan)
+{
+	for (unsigned i = 0; i < port->vlan_count; i++)
+		if (port->vlan[i].vid == vlan)
+			return true;
+	return false;
+}
+
+// Packets that cannot be of a flow: ARP, ICMP, fragments, other protocols.
+static void other_packet(struct lb_worker *lw, struct worker *w, const struct port *port,
+			 struct rte_mbuf *m, const struct parse_info *pi)
+{
+	const struct lb_own_address *own = NULL;
+
+	if ((pi->flags & (PARSE_IPV4 | PARSE_IPV6)) != 0)
+		own = lb_own_find(lw->snap, port->context, pi->flags & PARSE_IPV4 ? 4 : 6,
+				  destination_of(rte_pktmbuf_mtod(m, uint8_t *) + pi->l3_off, pi));
+	if (own != NULL && (pi->flags & PARSE_FRAGMENT) != 0) {
+		note(lw, w, m, TRACE_DROP, DROP_FRAGMENT);
+		out_drop(w, m, DROP_FRAGMENT);
+		return;
+	}
+	if ((own != NULL && (own->kind & LB_OWN_SERVICE) != 0 && is_echo(pi) &&
+	     answer_echo(m, pi)) ||
+	    (port->view == PORT_VIEW_NONE && answer_neighbour(m, pi, port))) {
+		note(lw, w, m, TRACE_ANSWER, 0);
+		out_answer(w, m);
+		return;
+	}
+	note(lw, w, m, TRACE_PUNT, 0);
+	out_punt(w, m, pi);
+}
+
+// Parse one packet. Returns: true if it may be of a flow; else it has been dealt with, or is left for
+// other_packet() (*other).
+static bool parse_packet(struct lb_worker *lw, struct worker *w, const struct port *port,
+			 struct rte_mbuf *m, struct parse_info *pi, bool *other)
+{
+	uint16_t vlan = 0;
+	enum drop_reason reason;
+
+	if (unlikely(m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED))
+		vlan = m->vlan_tci & 0xfff;
+	if (unlikely(m->nb_segs != 1) && rte_pktmbuf_linearize(m) != 0)
+		reason = DROP_MTU; // headers have to be in one piece
+	else
+		reason = parse_frame(rte_pktmbuf_mtod(m, uint8_t *), rte_pktmbuf_data_len(m), vlan,
+				     pi);
+	if (unlikely(reason == DROP_NONE && pi->vlan != 0 && !vlan_known(port, pi->vlan)))
+		reason = DROP_VLAN_UNKNOWN;
+	if (unlikely(reason != DROP_NONE)) {
+		*other = false;
+		note(lw, w, m, TRACE_DROP, reason);
+		out_drop(w, m, reason);
+		return false;
+	}
+	*other = true;
+	return likely((pi->flags & (PARSE_L4 | PARSE_FRAGMENT)) == PARSE_L4 &&
+		      (pi->proto == IPPROTO_TCP || pi->proto == IPPROTO_UDP));
+}
+
+static void key_packet(struct lb_worker *lw, const struct port *port, const uint8_t *frame,
+		       const struct parse_info *pi, struct flow_key *k)
+{
+	const uint8_t *ip = frame + pi->l3_off;
+	uint32_t ports = flow_load32(frame + pi->l4_off);
+
+	if (likely(pi->flags & PARSE_IPV4))
+		flow_key4(lw->table, k, flow_load64(ip + 12), ports, port->context, pi->proto);
+	else
+		flow_key6(lw->table, k, ip + 8, ports, port->context, pi->proto);
+}
+
+// Several workers: does another one own this packet? Returns its index, or this worker's.
+static unsigned owner_of(const struct lb_worker *lw, const struct port *port, const uint8_t *frame,
+			 const struct parse_info *pi)
+{
+	const uint8_t *ip = frame + pi->l3_off, *src = source_of(ip, pi);
+	uint8_t family = pi->flags & PARSE_IPV4 ? 4 : 6;
+	const struct lb_own_address *own =
+		lb_own_find(lw->snap, port->context, family, destination_of(ip, pi));
+	struct steer_packet p = {.side = STEER_CLIENT, .port = pi->sport};
+
+	if (own == NULL)
+		return lw->index;
+	if ((own->kind & LB_OWN_LOCAL) != 0) {
+		p.side = STEER_SERVER;
+		p.port = pi->dport;
+	} else {
+		p.addr = family == 4 ? flow_load32(src) : steer_fold6(src);
+	}
+	return steer_owner(&lw->steer, &p);
+}
+
+// Hand packet m to the worker that owns it. Returns: false if that is this one.
+static bool hand_over(struct lb_worker *lw, struct worker *w, const struct port *port,
+		      struct rte_mbuf *m, const struct parse_info *pi)
+{
+	unsigned to = owner_of(lw, port, rte_pktmbuf_mtod(m, uint8_t *), pi);
+
+	if (to == lw->index)
+		return false;
+	if (handover_send(w, to, &m, 1) == 0) {
+		note(lw, w, m, TRACE_DROP, DROP_HANDOVER_FULL);
+		out_drop(w, m, DROP_HANDOVER_FULL);
+	}
+	return true;
+}
+
+// All packets are of this port. `steer`: they may belong to another worker.
+static void burst(struct lb_worker *lw, struct worker *w, const struct port *port,
+		  struct rte_mbuf **pkts, unsigned n, bool steer)
+{
+	unsigned flows = 0, misses = 0;
+	uint8_t at[LB_BURST];
+	bool other;
+
+	begin_burst(lw);
+	for (unsigned i = 0; i < n; i++)
+		rte_prefetch0(rte_pktmbuf_mtod(pkts[i], void *));
+	for (unsigned i = 0; i < n; i++) {
+		struct rte_mbuf *m = pkts[i];
+		struct parse_info *pi = &lw->pi[i];
+
+		note(lw, w, m, TRACE_RX, port->index);
+		if (unlikely(!parse_packet(lw, w, port, m, pi, &other))) {
+			if (other)
+				other_packet(lw, w, port, m, pi);
+			continue;
+		}
+		if (unlikely(steer) && hand_over(lw, w, port, m, pi))
+			continue;
+		key_packet(lw, port, rte_pktmbuf_mtod(m, uint8_t *), pi, &lw->key[i]);
+		at[flows++] = (uint8_t)i;
+	}
+	for (unsigned i = 0; i < flows; i++)
+		flow_probe(lw->table, &lw->key[at[i]]);
+	for (unsigned i = 0; i < flows; i++) {
+		unsigned p = at[i];
+		uint32_t ref = flow_find(lw->table, &lw->key[p]);
+
+		if (unlikely(ref == FLOW_NONE) || !lb_known(lw, w, pkts[p], &lw->pi[p], ref))
+			lw->miss[misses++] = (uint8_t)p;
+	}
+	if (unlikely(misses != 0))
+		lb_new_burst(lw, w, port, pkts, misses);
+}
+
+unsigned lb_rx_poll(struct worker *w, void *arg)
+{
+	struct lb_rx *rx = arg;
+	struct rte_mbuf *pkts[LB_BURST];
+	unsigned n = port_rx(rx->port, rx->queue, pkts, LB_BURST);
+	uint64_t bytes = 0;
+
+	if (n == 0)
+		return 0;
+	for (unsigned i = 0; i < n; i++)
+		bytes += pkts[i]->pkt_len;
+	w->count.received += n;
+	w->count.received_bytes += bytes;
+	if (unlikely(rx->port->parent != PORT_NONE)) { // the kernel speaks through its TAP
+		for (unsigned i = 0; i < n; i++)
+			out_from_kernel(w, pkts[i], rx->port);
+		return n;
+	}
+	burst(rx->lw, w, rx->port, pkts, n, rx->lw->steer.workers > 1);
+	return n;
+}
+
+unsigned lb_handover_poll(struct worker *w, void *arg)
+{
+	struct lb_worker *lw = arg;
+	struct rte_mbuf *pkts[LB_BURST];
+	unsigned n = handover_take(w, pkts, LB_BURST), done = 0;
+
+	while (done < n) { // runs of packets of one port
+		const struct port *port = port_get(pkts[done]->port);
+		unsigned end = done + 1;
+
+		while (end < n && pkts[end]->port == pkts[done]->port)
+			end++;
+		if (port != NULL)
+			burst(lw, w, port, pkts + done, end - done, false);
+		else // it was closed meanwhile
+			for (unsigned i = done; i < end; i++)
+				out_drop(w, pkts[i], DROP_NO_ROUTE);
+		done = end;
+	}
+	return n;
+}

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// lb_worker - a worker's state: made and read by the control thread, used by lb_svc.c and lb_new.c.
+//
+// Counters, cursors: chunks of LB_CHUNK slots that only ever get more, so nothing moves while the
+// worker counts.
+
+#include "apps/lb/lb_priv.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+static void *zalloc_lines(size_t bytes)
+{
+	void *p = aligned_alloc(64, (bytes + 63) & ~(size_t)63);
+
+	if (p != NULL)
+		memset(p, 0, bytes);
+	return p;
+}
+
+int lb_worker_create(const struct lb_worker_conf *conf, const struct publish *snapshot,
+		     struct lb_worker **out, uint32_t *taken)
+{
+	struct lb_worker *lw = zalloc_lines(sizeof(*lw));
+	int rc = -ENOMEM;
+
+	if (lw == NULL)
+		return -ENOMEM;
+	// Zero pages until a chunk is entered.
+	lw->server = calloc(LB_CHUNKS, sizeof(*lw->server));
+	lw->service = calloc(LB_CHUNKS, sizeof(*lw->service));
+	lw->cursor = calloc(LB_CHUNKS, sizeof(*lw->cursor));
+	if (lw->server == NULL || lw->service == NULL || lw->cursor == NULL)
+		goto err_free;
+	rc = flow_table_open(&conf->flow, clock_ticks(), &lw->table, taken);
+	if (rc != 0)
+		goto err_free;
+	lw->publish = snapshot;
+	lw->index = conf->index;
+	steer_init(&lw->steer, worker_count() > 0 ? (uint16_t)worker_count() : 1);
+	*out = lw;
+	return 0;
+
+err_free:
+	lb_worker_destroy(lw);
+	return rc;
+}
+
+void lb_worker_destroy(struct lb_worker *lw)
+{
+	if (lw == NULL)
+		return;
+	for (uint32_t i = 0; i < LB_CHUNKS; i++) {
+		if (lw->server != NULL)
+			free(lw->server[i]);
+		if (lw->service != NULL)
+			free(lw->service[i]);
+		if (lw->cursor != NULL)
+			free(lw->cursor[i]);
+	}
+	free(lw->server);
+	free(lw->service);
+	free(lw->cursor);
+	flow_table_close(lw->table);
+	free(lw);
+}
+
+// Flows that were taken over count for their server and service once slots are known; before any
+// worker runs with a snapshot.
+static void count_taken(struct lb_worker *lw)
+{
+	const struct flow_table *t = lw->table;
+
+	for (uint32_t i = 0; i < t->max; i++) {
+		const struct flow *f = &t->flow[i];
+
+		if ((f->flags & FLOW_F_VALID) == 0)
+			continue;
+		lb_server_count(lw, f->server)->taken++;
+		lb_service_count(lw, f->service)->taken++;
+	}
+	lw->taken_counted = true;
+}
+
+int lb_worker_reserve(struct lb_worker *lw, uint32_t servers, uint32_t services, uint32_t cursors)
+{
+	if (servers > LB_SLOT_MASK + 1 || services > LB_SLOT_MASK + 1 || cursors > LB_SLOT_MASK + 1)
+		return -ENOMEM;
+	for (uint32_t i = 0; i * LB_CHUNK < servers; i++) {
+		if (lw->server[i] == NULL)
+			lw->server[i] = zalloc_lines(sizeof(struct lb_server_chunk));
+		if (lw->server[i] == NULL)
+			return -ENOMEM;
+	}
+	for (uint32_t i = 0; i * LB_CHUNK < services; i++) {
+		if (lw->service[i] == NULL)
+			lw->service[i] = zalloc_lines(sizeof(struct lb_service_chunk));
+		if (lw->service[i] == NULL)
+			return -ENOMEM;
+	}
+	for (uint32_t i = 0; i * LB_CHUNK < cursors; i++) {
+		if (lw->cursor[i] == NULL)
+			lw->cursor[i] = zalloc_lines(LB_CHUNK * sizeof(uint32_t));
+		if (lw->cursor[i] == NULL)
+			return -ENOMEM;
+	}
+	if (!lw->taken_counted && servers > 0)
+		count_taken(lw);
+	return 0;
+}
+
+// For slots that nobody reserved: only flows of a foreign file name such.
+static struct lb_counters scrap;
+
+struct lb_counters *lb_server_count(struct lb_worker *lw, uint32_t ref)
+{
+	struct lb_server_chunk *c = lb_server_chunk(lw, ref);
+
+	return c == NULL ? &scrap : &c->count[ref % LB_CHUNK];
+}
+
+struct lb_counters *lb_service_count(struct lb_worker *lw, uint32_t ref)
+{
+	struct lb_service_chunk *c = lb_service_chunk(lw, ref);
+
+	return c == NULL ? &scrap : &c->count[ref % LB_CHUNK];
+}
+
+void lb_flow_end(struct lb_worker *lw, uint32_t index)
+{
+	const struct flow *f = flow_at(lw->table, index);
+
+	lb_server_count(lw, f->server)->ended_flows++;
+	lb_service_count(lw, f->service)->ended_flows++;
+	flow_delete(lw->table, index & ~FLOW_DIR_BIT);
+}
+
+static void expire(void *ctx, uint32_t index)
+{
+	struct lb_worker *lw = ctx;
+	const struct flow *f = flow_at(lw->table, index);
+
+	lb_server_count(lw, f->server)->ended_flows++;
+	lb_service_count(lw, f->service)->ended_flows++;
+}
+
+#define AGE_BUDGET 64 // flows a turn: twice what a burst can add
+
+unsigned lb_age_poll(struct worker *w, void *arg)
+{
+	struct lb_worker *lw = arg;
+
+	return flow_age(lw->table, w->now_ticks, AGE_BUDGET, expire, lw);
+}
+
+const struct lb_counters *lb_worker_server_counters(const struct lb_worker *lw, uint32_t slot)
+{
+	const struct lb_server_chunk *c = slot > LB_SLOT_MASK ? NULL : lb_server_chunk(lw, slot);
+
+	return c == NULL ? NULL : &c->count[slot % LB_CHUNK];
+}
+
+const struct lb_counters *lb_worker_service_counters(const struct lb_worker *lw, uint32_t slot)
+{
+	const struct lb_service_chunk *c = slot > LB_SLOT_MASK ? NULL : lb_service_chunk(lw, slot);
+
+	return c == NULL ? NULL : &c->count[slot % LB_CHUNK];
+}
+
+static void flow_info(const struct flow *f, const struct flow_cold *c, const struct flow_key6 *k,
+		      uint32_t now, struct lb_flow_info *out)
+{
+	*out = (struct lb_flow_info){.family = f->flags & FLOW_F_IPV6 ? 6 : 4,
+				     .proto = f->proto,
+				     .state = f->state,
+				     .client_port = f->client_port,
+				     .service_port = f->service_port,
+				     .local_port = f->local_port,
+				     .server_port = f->server_port,
+				     .context = f->context,
+				     .server_ref = f->server,
+				     .service_ref = f->service,
+				     .idle_ticks = clock_ticks_since(now, f->last_seen),
+				     .age_ticks = clock_ticks_since(now, c->created),
+				     .nexthop = {f->nexthop[0], f->nexthop[1]}};
+	for (int dir = FLOW_TO_SERVER; dir <= FLOW_TO_CLIENT; dir++) {
+		out->packets[dir] = flow_packets(f, c, dir);
+		out->bytes[dir] = flow_bytes(f, c, dir);
+	}
+	if (out->family == 6) {
+		memcpy(out->client, k->client, 16);
+		memcpy(out->service, k->service_addr, 16);
+		memcpy(out->local, k->local, 16);
+		memcpy(out->server, k->server_addr, 16);
+	} else {
+		memcpy(out->client, &f->client, 4);
+		memcpy(out->service, &f->service_addr, 4);
+		memcpy(out->local, &f->local, 4);
+		memcpy(out->server, &f->server_addr, 4);
+	}
+}
+
+void lb_worker_flows(const struct lb_worker *lw,
+		     bool (*emit)(void *ctx, const struct lb_flow_info *f), void *ctx)
+{
+	uint32_t now = clock_ticks();
+	struct lb_flow_info info;
+	struct flow_key6 k;
+	struct flow_cold c;
+	struct flow f;
+
+	for (uint32_t i = 0; i < lw->table->max; i++) {
+		if (!flow_copy(lw->table, i, &f, &c, &k))
+			continue;
+		flow_info(&f, &c, &k, now, &info);
+		if (!emit(ctx, &info))
+			return;
+	}
+}
+
+uint32_t lb_worker_flow_count(const struct lb_worker *lw)
+{
+	return flow_count(lw->table);
+}

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// rewrite - the headers of a balanced packet (FULLNAT): addresses, ports, hop limit and checksums.
+//
+// Checksums are changed by the difference kept in the flow (RFC 1624 equation 3), never computed anew:
+// a packet that was damaged before us stays detectably damaged.
+//
+//	l3_delta  sum of the server side's addresses minus that of the client side's (IPv4 header checksum)
+//	l4_delta  the same with the ports (TCP, UDP: the pseudo header holds the addresses)
+//
+// in ones' complement, as the bytes lie in memory (RFC 1071: the sum does not care about byte order).
+// Towards the client the complement is used.
+#pragma once
+
+#include <netinet/in.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "dataplane/flow/table.h"
+#include "dataplane/parse/parse.h"
+
+static inline uint16_t rewrite_fold(uint64_t sum)
+{
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)sum;
+}
+
+// A checksum after the words under it changed by delta. Returns 0xffff for a sum of zero only if it was
+// 0xffff before (RFC 1624 section 4).
+static inline uint16_t rewrite_sum(uint16_t sum, uint32_t delta)
+{
+	uint32_t s = (uint16_t)~sum + delta; // at most 17 bits and the carry of a second delta
+
+	s = (s & 0xffff) + (s >> 16);
+	s = (s & 0xffff) + (s >> 16);
+	return (uint16_t)~s;
+}
+
+static inline uint16_t rewrite_delta(uint16_t delta, enum flow_dir dir)
+{
+	return dir == FLOW_TO_SERVER ? delta : (uint16_t)~delta;
+}
+
+// Work out l3_delta and l4_delta of a filled flow; `key6` is its key line, or NULL for IPv4.
+// Thread: owner worker, once per flow
+void rewrite_prepare(struct flow *f, const struct flow_key6 *key6);
+
+// TCP: checksum at 16; UDP: at 6, where 0 means none over IPv4 (RFC 768) and a result of 0 is sent as
+// 0xffff.
+static inline void rewrite_l4_sum(uint8_t *l4, uint8_t proto, uint16_t delta)
+{
+	uint8_t *at = l4 + (proto == IPPROTO_TCP ? 16 : 6);
+	uint16_t sum;
+
+	memcpy(&sum, at, 2);
+	if (proto == IPPROTO_UDP) {
+		if (sum == 0)
+			return;
+		sum = rewrite_sum(sum, delta);
+		sum = sum == 0 ? 0xffff : sum;
+	} else {
+		sum = rewrite_sum(sum, delta);
+	}
+	memcpy(at, &sum, 2);
+}
+
+// IPv4. ip: its header, l4: its TCP or UDP header; the hop limit is above 1 (the caller has checked).
+// Thread: owner worker
+static inline void rewrite_ipv4(uint8_t *ip, uint8_t *l4, const struct flow *f, enum flow_dir dir)
+{
+	uint32_t dir_bit = dir == FLOW_TO_SERVER ? 0 : FLOW_DIR_BIT;
+	uint64_t addrs;
+	uint32_t ports;
+	uint16_t sum;
+
+	if (dir_bit == 0) { // source becomes local, destination the server
+		addrs = flow_load64(&f->local);
+		ports = flow_load32(&f->local_port);
+	} else { // source becomes the service, destination the client
+		addrs = flow_turn64(flow_load64(&f->client));
+		ports = flow_turn32(flow_load32(&f->client_port));
+	}
+	rewrite_l4_sum(l4, f->proto, rewrite_delta(f->l4_delta, dir));
+	// The hop limit is the first byte of its word, which goes down by 0x0100 on the wire: adding
+	// the complement of that.
+	memcpy(&sum, ip + 10, 2);
+	sum = rewrite_sum(sum,
+			  (uint32_t)rewrite_delta(f->l3_delta, dir) + (uint16_t)~RTE_BE16(0x0100));
+	ip[8]--;
+	memcpy(ip + 10, &sum, 2);
+	memcpy(ip + 12, &addrs, 8);
+	memcpy(l4, &ports, 4);
+}
+
+// IPv6: no header checksum.
+static inline void rewrite_ipv6(uint8_t *ip, uint8_t *l4, const struct flow *f,
+				const struct flow_key6 *k, enum flow_dir dir)
+{
+	uint32_t ports;
+
+	if (dir == FLOW_TO_SERVER) {
+		ports = flow_load32(&f->local_port);
+		memcpy(ip + 8, k->local, 16);
+		memcpy(ip + 24, k->server_addr, 16);
+	} else {
+		ports = flow_turn32(flow_load32(&f->client_port));
+		memcpy(ip + 8, k->service_addr, 16);
+		memcpy(ip + 24, k->client, 16);
+	}
+	rewrite_l4_sum(l4, f->proto, rewrite_delta(f->l4_delta, dir));
+	ip[7]--;
+	memcpy(l4, &ports, 4);
+}
