@@ -56,23 +56,26 @@ void out_from_kernel(struct worker *w, struct rte_mbuf *m, const struct port *ta
 // Send all buffers. Once per turn. Thread: owner worker
 void out_flush(struct worker *w);
 
-// Source for worker_set_sources: hold queues' deadline and wake-up; arg is not used.
-// Thread: owner worker
+// Source for worker_set_sources, one a worker, fd OUT_POLL_FD: hold queues' deadline and wake-up; arg
+// is not used. Thread: owner worker
+#define OUT_POLL_FD WORKER_FD_WAKES
 unsigned out_poll(struct worker *w, void *arg);
 
-// fd for that source: readable when a next hop that packets wait for has resolved. Thread: any
-int out_poll_fd(unsigned worker);
-
-// ---- answer.c: turn a request into its answer in place; false: not possible (caller drops) ------
+// ---- answer.c: turn a request into its answer in place; false: not possible, the caller drops (the
+// packet may be changed then). A tag stays; bytes after what is answered are cut off. Thread: owner worker
 
 // ICMP/ICMPv6 echo request -> reply (RFC 792, 4443 section 4.2), checksum by delta.
 bool answer_echo(struct rte_mbuf *m, const struct parse_info *pi);
 // TCP segment -> reset (RFC 9293 section 3.10.7.1). Data is cut off.
 bool answer_reset(struct rte_mbuf *m, const struct parse_info *pi);
-// UDP -> port unreachable (RFC 1812 section 4.3.2.7, 4443 section 3.1 code 4), `saddr` as source;
-// rate-limited by the caller (answer_allowed).
+// UDP -> port unreachable (RFC 1812 section 4.3.2.7, 4443 section 3.1 code 4) from the address it was
+// sent to, quoting as much as the first segment holds; rate-limited by the caller (answer_allowed).
 bool answer_unreachable(struct rte_mbuf *m, const struct parse_info *pi);
-// ARP request or neighbour solicitation for an address of ours on a port without kernel view.
+// Whom an ARP request or neighbour solicitation asks for; false if it is none, or a wrong one. addr: 16
+// bytes, IPv4 in the first four. The caller decides whether that is one of ours.
+bool answer_neighbour_target(const struct rte_mbuf *m, const struct parse_info *pi, uint8_t *family,
+			     uint8_t addr[16]);
+// Answer it with the port's MAC (RFC 826, RFC 4861 section 7.2.4): on ports without kernel view.
 bool answer_neighbour(struct rte_mbuf *m, const struct parse_info *pi, const struct port *p);
 // Token bucket per worker for resets and ICMP errors.
 bool answer_allowed(struct worker *w);

@@ -3,8 +3,8 @@
 // tx - the worker's side of out/: TX buffers, and the one fast path that is worth inlining.
 // Everything rare is out_forward_slow() in tx.c.
 //
-// A packet that goes out is counted when the port has taken it (out_flush), under the class noted in
-// mbuf->hash.usr; one the port refuses is dropped as TX_FULL. So counters never run backwards.
+// A packet that goes out is counted when the port has taken it (out_flush), under the class noted beside
+// it; one the port refuses is dropped as TX_FULL. So counters never run backwards.
 #pragma once
 
 #include <stdint.h>
@@ -31,14 +31,15 @@ enum out_class {
 struct out_tx {
 	alignas(64) uint16_t n;
 	uint16_t other; // of those, not OUT_FORWARDED
+	uint8_t class[OUT_TX_BURST];
 	struct rte_mbuf *pkts[OUT_TX_BURST];
 };
 
-struct out_hold;
+struct out_rare; // out_priv.h
 
 struct out_worker {
 	alignas(64) uint64_t dirty; // bit per port: has packets in its buffer
-	struct out_hold *hold;
+	struct out_rare *rare;
 	struct out_tx tx[PORT_MAX];
 	uint8_t used[UINT16_MAX + 1]; // next hop was used; worker sets, control clears (mirror.c)
 };
@@ -57,8 +58,8 @@ static inline void out_enqueue(struct worker *w, struct out_worker *ow, struct r
 {
 	struct out_tx *t = &ow->tx[port];
 
-	m->hash.usr = class;
 	t->other += class != OUT_FORWARDED;
+	t->class[t->n] = (uint8_t) class;
 	t->pkts[t->n++] = m;
 	ow->dirty |= UINT64_C(1) << port;
 	if (unlikely(t->n == OUT_TX_BURST))

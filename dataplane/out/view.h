@@ -6,15 +6,15 @@
 // route.c holds the longest-match tables inside, neigh.c gives next hops their indices.
 #pragma once
 
+#include "dataplane/core/publish.h"
+
+#include <rte_ether.h>
+
 #include <assert.h>
 #include <stdalign.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#include <rte_ether.h>
-
-#include "dataplane/core/publish.h"
 
 enum nexthop_state {
 	NEXTHOP_NONE = 0,
@@ -55,22 +55,28 @@ static_assert(offsetof(struct nexthop, smac) == 6, "addresses are copied as they
 
 struct route_table;
 
+struct out_routes;
+struct out_addresses;
+
 struct out_view {
 	alignas(64) uint16_t generation; // changes whenever out_route() may answer otherwise
 	uint16_t serial;                 // changes with every view
 	uint32_t count;                  // entries of nexthop[]
 	uint32_t host_mask;              // of host[]
-	unsigned contexts;
-	const uint16_t *host;          // neighbours by (port, vlan, address): index, 0 = empty
-	const struct out_context *ctx; // contexts of them
+	const uint16_t *host;            // neighbours by (port, vlan, address): index, 0 = empty
+	struct out_routes *routes;
 	const struct out_addresses *local;
-	void *owner;                          // mirror.c
 	alignas(64) struct nexthop nexthop[]; // [0] is never used
 };
 
-struct out_context {
-	uint16_t id;
-	struct route_table *routes;
+// One table a context; shared by the views that differ in next hops alone.
+struct out_routes {
+	unsigned refs;  // views; control: rw, worker: no
+	unsigned count; // 1 or more
+	struct {
+		uint16_t context;
+		struct route_table *table;
+	} of[];
 };
 
 // The kernel's own addresses: sorted, 17 bytes each (family, address).

@@ -46,7 +46,6 @@ struct port_vlan {
 struct port {
 	uint16_t index;
 	uint16_t queues;
-	uint16_t tx_queues; // entries of txq in use
 	uint16_t context;
 	uint16_t mtu;
 	uint8_t kind; // enum ctl_port_kind
@@ -59,10 +58,6 @@ struct port {
 	bool point_to_point; // all packets go to peer_mac: no ARP, no ND
 	bool tx_ip_cksum, tx_l4_cksum, rx_ip_cksum, rx_l4_cksum, vlan_offload;
 	int ifindex; // of the kernel's view (AF_XDP: the interface, TAP: the TAP), 0 = none
-	struct {
-		uint16_t rte_id; // an AF_XDP port of several queues is several devices
-		uint16_t queue;
-	} txq[PORT_QUEUE_MAX];
 	unsigned vlan_count;
 	struct port_vlan vlan[16];
 	uint64_t id; // record id

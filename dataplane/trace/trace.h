@@ -37,17 +37,26 @@ enum trace_stage {
 	TRACE_ANSWER = 7,
 	TRACE_PUNT = 8,
 	TRACE_HOLD = 9,
-	TRACE_DROP = 10, // detail = enum drop_reason
+	TRACE_DROP = 10,      // detail = enum drop_reason
+	TRACE_HAND_OVER = 11, // detail = worker; followed anew there
 };
 
-// Note that the packet passed a stage. Call only if trace_enabled(). Thread: owner worker
-void trace_note(struct worker *w, const struct rte_mbuf *m, enum trace_stage stage, uint32_t detail);
+// Note that the packet passed a stage. Call only if trace_enabled(). TRACE_RX looks at the frame and
+// decides whether the packet is followed; the other stages know it by its address alone, so they may be
+// noted when the driver already has it. TRACE_FORWARD, ANSWER, PUNT and DROP end its record.
+// Thread: owner worker
+void trace_note(struct worker *w, const struct rte_mbuf *m, enum trace_stage stage,
+		uint32_t detail);
+
+// The frame as it is about to leave on `port`; dataplane/out calls it. Thread: owner worker
+void trace_out(struct worker *w, const struct rte_mbuf *m, uint16_t port);
 
 int trace_init(struct loop *l); // Thread: init
 
 // filter: pcap-filter(7) text, compiled by libpcap for Ethernet and run on workers as BPF.
 // Errors: -EINVAL bad filter or file name, -EBUSY one runs already, -EIO. Thread: control
-int trace_capture_start(const char *file, const char *filter, uint64_t limit, char *err, unsigned err_size);
+int trace_capture_start(const char *file, const char *filter, uint64_t limit, char *err,
+			unsigned err_size);
 uint64_t trace_capture_stop(void); // packets written
 // One-line JSON objects of the traced packets so far, malloc'ed array text. Thread: control
 int trace_packets_start(const char *filter, unsigned limit, char *err, unsigned err_size);
