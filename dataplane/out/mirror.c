@@ -712,7 +712,7 @@ static int dump_message(const struct nlmsghdr *nlh, void *arg)
 // Ask for all objects of a kind and take them in. Errors: -EIO, -EAGAIN changed under our eyes
 static int dump(uint16_t type, unsigned char family, size_t head)
 {
-	uint8_t request[MNL_SOCKET_BUFFER_SIZE];
+	uint8_t request[256];
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(request);
 	uint8_t *body;
 	int rc;

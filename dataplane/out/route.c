@@ -81,8 +81,8 @@ static int build4(struct ranges4 *r, const struct route_prefix4 *p, uint32_t n)
 	} open[34];
 	unsigned depth = 0;
 
-	r->start = malloc((2 * (size_t)n + 1) * sizeof(*r->start));
-	r->leaf = malloc((2 * (size_t)n + 1) * sizeof(*r->leaf));
+	r->start = calloc(2 * (size_t)n + 1, sizeof(*r->start));
+	r->leaf = calloc(2 * (size_t)n + 1, sizeof(*r->leaf));
 	if (r->start == NULL || r->leaf == NULL)
 		return -ENOMEM;
 	open[0].last = UINT32_MAX;
@@ -117,8 +117,8 @@ static int build6(struct ranges6 *r, const struct route_prefix6 *p, uint32_t n)
 	} open[130];
 	unsigned depth = 0;
 
-	r->start = aligned_alloc(16, (2 * (size_t)n + 1) * sizeof(*r->start));
-	r->leaf = malloc((2 * (size_t)n + 1) * sizeof(*r->leaf));
+	r->start = calloc(2 * (size_t)n + 1, sizeof(*r->start));
+	r->leaf = calloc(2 * (size_t)n + 1, sizeof(*r->leaf));
 	if (r->start == NULL || r->leaf == NULL)
 		return -ENOMEM;
 	open[0].last = ~(route_addr6)0;
@@ -144,10 +144,20 @@ static int build6(struct ranges6 *r, const struct route_prefix6 *p, uint32_t n)
 	return 0;
 }
 
+// Give back what was set aside for the worst case.
+static void *fit(void *p, size_t bytes)
+{
+	void *less = realloc(p, bytes);
+
+	return less != NULL ? less : p;
+}
+
 static int index4(struct ranges4 *r)
 {
 	uint32_t n, at = 0;
 
+	r->start = fit(r->start, r->count * sizeof(*r->start));
+	r->leaf = fit(r->leaf, r->count * sizeof(*r->leaf));
 	r->bits = index_bits(r->count);
 	n = UINT32_C(1) << r->bits;
 	r->index = malloc(((size_t)n + 1) * sizeof(*r->index));
@@ -168,6 +178,8 @@ static int index6(struct ranges6 *r)
 {
 	uint32_t n, at = 0;
 
+	r->start = fit(r->start, r->count * sizeof(*r->start));
+	r->leaf = fit(r->leaf, r->count * sizeof(*r->leaf));
 	r->bits = index_bits(r->count);
 	n = UINT32_C(1) << r->bits;
 	r->index = malloc(((size_t)n + 1) * sizeof(*r->index));

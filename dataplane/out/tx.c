@@ -32,7 +32,7 @@ static void give_up(struct worker *w, struct rte_mbuf *m, enum out_class class,
 	else
 		w->count.dropped[reason]++;
 	if (trace_enabled())
-		trace_note(w, m, TRACE_DROP, reason);
+		trace_end(w, m, TRACE_DROP, reason);
 	rte_pktmbuf_free(m);
 }
 
@@ -92,9 +92,9 @@ void out_flush_port(struct worker *w, struct out_worker *ow, unsigned port)
 	if (likely(p != NULL))
 		sent = burst(w, p, t->pkts, n);
 	count_sent(w, t, sent);
-	if (unlikely(traced)) // the driver has them now: trace_note does not look inside
+	if (unlikely(traced)) // the driver has them now: trace_end does not look inside
 		for (unsigned i = 0; i < sent; i++)
-			trace_note(w, t->pkts[i], stage_of[t->class[i]], 0);
+			trace_end(w, t->pkts[i], stage_of[t->class[i]], 0);
 	for (unsigned i = sent; unlikely(i < n); i++)
 		give_up(w, t->pkts[i], t->class[i],
 			t -> class[i] == OUT_TO_KERNEL ? DROP_PUNT_FAILED : DROP_TX_FULL);

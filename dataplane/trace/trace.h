@@ -42,14 +42,15 @@ enum trace_stage {
 };
 
 // Note that the packet passed a stage. Call only if trace_enabled(). TRACE_RX looks at the frame and
-// decides whether the packet is followed; the other stages know it by its address alone, so they may be
-// noted when the driver already has it. TRACE_FORWARD, ANSWER, PUNT and DROP end its record.
+// decides whether the packet is followed; the other stages know it by its address alone.
 // Thread: owner worker
 void trace_note(struct worker *w, const struct rte_mbuf *m, enum trace_stage stage,
 		uint32_t detail);
 
-// The frame as it is about to leave on `port`; dataplane/out calls it. Thread: owner worker
+// dataplane/out alone calls these two: the frame as it is about to leave on `port`; and the verdict,
+// which ends the record (the driver may already own the packet: it is not looked into).
 void trace_out(struct worker *w, const struct rte_mbuf *m, uint16_t port);
+void trace_end(struct worker *w, const struct rte_mbuf *m, enum trace_stage stage, uint32_t detail);
 
 int trace_init(struct loop *l); // Thread: init
 
