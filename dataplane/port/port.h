@@ -8,6 +8,7 @@
 // (guard.h); VLAN views and TAP shadows are ports of kind TAP that belong to their parent.
 #pragma once
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -48,14 +49,14 @@ struct port {
 	uint16_t queues;
 	uint16_t context;
 	uint16_t mtu;
-	uint8_t kind; // enum ctl_port_kind
-	uint8_t view; // enum port_view
-	uint16_t shadow; // PORT_VIEW_SHADOW: index of the TAP; PORT_NONE
-	uint16_t parent; // this port is the TAP of `parent`; PORT_NONE
+	uint8_t kind;         // enum ctl_port_kind
+	uint8_t view;         // enum port_view
+	uint16_t shadow;      // PORT_VIEW_SHADOW: index of the TAP; PORT_NONE
+	uint16_t parent;      // this port is the TAP of `parent`; PORT_NONE
 	uint16_t parent_vlan; // and of this VLAN there, 0 = untagged
 	struct rte_ether_addr mac;
 	struct rte_ether_addr peer_mac; // point-to-point kinds
-	bool point_to_point; // all packets go to peer_mac: no ARP, no ND
+	bool point_to_point;            // all packets go to peer_mac: no ARP, no ND
 	bool tx_ip_cksum, tx_l4_cksum, rx_ip_cksum, rx_l4_cksum, vlan_offload;
 	int ifindex; // of the kernel's view (AF_XDP: the interface, TAP: the TAP), 0 = none
 	unsigned vlan_count;
@@ -64,7 +65,8 @@ struct port {
 	char name[CTL_NAME];
 	char device[32];
 	_Atomic bool up; // operational state for operators and routes. control: rw
-	_Atomic bool live; // the device is there: port_rx and port_tx do nothing while it is not. control: rw
+	_Atomic bool
+		live; // the device is there: port_rx and port_tx do nothing while it is not. control: rw
 	bool tx_shared; // fewer queues than workers: port_tx takes a lock
 	struct port_queue queue[PORT_QUEUE_MAX];
 };
@@ -72,12 +74,13 @@ struct port {
 // Start of the EAL for an app: arguments explained in README.md. Call after loop_create() (signal mask)
 // and before worker_init().
 struct port_eal_conf {
-	const char *instance; // prefix of the telemetry socket: <run_dir>/dpdk/<instance>/dpdk_telemetry.v2
+	const char *
+		instance; // prefix of the telemetry socket: <run_dir>/dpdk/<instance>/dpdk_telemetry.v2
 	const char *run_dir;
-	unsigned workers;  // worker lcores 1 .. workers; lcore 0 is control
-	const char *cpus;  // list as in taskset(1); NULL: any CPU, workers spread
+	unsigned workers;   // worker lcores 1 .. workers; lcore 0 is control
+	const char *cpus;   // list as in taskset(1); NULL: any CPU, workers spread
 	unsigned memory_mb; // 0: on demand from hugepages (1024 without)
-	bool no_huge;      // also taken by itself, with a note in the log, where no hugepage is free
+	bool no_huge; // also taken by itself, with a note in the log, where no hugepage is free
 };
 // Returns: 0; -EINVAL, -ENOMEM, -EIO with *err filled. Thread: init
 struct port_error;
@@ -110,7 +113,7 @@ void port_close(struct port *p);
 // the next start. Thread: control, last call before _exit
 void port_leave_all(void);
 
-struct port *port_get(uint16_t index); // NULL if none. Thread: any
+struct port *port_get(uint16_t index);     // NULL if none. Thread: any
 struct port *port_by_ifindex(int ifindex); // Thread: control
 
 // fd on which poll() tells that this queue has packets, -1 if the driver gives none. Thread: any

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Service and local addresses on the kernel's view of a port, by rtnetlink, so that the kernel answers
+// ARP and neighbour discovery for them.
+//
+// They are set so that the kernel never picks them as a source address of its own: IPv4 with scope
+// link, IPv6 deprecated (preferred lifetime 0), both as host prefixes. Together with our protocol number
+// (IFA_PROTO) this is also how they are told from addresses that anybody else set, sluiced included:
+// only such addresses are ever deleted.
+
+#include "dataplane/port/port_priv.h"
+
+#include <libmnl/libmnl.h>
+#include <linux/if_addr.h>
+#include <linux/rtnetlink.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define ADDR_PROTO 92
+
+#ifndef IFA_PROTO
+#define IFA_PROTO 11
+#endif
+
+struct found {
+	int ifindex;
+	struct ctl_addr *addrs; // of ours
+	unsigned count, room;
+	int rc;
+};
+
+static struct mnl_socket *open_route(void)
+{
+	struct mnl_socket *nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+
+	if (nl != NULL && mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) < 0) {
+		mnl_socket_close(nl);
+		nl = NULL;
+	}
+	return nl;
+}
+
+static int on_attr(const struct nlattr *a, void *arg)
+{
+	const struct nlattr **table = arg;
+
+	if (mnl_attr_get_type(a) <= IFA_PROTO)
+		table[mnl_attr_get_type(a)] = a;
+	return MNL_CB_OK;
+}
+
+static int on_addr(const struct nlmsghdr *h, void *arg)
+{
+	const struct nlattr *attr[IFA_PROTO + 1] = {NULL}, *a;
+	const struct ifaddrmsg *ifa = mnl_nlmsg_get_payload(h);
+	unsigned size = ifa->ifa_family == AF_INET ? 4 : 16;
+	struct found *f = arg;
+	struct ctl_addr *c;
+
+	if ((int)ifa->ifa_index != f->ifindex || ifa->ifa_prefixlen != size * 8 ||
+	    (ifa->ifa_family == AF_INET && ifa->ifa_scope != RT_SCOPE_LINK))
+		return MNL_CB_OK;
+	mnl_attr_parse(h, sizeof(*ifa), on_attr, attr);
+	if (attr[IFA_PROTO] == NULL || mnl_attr_get_u8(attr[IFA_PROTO]) != ADDR_PROTO)
+		return MNL_CB_OK;
+	if (ifa->ifa_family == AF_INET6 && (ifa->ifa_flags & IFA_F_DEPRECATED) == 0)
+		return MNL_CB_OK;
+	a = attr[IFA_LOCAL] != NULL ? attr[IFA_LOCAL] : attr[IFA_ADDRESS];
+	if (a == NULL || mnl_attr_get_payload_len(a) != size)
+		return MNL_CB_OK;
+	if (f->count == f->room) {
+		unsigned room = f->room == 0 ? 64 : f->room * 2;
+
+		c = realloc(f->addrs, room * sizeof(*c));
+		if (c == NULL) {
+			f->rc = -ENOMEM;
+			return MNL_CB_OK;
+		}
+		f->addrs = c;
+		f->room = room;
+	}
+	c = &f->addrs[f->count++];
+	*c = (struct ctl_addr){.family = ifa->ifa_family == AF_INET ? 4 : 6,
+			       .len = (uint8_t)(size * 8)};
+	memcpy(c->bytes, mnl_attr_get_payload(a), size);
+	return MNL_CB_OK;
+}
+
+// Send one request and read the answer(s) up to the end. Returns 0 or a negative errno.
+static int talk(struct mnl_socket *nl, struct nlmsghdr *h, mnl_cb_t cb, void *arg)
+{
+	char buf[32768];
+	ssize_t n;
+	int rc;
+
+	h->nlmsg_seq = (uint32_t)time(NULL);
+	if (mnl_socket_sendto(nl, h, h->nlmsg_len) < 0)
+		return -errno;
+	do {
+		n = mnl_socket_recvfrom(nl, buf, sizeof(buf));
+		if (n < 0)
+			return -errno;
+		rc = mnl_cb_run(buf, (size_t)n, h->nlmsg_seq, mnl_socket_get_portid(nl), cb, arg);
+		if (rc < 0)
+			return -errno;
+	} while (rc > 0);
+	return 0;
+}
+
+static int list(struct mnl_socket *nl, struct found *f)
+{
+	char buf[MNL_NLMSG_HDRLEN + 64];
+	struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
+	struct ifaddrmsg *ifa;
+	int rc;
+
+	h->nlmsg_type = RTM_GETADDR;
+	h->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+	ifa = mnl_nlmsg_put_extra_header(h, sizeof(*ifa));
+	ifa->ifa_family = AF_UNSPEC;
+	rc = talk(nl, h, on_addr, f);
+	return rc != 0 ? rc : f->rc;
+}
+
+static int change(struct mnl_socket *nl, uint16_t type, int ifindex, const struct ctl_addr *c)
+{
+	unsigned size = c->family == 4 ? 4 : 16;
+	char buf[MNL_NLMSG_HDRLEN + 256];
+	struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
+	struct ifaddrmsg *ifa;
+	int rc;
+
+	h->nlmsg_type = type;
+	h->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+	if (type == RTM_NEWADDR)
+		h->nlmsg_flags |= NLM_F_CREATE | NLM_F_EXCL;
+	ifa = mnl_nlmsg_put_extra_header(h, sizeof(*ifa));
+	ifa->ifa_family = c->family == 4 ? AF_INET : AF_INET6;
+	ifa->ifa_prefixlen = (uint8_t)(size * 8);
+	ifa->ifa_index = (uint32_t)ifindex;
+	ifa->ifa_scope = c->family == 4 ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
+	mnl_attr_put(h, IFA_LOCAL, size, c->bytes);
+	mnl_attr_put(h, IFA_ADDRESS, size, c->bytes);
+	if (type == RTM_NEWADDR) {
+		mnl_attr_put_u8(h, IFA_PROTO, ADDR_PROTO);
+		if (c->family == 6) {
+			struct ifa_cacheinfo ci = {.ifa_valid = UINT32_MAX, .ifa_prefered = 0};
+
+			mnl_attr_put_u32(h, IFA_FLAGS, IFA_F_NODAD | IFA_F_NOPREFIXROUTE);
+			mnl_attr_put(h, IFA_CACHEINFO, sizeof(ci), &ci);
+		}
+	}
+	rc = talk(nl, h, NULL, NULL);
+	if (rc == -EEXIST && type == RTM_NEWADDR)
+		return 0; // ours already, or somebody else's: then it stays his
+	if ((rc == -EADDRNOTAVAIL || rc == -ENODEV) && type == RTM_DELADDR)
+		return 0;
+	return rc;
+}
+
+static bool same(const struct ctl_addr *a, const struct ctl_addr *b)
+{
+	return a->family == b->family && memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
+}
+
+static bool contains(const struct ctl_addr *addrs, unsigned count, const struct ctl_addr *a)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (same(&addrs[i], a))
+			return true;
+	return false;
+}
+
+int addr_sync(int ifindex, const struct ctl_addr *addrs, unsigned count)
+{
+	struct mnl_socket *nl = open_route();
+	struct found f = {.ifindex = ifindex};
+	int rc, first = 0;
+
+	if (nl == NULL)
+		return -errno;
+	rc = list(nl, &f);
+	if (rc != 0)
+		first = rc;
+	for (unsigned i = 0; i < count; i++) {
+		if (contains(f.addrs, f.count, &addrs[i]))
+			continue;
+		rc = change(nl, RTM_NEWADDR, ifindex, &addrs[i]);
+		if (rc != 0 && first == 0)
+			first = rc;
+	}
+	for (unsigned i = 0; i < f.count; i++) {
+		if (contains(addrs, count, &f.addrs[i]))
+			continue;
+		rc = change(nl, RTM_DELADDR, ifindex, &f.addrs[i]);
+		if (rc != 0 && first == 0)
+			first = rc;
+	}
+	free(f.addrs);
+	mnl_socket_close(nl);
+	return first;
+}
+
+int addr_del(int ifindex, uint8_t family, const uint8_t *addr)
+{
+	struct ctl_addr want = {.family = family};
+	struct mnl_socket *nl = open_route();
+	struct found f = {.ifindex = ifindex};
+	int rc;
+
+	if (nl == NULL)
+		return -errno;
+	memcpy(want.bytes, addr, sizeof(want.bytes));
+	rc = list(nl, &f);
+	if (rc == 0 && contains(f.addrs, f.count, &want)) // else it is not ours to delete
+		rc = change(nl, RTM_DELADDR, ifindex, &want);
+	free(f.addrs);
+	mnl_socket_close(nl);
+	return rc;
+}

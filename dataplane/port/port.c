@@ -1,0 +1,578 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The registry of ports and their life cycle: open, close, what is steered to them, counters. A port
+// keeps its index and its struct from open to close; the devices below it may die and come back
+// meanwhile (watch.c), each time as a new life with devices and buffers of their own.
+
+#include "dataplane/port/port_priv.h"
+
+#include "dataplane/core/publish.h"
+#include "dataplane/core/worker.h"
+#include "kmod/load/steer_load.h"
+
+#include <rte_dev.h>
+#include <rte_ethdev.h>
+#include <rte_malloc.h>
+#include <rte_mempool.h>
+
+#include <assert.h>
+#include <ctype.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+RTE_LOG_REGISTER(port_log_type, sluice.port, NOTICE)
+
+char port_instance[CTL_NAME];
+
+// control: rw, any: ro
+static _Atomic(struct port_slot *) ports[PORT_MAX];
+static unsigned next_index;
+
+// What is steered now; control only.
+static struct port_steer *steer_set_now;
+static unsigned steer_count_now;
+static bool steer_known; // port_steer_set was called
+
+int port_fail(struct port_error *err, int rc, uint16_t tag, const char *field, const char *format,
+	      ...)
+{
+	va_list args;
+
+	err->tag = tag;
+	snprintf(err->field, sizeof(err->field), "%s", field);
+	va_start(args, format);
+	vsnprintf(err->message, sizeof(err->message), format, args);
+	va_end(args);
+	return rc;
+}
+
+static bool plain_name(const char *name, size_t size, size_t max)
+{
+	size_t n = strnlen(name, size);
+
+	if (n == 0 || n > max || !isalnum((unsigned char)name[0]))
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (!isalnum((unsigned char)name[i]) && strchr("._-", name[i]) == NULL)
+			return false;
+	return true;
+}
+
+int port_init(const char *instance)
+{
+	if (!plain_name(instance, sizeof(port_instance), sizeof(port_instance) - 1))
+		return -EINVAL;
+	snprintf(port_instance, sizeof(port_instance), "%s", instance);
+	return 0;
+}
+
+struct port *port_get(uint16_t index)
+{
+	struct port_slot *s;
+
+	if (index >= PORT_MAX)
+		return NULL;
+	s = atomic_load_explicit(&ports[index], memory_order_acquire);
+	return s != NULL ? &s->p : NULL;
+}
+
+struct port *port_by_ifindex(int ifindex)
+{
+	for (uint16_t i = 0; i < PORT_MAX; i++) {
+		struct port *p = port_get(i);
+
+		if (p != NULL && ifindex > 0 && p->ifindex == ifindex)
+			return p;
+	}
+	return NULL;
+}
+
+int port_queue_fd(const struct port *p, uint16_t queue)
+{
+	return queue < p->queues ? p->queue[queue].fd : -1;
+}
+
+// ---- one life of the devices ---------------------------------------------------------------------
+
+int port_bring_up(struct port_slot *s, struct port_error *err)
+{
+	int rc;
+
+	s->life++;
+	for (unsigned q = 0; q < PORT_QUEUE_MAX; q++) {
+		s->xsk_fd[q] = -1;
+		s->vdev[q][0] = '\0';
+		s->p.queue[q] = (struct port_queue){.rte_id = RTE_MAX_ETHPORTS, .fd = -1};
+	}
+	rc = s->p.kind == CTL_PORT_AF_XDP ? af_xdp_bring_up(s, err) : vdev_bring_up(s, err);
+	if (rc != 0) {
+		port_take_down(s);
+		return rc;
+	}
+	port_views_sync(s);
+	atomic_store_explicit(&s->p.up, true, memory_order_relaxed);
+	atomic_store_explicit(&s->p.live, true, memory_order_release);
+	return 0;
+}
+
+static void count_device(const struct port_queue *q, struct port_counters *out)
+{
+	struct rte_eth_stats st;
+	int depth;
+
+	if (q->rte_id >= RTE_MAX_ETHPORTS)
+		return;
+	depth = rte_eth_rx_queue_count(q->rte_id, q->rte_queue);
+	if (depth > 0)
+		out->rx_depth += (uint32_t)depth;
+	if (q->rte_queue != 0 || rte_eth_stats_get(q->rte_id, &st) != 0)
+		return; // the device was counted with its first queue
+	out->rx_packets += st.ipackets;
+	out->rx_bytes += st.ibytes;
+	out->rx_missed += st.imissed;
+	out->rx_errors += st.ierrors + st.rx_nombuf;
+	out->tx_packets += st.opackets;
+	out->tx_bytes += st.obytes;
+	out->tx_errors += st.oerrors;
+}
+
+static void count_life(const struct port_slot *s, struct port_counters *out)
+{
+	struct steer_stat st;
+
+	for (unsigned q = 0; q < s->p.queues; q++)
+		count_device(&s->p.queue[q], out);
+	if (s->steer != NULL && steer_stats(s->steer, &st) == 0) {
+		out->xdp_seen += st.seen;
+		out->xdp_passed += st.passed;
+		out->xdp_redirected += st.redirected;
+		out->xdp_dropped += st.dropped;
+	}
+}
+
+void port_counters(const struct port *p, struct port_counters *out)
+{
+	*out = port_slot(p)->base;
+	count_life(port_slot(p), out);
+}
+
+void port_take_down(struct port_slot *s)
+{
+	uint32_t depth = s->base.rx_depth;
+
+	count_life(s, &s->base);
+	s->base.rx_depth = depth;
+	for (unsigned q = 0; q < PORT_QUEUE_MAX; q++) {
+		if (s->vdev[q][0] != '\0')
+			rte_eal_hotplug_remove("vdev", s->vdev[q]);
+		s->vdev[q][0] = '\0';
+		// The driver never lets go of its umem: without this the queue stays bound.
+		if (s->xsk_fd[q] >= 0)
+			close(s->xsk_fd[q]);
+		s->xsk_fd[q] = -1;
+		s->p.queue[q] = (struct port_queue){.rte_id = RTE_MAX_ETHPORTS, .fd = -1};
+	}
+	steer_close(s->steer);
+	s->steer = NULL;
+	port_pool_retire(s->pool);
+	s->pool = NULL;
+}
+
+// ---- open and close ------------------------------------------------------------------------------
+
+static void slot_free(void *arg)
+{
+	rte_free(arg);
+}
+
+static void slot_forget(struct port_slot *s)
+{
+	if (s->lock_fd >= 0)
+		close(s->lock_fd);
+	if (atomic_load(&ports[s->p.index]) == s)
+		atomic_store_explicit(&ports[s->p.index], NULL, memory_order_release);
+	publish_retire(s, slot_free);
+}
+
+static int slot_make(const struct ctl_port *conf, struct port_slot **out, struct port_error *err)
+{
+	unsigned i;
+	struct port_slot *s;
+
+	// In turn, so that an index comes back late: packets of its last owner may still be held.
+	for (i = 0; i < PORT_MAX; i++)
+		if (port_get((uint16_t)((next_index + i) % PORT_MAX)) == NULL)
+			break;
+	if (i == PORT_MAX)
+		return port_fail(err, -ENOMEM, CTL_TAG_RESOURCE_DENIED, "name",
+				 "%d ports are open, VLAN views included: no more", PORT_MAX);
+	s = rte_zmalloc("port", sizeof(*s), RTE_CACHE_LINE_SIZE);
+	if (s == NULL)
+		return port_fail(err, -ENOMEM, CTL_TAG_RESOURCE_DENIED, "name", "out of memory");
+	s->p.index = (uint16_t)((next_index + i) % PORT_MAX);
+	next_index = s->p.index + 1u;
+	s->conf = *conf;
+	s->lock_fd = -1;
+	s->p.kind = conf->kind;
+	s->p.context = conf->context;
+	s->p.shadow = PORT_NONE;
+	s->p.parent = PORT_NONE;
+	s->p.id = conf->rec.id;
+	snprintf(s->p.name, sizeof(s->p.name), "%s", conf->name);
+	snprintf(s->p.device, sizeof(s->p.device), "%s", conf->device);
+	for (unsigned q = 0; q < PORT_QUEUE_MAX; q++) {
+		s->xsk_fd[q] = -1;
+		rte_spinlock_init(&s->tx_lock[q]);
+	}
+	*out = s;
+	return 0;
+}
+
+static int slot_lock(struct port_slot *s, struct port_error *err)
+{
+	char owner[64] = "";
+	int fd;
+
+	if (s->p.kind != CTL_PORT_AF_XDP && s->p.kind != CTL_PORT_TAP)
+		return 0;
+	fd = port_lock(s->p.device, owner, sizeof(owner));
+	if (fd == -EBUSY)
+		return port_fail(err, fd, CTL_TAG_IN_USE, "device", "'%s' is owned by %s",
+				 s->p.device, owner);
+	if (fd < 0)
+		return port_fail(err, -EIO, CTL_TAG_OPERATION_FAILED, "device", "lock of '%s': %s",
+				 s->p.device, strerror(-fd));
+	s->lock_fd = fd;
+	return 0;
+}
+
+static int check(struct port_slot *s, struct port_error *err)
+{
+	const struct ctl_port *c = &s->conf;
+	int rc;
+
+	if (port_instance[0] == '\0')
+		return port_fail(err, -EINVAL, CTL_TAG_OPERATION_FAILED, "",
+				 "port_init was not called");
+	if (!plain_name(c->name, sizeof(c->name), sizeof(c->name) - 1))
+		return port_fail(err, -EINVAL, CTL_TAG_INVALID_VALUE, "name",
+				 "letters, digits, '.', '_' and '-' only");
+	if ((c->kind == CTL_PORT_AF_XDP || c->kind == CTL_PORT_TAP) &&
+	    !plain_name(c->device, sizeof(c->device), IFNAMSIZ - 1))
+		return port_fail(err, -EINVAL, CTL_TAG_INVALID_VALUE, "device",
+				 "a name of 1 to 15 letters, digits, '.', '_' and '-'");
+	rc = slot_lock(s, err);
+	if (rc == 0)
+		rc = c->kind == CTL_PORT_AF_XDP ? af_xdp_check(s, err) : vdev_check(s, err);
+	s->p.tx_shared = s->p.queues < worker_count();
+	return rc;
+}
+
+// The kernel's view of a VLAN: a TAP with the parent's MAC and MTU.
+static int open_vlan(struct port_slot *parent, const struct ctl_vlan *v, struct port_error *err)
+{
+	struct ctl_port conf = {.rec = {.id = v->rec.id},
+				.kind = CTL_PORT_TAP,
+				.context = parent->p.context,
+				.mtu = parent->p.mtu};
+	struct port_slot *s;
+	int rc;
+
+	snprintf(conf.name, sizeof(conf.name), "%.*s", (int)sizeof(v->tap), v->tap);
+	snprintf(conf.device, sizeof(conf.device), "%.*s", (int)sizeof(v->tap), v->tap);
+	memcpy(conf.mac, &parent->p.mac, sizeof(conf.mac));
+	rc = slot_make(&conf, &s, err);
+	if (rc != 0)
+		return rc;
+	s->p.parent = parent->p.index;
+	s->p.parent_vlan = v->vid;
+	rc = check(s, err);
+	if (rc == 0)
+		rc = port_bring_up(s, err);
+	if (rc != 0) {
+		slot_forget(s);
+		return rc;
+	}
+	atomic_store_explicit(&ports[s->p.index], s, memory_order_release);
+	parent->p.vlan[parent->p.vlan_count++] =
+		(struct port_vlan){.vid = v->vid, .shadow = s->p.index};
+	return 0;
+}
+
+static int check_vlans(const struct port_slot *s, const struct ctl_vlan *vlans, unsigned count,
+		       struct port_error *err)
+{
+	if (count > RTE_DIM(s->p.vlan))
+		return port_fail(err, -EINVAL, CTL_TAG_INVALID_VALUE, "vlan",
+				 "%zu VLANs are the most", RTE_DIM(s->p.vlan));
+	for (unsigned i = 0; i < count; i++) {
+		if (vlans[i].vid == 0 || vlans[i].vid > 4094)
+			return port_fail(err, -EINVAL, CTL_TAG_INVALID_VALUE, "vlan", "VLAN id %u",
+					 vlans[i].vid);
+		for (unsigned k = 0; k < i; k++)
+			if (vlans[k].vid == vlans[i].vid)
+				return port_fail(err, -EINVAL, CTL_TAG_INVALID_VALUE, "vlan",
+						 "VLAN id %u twice", vlans[i].vid);
+	}
+	return 0;
+}
+
+static void close_vlans(struct port_slot *s)
+{
+	for (unsigned i = 0; i < s->p.vlan_count; i++) {
+		struct port *tap = port_get(s->p.vlan[i].shadow);
+
+		if (tap != NULL)
+			port_close(tap);
+	}
+	s->p.vlan_count = 0;
+}
+
+int port_open(const struct ctl_port *conf, const struct ctl_vlan *vlans, unsigned vlan_count,
+	      struct port **out, struct port_error *err)
+{
+	struct port_slot *s;
+	int rc;
+
+	memset(err, 0, sizeof(*err));
+	rc = slot_make(conf, &s, err);
+	if (rc != 0)
+		return rc;
+	rc = check(s, err);
+	if (rc == 0)
+		rc = check_vlans(s, vlans, vlan_count, err);
+	// The TAPs first: once the steering program takes a VLAN, its view has to be there.
+	for (unsigned i = 0; rc == 0 && i < vlan_count; i++)
+		rc = open_vlan(s, &vlans[i], err);
+	if (rc == 0)
+		rc = port_bring_up(s, err);
+	if (rc != 0) {
+		close_vlans(s);
+		slot_forget(s);
+		return rc;
+	}
+	atomic_store_explicit(&ports[s->p.index], s, memory_order_release);
+	PORT_LOG(NOTICE, "%s is up: %s, %u queue(s), mtu %u%s\n", s->p.name,
+		 s->p.device[0] != '\0' ? s->p.device : s->vdev[0], s->p.queues, s->p.mtu,
+		 s->steer != NULL && steer_is_taken_over(s->steer)
+			 ? ", steering program of an earlier run replaced"
+			 : "");
+	*out = &s->p;
+	return 0;
+}
+
+void port_close(struct port *p)
+{
+	struct port_slot *s = port_slot(p);
+
+	s->removing = false; // it is done here
+	atomic_store_explicit(&p->live, false, memory_order_release);
+	atomic_store_explicit(&p->up, false, memory_order_relaxed);
+	if (s->steer != NULL)
+		steer_detach(s->steer); // the guard is in place, and stays
+	if (p->kind == CTL_PORT_AF_XDP && p->ifindex > 0)
+		addr_sync(p->ifindex, NULL, 0);
+	port_take_down(s);
+	close_vlans(s);
+	slot_forget(s);
+}
+
+void port_leave_all(void)
+{
+	// On purpose nothing: the caller ends with _exit. The steering programs stay attached and drop what
+	// they took, the kernel closes sockets, TAPs and locks.
+}
+
+// ---- steering ------------------------------------------------------------------------------------
+
+static bool has_view(const struct port *p)
+{
+	return p->ifindex > 0 && (p->view == PORT_VIEW_XDP || p->parent != PORT_NONE);
+}
+
+void port_views_sync(struct port_slot *s)
+{
+	struct ctl_addr *addrs;
+	unsigned n = 0;
+	int rc;
+
+	if (!has_view(&s->p) || !steer_known)
+		return;
+	addrs = calloc(steer_count_now + 1, sizeof(*addrs));
+	if (addrs == NULL)
+		return;
+	for (unsigned i = 0; i < steer_count_now; i++)
+		if (steer_set_now[i].context == s->p.context)
+			addrs[n++] = steer_set_now[i].addr;
+	rc = addr_sync(s->p.ifindex, addrs, n);
+	if (rc != 0)
+		PORT_LOG(WARNING, "%s: addresses on '%s': %s\n", s->p.name, s->p.device,
+			 strerror(-rc));
+	free(addrs);
+}
+
+static void fill_addr(struct steer_addr_entry *e, const struct port_steer *p)
+{
+	memcpy(e->key.addr, p->addr.bytes, sizeof(e->key.addr));
+	e->key.family = p->addr.family;
+	if (p->local)
+		e->value = (struct steer_addr){.flags = STEER_ADDR_LOCAL,
+					       .port_min = p->port_min,
+					       .port_max = p->port_max};
+	else
+		e->value = (struct steer_addr){.flags = STEER_ADDR_SERVICE};
+}
+
+static int compare_addr(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct steer_addr_key));
+}
+
+// Entries of one address become one: a map has one value for a key.
+static size_t merge_addrs(struct steer_addr_entry *e, size_t n)
+{
+	size_t out = 0;
+
+	qsort(e, n, sizeof(*e), compare_addr);
+	for (size_t i = 0; i < n; i++) {
+		struct steer_addr *v = out > 0 ? &e[out - 1].value : NULL;
+		uint32_t flags;
+
+		if (v == NULL || compare_addr(&e[out - 1], &e[i]) != 0) {
+			e[out++] = e[i];
+			continue;
+		}
+		flags = v->flags | e[i].value.flags;
+		if ((e[i].value.flags & STEER_ADDR_LOCAL) != 0 &&
+		    (v->flags & STEER_ADDR_LOCAL) == 0)
+			*v = e[i].value;
+		else if ((e[i].value.flags & STEER_ADDR_LOCAL) != 0) {
+			v->port_min = RTE_MIN(v->port_min, e[i].value.port_min);
+			v->port_max = RTE_MAX(v->port_max, e[i].value.port_max);
+		}
+		v->flags = flags;
+	}
+	return out;
+}
+
+int port_steer_apply(struct port_slot *s, struct port_error *err)
+{
+	struct steer_service_key *keys = calloc(steer_count_now + 1, sizeof(*keys));
+	struct steer_addr_entry *addrs = calloc(steer_count_now + 1, sizeof(*addrs));
+	size_t key_count = 0, addr_count = 0;
+	int rc = 0;
+
+	if (keys == NULL || addrs == NULL) {
+		rc = port_fail(err, -ENOMEM, CTL_TAG_RESOURCE_DENIED, "", "out of memory");
+		goto out;
+	}
+	if (!steer_known)
+		goto out; // what an earlier run took stays taken until we are told
+	for (unsigned i = 0; i < steer_count_now; i++) {
+		const struct port_steer *p = &steer_set_now[i];
+
+		if (p->context != s->p.context)
+			continue;
+		fill_addr(&addrs[addr_count++], p);
+		if (p->local)
+			continue;
+		keys[key_count].port = p->port;
+		keys[key_count].proto = p->proto;
+		keys[key_count].family = p->addr.family;
+		memcpy(keys[key_count++].addr, p->addr.bytes, sizeof(p->addr.bytes));
+	}
+	rc = steer_set(s->steer, keys, key_count, addrs, merge_addrs(addrs, addr_count));
+	if (rc == -ENOSPC)
+		port_fail(err, rc, CTL_TAG_RESOURCE_DENIED, "",
+			  "more than %d services or addresses", STEER_SERVICE_MAX);
+	else if (rc != 0)
+		rc = port_fail(err, -EIO, CTL_TAG_OPERATION_FAILED, "", "steering maps of '%s': %s",
+			       s->p.device, strerror(-rc));
+out:
+	free(keys);
+	free(addrs);
+	return rc;
+}
+
+static int check_steer(const struct port_steer *set, unsigned count, struct port_error *err)
+{
+	for (unsigned i = 0; i < count; i++) {
+		const struct port_steer *p = &set[i];
+		bool family = p->addr.family == 4 || p->addr.family == 6;
+
+		if (!family || p->addr.len != (p->addr.family == 4 ? 32 : 128) ||
+		    (!p->local &&
+		     ((p->proto != IPPROTO_TCP && p->proto != IPPROTO_UDP) || p->port == 0)))
+			return port_fail(err, -EINVAL, CTL_TAG_INVALID_VALUE, "address",
+					 "entry %u is neither a service nor a local address", i);
+	}
+	return 0;
+}
+
+int port_steer_set(const struct port_steer *set, unsigned count, struct port_error *err)
+{
+	struct port_steer *copy;
+	char text[200] = "";
+	int rc, first = 0;
+
+	memset(err, 0, sizeof(*err));
+	rc = check_steer(set, count, err);
+	if (rc != 0)
+		return rc;
+	if (steer_known && count == steer_count_now &&
+	    (count == 0 || memcmp(set, steer_set_now, count * sizeof(*set)) == 0))
+		return 0;
+	copy = calloc(count + 1, sizeof(*copy));
+	if (copy == NULL)
+		return port_fail(err, -ENOMEM, CTL_TAG_RESOURCE_DENIED, "", "out of memory");
+	if (count != 0)
+		memcpy(copy, set, count * sizeof(*set));
+
+	// The guard before the addresses and the maps: at no moment does the kernel own an address whose
+	// packets it would answer. What the guard no longer covers the maps still take until below.
+	rc = guard_set(port_instance, copy, count, text, sizeof(text));
+	if (rc != 0) {
+		free(copy);
+		return port_fail(err, -EIO, CTL_TAG_OPERATION_FAILED, "", "guard (nft): %s", text);
+	}
+	free(steer_set_now);
+	steer_set_now = copy;
+	steer_count_now = count;
+	steer_known = true;
+	for (uint16_t i = 0; i < PORT_MAX; i++) {
+		struct port_slot *s = atomic_load(&ports[i]);
+
+		if (s == NULL || !atomic_load(&s->p.live))
+			continue;
+		if (s->steer != NULL) {
+			rc = port_steer_apply(s, err);
+			if (rc != 0 && first == 0)
+				first = rc;
+		}
+		port_views_sync(s);
+	}
+	return first;
+}
+
+// ---- leaving nothing behind ----------------------------------------------------------------------
+
+static void drop_addr(int ifindex, const struct steer_addr_key *addr, void *arg)
+{
+	addr_del(ifindex, (uint8_t)addr->family, addr->addr);
+}
+
+int port_detach_left(const char *instance)
+{
+	int rc, guard;
+
+	if (!plain_name(instance, CTL_NAME, CTL_NAME - 1))
+		return -EINVAL;
+	rc = steer_detach_left(instance, drop_addr, NULL);
+	guard = guard_remove(instance);
+	return rc < 0 ? rc : guard;
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// port_priv - what the files of this folder share. port.c owns the registry and the life cycle; af_xdp.c
+// and vdev.c bring devices up; addr.c and guard.c look after the kernel's side; watch.c sees devices go
+// and come; lock.c keeps two processes off one device.
+#pragma once
+
+#include "dataplane/port/port.h"
+
+#include <rte_log.h>
+#include <rte_spinlock.h>
+
+#include <net/if.h>
+
+struct rte_mempool;
+struct steer;
+struct steer_stat;
+
+extern int port_log_type;
+#define PORT_LOG(level, ...) rte_log(RTE_LOG_##level, port_log_type, "port: " __VA_ARGS__)
+
+// Frames that fit a 4 KiB chunk of AF_XDP beside headroom and metadata.
+#define PORT_AF_XDP_MTU_MAX 3498
+#define PORT_QUEUE_MBUFS    8192
+#define PORT_RING_SIZE      1024
+
+struct port_slot {
+	struct port p; // first: struct port * and struct port_slot * are the same address
+	struct ctl_port conf;
+	int lock_fd;
+	struct steer *steer;
+	struct rte_mempool *pool; // of this life
+	unsigned life; // counts bring-ups: names of devices and pools are never used twice
+	int xsk_fd[PORT_QUEUE_MAX];
+	char vdev[PORT_QUEUE_MAX][32];
+	bool lost;                 // device went away, to be recovered
+	bool removing;             // waits for the workers before the devices are taken down
+	struct port_counters base; // counted in earlier lives
+	rte_spinlock_t tx_lock[PORT_QUEUE_MAX];
+};
+
+static inline struct port_slot *port_slot(const struct port *p)
+{
+	return (struct port_slot *)(uintptr_t)p;
+}
+
+// port.c
+extern char port_instance[CTL_NAME];
+__attribute__((format(printf, 5, 6))) int port_fail(struct port_error *err, int rc, uint16_t tag,
+						    const char *field, const char *format, ...);
+int port_bring_up(struct port_slot *s, struct port_error *err);
+void port_take_down(struct port_slot *s); // devices, sockets and pool of this life
+int port_steer_apply(struct port_slot *s, struct port_error *err);
+void port_views_sync(struct port_slot *s); // addresses on its kernel view
+
+// af_xdp.c, vdev.c: devices of one life; on error everything is undone by port_take_down
+int af_xdp_check(struct port_slot *s, struct port_error *err);
+int af_xdp_bring_up(struct port_slot *s, struct port_error *err);
+int vdev_check(struct port_slot *s, struct port_error *err);
+int vdev_bring_up(struct port_slot *s, struct port_error *err);
+// Add, configure and start one DPDK device with rx_queues queues as queue[first] and following.
+struct port_device {
+	const char *name;
+	const char *args;
+	unsigned first;
+	unsigned queues;
+	bool rx_interrupt; // ask for the fd of each queue
+};
+int vdev_start(struct port_slot *s, const struct port_device *d, struct port_error *err);
+int port_pool_make(struct port_slot *s, unsigned mbufs, struct port_error *err);
+
+// watch.c: free a pool of buffers once none can be on its way any more
+void port_pool_retire(struct rte_mempool *pool);
+
+// lock.c: hold the name of a device in this network namespace until the fd is closed.
+// Errors: -EBUSY, owner[] says who; other negative errno
+int port_lock(const char *device, char *owner, size_t owner_size);
+
+// link.c: small questions to the kernel about an interface
+struct port_link {
+	int ifindex;
+	unsigned flags; // IFF_*
+	unsigned mtu;
+	unsigned rx_queues;
+	struct rte_ether_addr mac;
+};
+int port_link_get(const char *device, struct port_link *out);
+int port_link_set_mtu(const char *device, unsigned mtu);
+int port_link_set_up(const char *device);
+
+// addr.c: make the addresses of ours on an interface exactly these.
+// Returns 0, or the first negative errno after having tried all
+int addr_sync(int ifindex, const struct ctl_addr *addrs, unsigned count);
+int addr_del(int ifindex, uint8_t family, const uint8_t *addr);
+
+// guard.c: the nft table that outlives us. err gets nft's own words.
+int guard_set(const char *instance, const struct port_steer *set, unsigned count, char *err,
+	      size_t err_size);
+int guard_remove(const char *instance);

@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Devices that go away and come back. The drivers notice nothing when their interface is deleted, so
+// RTM_DELLINK is what tells us:
+//
+//	gone    -> live = false, changed(): the app takes the port out of its sources
+//	        -> once the workers are quiescent: devices removed, sockets closed (take down)
+//	back    -> (RTM_NEWLINK of that name, or the retry timer; a TAP we make again ourselves)
+//	        -> bring up with new devices and buffers, live = true, changed()
+
+#include "dataplane/port/port_priv.h"
+
+#include "dataplane/core/clock.h"
+#include "dataplane/core/loop.h"
+#include "dataplane/core/publish.h"
+#include "kmod/load/steer_load.h"
+
+#include <rte_ethdev.h>
+#include <rte_mempool.h>
+
+#include <libmnl/libmnl.h>
+#include <linux/rtnetlink.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#define RETRY_MS 100
+
+static struct {
+	struct mnl_socket *nl;
+	void (*changed)(struct port *p, void *arg);
+	void *arg;
+} watch;
+
+// ---- packet buffers of dead devices --------------------------------------------------------------
+
+// Buffers of a dead port may still be held for a neighbour or on their way out on another port.
+#define POOL_GRACE_NS UINT64_C(10000000000)
+
+static struct old_pool {
+	struct old_pool *next;
+	struct rte_mempool *pool;
+	uint64_t since_ns;
+} * old_pools;
+
+void port_pool_retire(struct rte_mempool *pool)
+{
+	struct old_pool *o;
+
+	if (pool == NULL)
+		return;
+	o = malloc(sizeof(*o));
+	if (o == NULL)
+		return; // leaked rather than freed too early
+	*o = (struct old_pool){.next = old_pools, .pool = pool, .since_ns = clock_monotonic_ns()};
+	old_pools = o;
+}
+
+static void sweep_pools(void)
+{
+	uint64_t now = clock_monotonic_ns();
+
+	for (struct old_pool **p = &old_pools; *p != NULL;) {
+		struct old_pool *o = *p;
+
+		if (now - o->since_ns < POOL_GRACE_NS) {
+			p = &o->next;
+			continue;
+		}
+		*p = o->next;
+		rte_mempool_free(o->pool);
+		free(o);
+	}
+}
+
+// ---- recovery ------------------------------------------------------------------------------------
+
+static void tell(struct port_slot *s)
+{
+	if (watch.changed != NULL)
+		watch.changed(&s->p, watch.arg);
+}
+
+// The workers are quiescent: nobody uses the devices any more.
+static void quiescent(void *arg)
+{
+	struct port_slot *s = arg;
+
+	if (!s->removing)
+		return;
+	s->removing = false;
+	port_take_down(s);
+}
+
+static void lost(struct port_slot *s)
+{
+	if (s->lost)
+		return;
+	PORT_LOG(WARNING, "%s: '%s' went away\n", s->p.name, s->p.device);
+	s->lost = true;
+	s->removing = true;
+	atomic_store_explicit(&s->p.live, false, memory_order_release);
+	atomic_store_explicit(&s->p.up, false, memory_order_relaxed);
+	tell(s);
+	publish_retire(s, quiescent);
+}
+
+static void recover(struct port_slot *s)
+{
+	struct port_error err = {0};
+	struct port_link link;
+	int rc;
+
+	if (!s->lost || s->removing)
+		return;
+	if (s->p.kind == CTL_PORT_AF_XDP) {
+		if (port_link_get(s->p.device, &link) != 0)
+			return; // not back yet
+		rc = af_xdp_check(s, &err);
+		if (rc != 0) {
+			PORT_LOG(DEBUG, "%s: %s\n", s->p.name, err.message);
+			return;
+		}
+	}
+	rc = port_bring_up(s, &err);
+	if (rc != 0) {
+		PORT_LOG(WARNING, "%s: recovery: %s\n", s->p.name, err.message);
+		return; // the timer tries again
+	}
+	s->lost = false;
+	PORT_LOG(NOTICE, "%s: '%s' is back\n", s->p.name, s->p.device);
+	tell(s);
+}
+
+static void each_port(void (*fn)(struct port_slot *s))
+{
+	for (uint16_t i = 0; i < PORT_MAX; i++) {
+		struct port *p = port_get(i);
+
+		if (p != NULL)
+			fn(port_slot(p));
+	}
+}
+
+// ---- what the kernel says ------------------------------------------------------------------------
+
+static void link_state(struct port_slot *s, unsigned flags)
+{
+	bool up = (flags & IFF_UP) != 0 && (flags & IFF_RUNNING) != 0;
+	char text[STEER_ERROR_SIZE] = "";
+
+	if (s->lost)
+		return;
+	if (s->steer != NULL && !steer_is_attached(s->steer)) {
+		if (steer_attach(s->steer, text) == 0)
+			PORT_LOG(WARNING,
+				 "%s: the steering program was taken off '%s', attached again\n",
+				 s->p.name, s->p.device);
+		else
+			PORT_LOG(ERR, "%s: the steering program was taken off '%s': %s\n",
+				 s->p.name, s->p.device, text);
+	}
+	if (atomic_exchange(&s->p.up, up) == up)
+		return;
+	PORT_LOG(NOTICE, "%s is %s\n", s->p.name, up ? "up" : "down");
+	if (up)
+		port_views_sync(s); // the kernel forgets IPv6 addresses when an interface goes down
+	tell(s);
+}
+
+static int on_name(const struct nlattr *a, void *arg)
+{
+	if (mnl_attr_get_type(a) == IFLA_IFNAME)
+		*(const char **)arg = mnl_attr_get_str(a);
+	return MNL_CB_OK;
+}
+
+static struct port_slot *find_lost(const char *device)
+{
+	for (uint16_t i = 0; i < PORT_MAX; i++) {
+		struct port *p = port_get(i);
+
+		if (p != NULL && port_slot(p)->lost && strcmp(p->device, device) == 0)
+			return port_slot(p);
+	}
+	return NULL;
+}
+
+static int on_link(const struct nlmsghdr *h, void *arg)
+{
+	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(h);
+	struct port *p = port_by_ifindex(ifi->ifi_index);
+	struct port_slot *s;
+	const char *name = "";
+
+	if (h->nlmsg_type == RTM_DELLINK) {
+		// A bridge port that leaves its bridge sends one too, of family AF_BRIDGE.
+		if (p != NULL && ifi->ifi_family == AF_UNSPEC)
+			lost(port_slot(p));
+		return MNL_CB_OK;
+	}
+	if (h->nlmsg_type != RTM_NEWLINK || ifi->ifi_family != AF_UNSPEC)
+		return MNL_CB_OK;
+	mnl_attr_parse(h, sizeof(*ifi), on_name, (void *)&name);
+	s = find_lost(name);
+	if (s != NULL)
+		recover(s);
+	else if (p != NULL)
+		link_state(port_slot(p), ifi->ifi_flags);
+	return MNL_CB_OK;
+}
+
+// Messages were lost (ENOBUFS): look at every interface once.
+static void look_again(struct port_slot *s)
+{
+	struct port_link link;
+
+	if (s->p.ifindex == 0 || s->lost)
+		return;
+	if (port_link_get(s->p.device, &link) != 0 || link.ifindex != s->p.ifindex)
+		lost(s);
+	else
+		link_state(s, link.flags);
+}
+
+static void on_netlink(struct loop *l, int fd, uint32_t epoll_events, void *arg)
+{
+	char buf[32768];
+	ssize_t n;
+
+	for (;;) {
+		n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT);
+		if (n < 0 && errno == ENOBUFS)
+			each_port(look_again);
+		if (n <= 0)
+			return;
+		mnl_cb_run(buf, (size_t)n, 0, 0, on_link, NULL);
+	}
+}
+
+static void on_timer(struct loop *l, void *arg)
+{
+	publish_reclaim();
+	each_port(recover);
+	sweep_pools();
+}
+
+int port_watch(struct loop *l, void (*changed)(struct port *p, void *arg), void *arg)
+{
+	struct mnl_socket *nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int rc;
+
+	if (nl == NULL)
+		return -errno;
+	if (mnl_socket_bind(nl, RTMGRP_LINK, MNL_SOCKET_AUTOPID) < 0) {
+		rc = -errno;
+		goto err_close;
+	}
+	watch.nl = nl;
+	watch.changed = changed;
+	watch.arg = arg;
+	rc = loop_add_fd(l, mnl_socket_get_fd(nl), EPOLLIN, on_netlink, NULL);
+	if (rc != 0)
+		goto err_close;
+	rc = loop_add_timer(l, RETRY_MS, RETRY_MS, on_timer, NULL);
+	if (rc < 0) {
+		loop_del_fd(l, mnl_socket_get_fd(nl));
+		goto err_close;
+	}
+	// What happened between port_open and now.
+	each_port(look_again);
+	return 0;
+
+err_close:
+	mnl_socket_close(nl);
+	watch.nl = NULL;
+	return rc;
+}
