@@ -18,6 +18,7 @@ struct net_conf {
 	const struct ly_ctx *ctx;
 	const char *run_dir;
 	uint8_t datastore[16];
+	unsigned deadline_ms; // of apps in a transaction; 0: TXN_DEADLINE_S
 };
 
 // Start with the running tree as loaded (borrowed until the next change is committed); links to the
@@ -41,3 +42,16 @@ size_t net_apps(struct net_app_state *out, size_t max);
 // -ENOENT, -EINVAL). json is borrowed for the call.
 void net_query(const char *instance, const char *name, const char *args,
 	       void (*done)(void *arg, int rc, const char *json, size_t size), void *arg);
+
+// What an operator should know: an app that is away or refuses its configuration, and what apps report
+// themselves (a port down, a server down). Cleared when it is over.
+struct net_alarm {
+	char instance[64];
+	char kind[16];     // away, refused, port, health, state
+	unsigned severity; // RFC 5424: 3 error, 4 warning
+	char path[512];
+	char message[512];
+	int64_t time; // since the epoch, seconds
+};
+// Copies up to max alarms, newest first. Returns how many.
+size_t net_alarms(struct net_alarm *out, size_t max);

@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// index - checks across entries. They run on the store with the change put in, and look only at what
+// the change touches and at what refers to that.
+//
+// What is checked:
+//	two entries of one type with the same record id
+//	a service on the context, protocol, address and port of another, on any instance
+//	a service whose pool or local address pool is not there; also when the pool is deleted
+//	a service whose pool has servers of a family that its local address pool has no address of
+//	a local address given twice on this node, or one that is a service address
+//	a kernel device, memif socket or written capture file claimed twice
+//	a port owned by an instance that has no load-balancer entry; also when that entry is deleted
+
+#include "control/net/net_priv.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+struct check {
+	struct net_delta *d;
+	struct txn_result *r;
+};
+
+__attribute__((format(printf, 6, 7))) static void refuse(struct check *c, const struct net_entry *e,
+							 const char *field, const char *tag,
+							 const char *app_tag, const char *format,
+							 ...)
+{
+	char path[512], text[512];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(text, sizeof(text), format, ap);
+	va_end(ap);
+	// The delta is in the store now, so paths are found there.
+	net_entry_path(NULL, e, field, path, sizeof(path));
+	txn_refuse(c->r, -EINVAL, tag, app_tag, path, "%s", text);
+}
+
+// Another entry that has this key too.
+static struct net_entry *other(const struct net_key *key, const struct net_entry *e)
+{
+	struct net_entry *o;
+	void *pos = NULL;
+
+	while ((o = net_key_next(key, &pos)) != NULL) {
+		if (o != e)
+			return o;
+	}
+	return NULL;
+}
+
+// "service 'web' of lb": how an entry is called in a sentence.
+static const char *called(const struct net_entry *e, char buf[160])
+{
+	char addr[64];
+
+	switch (e->rec->type) {
+	case CTL_REC_SERVICE:
+		snprintf(buf, 160, "service '%s' of %s", net_entry_name(e), e->inst->name);
+		break;
+	case CTL_REC_LOCAL_ADDRESS:
+		net_addr_text(&((const struct ctl_local_address *)e->rec)->addr, addr, sizeof(addr),
+			      false);
+		snprintf(buf, 160, "local address %s of %s", addr, e->inst->name);
+		break;
+	case CTL_REC_VLAN:
+		snprintf(buf, 160, "VLAN %u of %s", ((const struct ctl_vlan *)e->rec)->vid,
+			 e->inst->name);
+		break;
+	case CTL_REC_PORT:
+		snprintf(buf, 160, "port '%s' of %s", net_entry_name(e), e->inst->name);
+		break;
+	default:
+		snprintf(buf, 160, "'%s' of %s", net_entry_name(e), e->inst->name);
+		break;
+	}
+	return buf;
+}
+
+static void check_id(struct check *c, const struct net_entry *e)
+{
+	char mine[512], its[512];
+	struct net_entry *o;
+
+	// The store finds the newest of those with one id first; any other one is a collision.
+	for (o = net_store_find(e->inst, e->rec->type, e->rec->id); o; o = o->chain) {
+		if (o == e || o->inst != e->inst || o->rec->type != e->rec->type ||
+		    o->rec->id != e->rec->id)
+			continue;
+		net_entry_path(NULL, e, NULL, mine, sizeof(mine));
+		net_entry_path(NULL, o, NULL, its, sizeof(its));
+		if (strcmp(mine, its) == 0)
+			txn_refuse(c->r, -EINVAL, "operation-failed", "data-not-unique", mine,
+				   "this entry is there twice");
+		else
+			txn_refuse(
+				c->r, -EINVAL, "operation-failed", NULL, mine,
+				"by chance the short id of this entry is that of %.256s: give one of "
+				"them another name",
+				its);
+		return;
+	}
+}
+
+static void check_families(struct check *c, const struct net_entry *e, unsigned families)
+{
+	static const char *const name[] = {"IPv4", "IPv6"};
+	const struct ctl_service *s = (const struct ctl_service *)e->rec;
+	const struct net_count *servers = net_store_count(e->inst, CTL_REC_POOL, s->pool);
+	const struct net_count *local = net_store_count(e->inst, CTL_REC_LOCAL_POOL, s->local_pool);
+	const struct net_entry *pool = net_store_find(e->inst, CTL_REC_POOL, s->pool);
+	const struct net_entry *lpool = net_store_find(e->inst, CTL_REC_LOCAL_POOL, s->local_pool);
+
+	if (!pool || !lpool)
+		return; // said by check_references
+	for (unsigned f = 0; f < 2; f++) {
+		if (!(families & 1U << f) || !servers || servers->n[f] == 0)
+			continue;
+		if (local && local->n[f] > 0)
+			continue;
+		refuse(c, e, "local-address-pool", "invalid-value", NULL,
+		       "pool '%s' has %s servers, but local address pool '%s' has no %s address",
+		       net_entry_name(pool), name[f], net_entry_name(lpool), name[f]);
+	}
+}
+
+static void check_references(struct check *c, const struct net_entry *e)
+{
+	const struct ctl_service *s = (const struct ctl_service *)e->rec;
+
+	if (!net_store_find(e->inst, CTL_REC_POOL, s->pool))
+		refuse(c, e, "pool", "data-missing", "instance-required",
+		       "service '%s' refers to a pool that does not exist", s->name);
+	if (!net_store_find(e->inst, CTL_REC_LOCAL_POOL, s->local_pool))
+		refuse(c, e, "local-address-pool", "data-missing", "instance-required",
+		       "service '%s' refers to a local address pool that does not exist", s->name);
+}
+
+static void check_service(struct check *c, const struct net_entry *e)
+{
+	const struct ctl_service *s = (const struct ctl_service *)e->rec;
+	struct net_key keys[NET_KEYS], key;
+	const struct net_entry *o;
+	char addr[64], name[160];
+	void *pos = NULL;
+
+	net_addr_text(&s->addr, addr, sizeof(addr), false);
+	net_keys(e, keys);
+	o = other(&keys[0], e);
+	if (o)
+		refuse(c, e, "address", "in-use", "data-not-unique",
+		       "%s already has this context, protocol, address and port", called(o, name));
+	net_key_addr(&key, NET_KEY_LOCAL, &s->addr);
+	o = net_key_next(&key, &pos);
+	if (o)
+		refuse(c, e, "address", "in-use", NULL,
+		       "%s is a local address of %s; local addresses are exclusive", addr,
+		       o->inst->name);
+	check_references(c, e);
+	check_families(c, e, 3);
+}
+
+static void check_local_address(struct check *c, const struct net_entry *e)
+{
+	const struct ctl_local_address *a = (const struct ctl_local_address *)e->rec;
+	struct net_key keys[NET_KEYS], key;
+	const struct net_entry *o;
+	char addr[64], name[160];
+	void *pos = NULL;
+
+	net_addr_text(&a->addr, addr, sizeof(addr), false);
+	net_keys(e, keys);
+	o = other(&keys[0], e);
+	if (o)
+		refuse(c, e, NULL, "in-use", "data-not-unique",
+		       "%s is already in another local address pool of %s", addr, o->inst->name);
+	net_key_addr(&key, NET_KEY_SERVICE_ADDR, &a->addr);
+	o = net_key_next(&key, &pos);
+	if (o)
+		refuse(c, e, NULL, "in-use", NULL,
+		       "%s is the address of %s; local addresses are exclusive", addr,
+		       called(o, name));
+}
+
+static void check_claims(struct check *c, const struct net_entry *e)
+{
+	const struct ctl_port *p = (const struct ctl_port *)e->rec;
+	const struct ctl_vlan *v = (const struct ctl_vlan *)e->rec;
+	struct net_key keys[NET_KEYS];
+	const struct net_entry *o;
+	char name[160];
+
+	if (net_keys(e, keys) == 0)
+		return;
+	o = other(&keys[0], e);
+	if (!o)
+		return;
+	if (e->rec->type == CTL_REC_VLAN)
+		refuse(c, e, "tap", "in-use", "data-not-unique", "device %s is already that of %s",
+		       v->tap, called(o, name));
+	else if (p->kind == CTL_PORT_MEMIF)
+		refuse(c, e, "socket", "in-use", "data-not-unique",
+		       "%s already has this end of socket and id", called(o, name));
+	else if (p->kind == CTL_PORT_PCAP)
+		refuse(c, e, "tx-file", "in-use", "data-not-unique", "%s already writes this file",
+		       called(o, name));
+	else
+		refuse(c, e, "device", "in-use", "data-not-unique",
+		       "device %s is already that of %s", p->device, called(o, name));
+}
+
+static void check_owner(struct check *c, const struct net_entry *e)
+{
+	if (!e->inst->configured)
+		refuse(c, e, "owner", "data-missing", "instance-required",
+		       "the owner '%s' has no load-balancer entry", e->inst->name);
+}
+
+// Entries of a kind that name this pool: its services.
+static void services_of(struct check *c, const struct net_inst *inst, enum net_key_kind kind,
+			uint64_t id, unsigned families)
+{
+	struct net_entry *o;
+	struct net_key key;
+	void *pos = NULL;
+
+	net_key_of_pool(&key, inst, kind, id);
+	while ((o = net_key_next(&key, &pos)) != NULL) {
+		if (o->mark == c->d->mark)
+			continue; // part of the change: checked by itself
+		if (families)
+			check_families(c, o, families);
+		else
+			check_references(c, o);
+	}
+}
+
+// A server came, or changed family: is there a local address of its family wherever it serves?
+static void check_server(struct check *c, const struct net_entry *e)
+{
+	const struct ctl_server *s = (const struct ctl_server *)e->rec;
+	struct net_count *count = net_store_count(e->inst, CTL_REC_POOL, s->pool);
+	unsigned f = net_family(&s->addr);
+
+	if (!count || count->mark[f] == c->d->mark)
+		return;
+	count->mark[f] = c->d->mark;
+	services_of(c, e->inst, NET_KEY_OF_POOL, s->pool, 1U << f);
+}
+
+static void check_new(struct check *c, const struct net_entry *e)
+{
+	check_id(c, e);
+	switch (e->rec->type) {
+	case CTL_REC_PORT:
+		check_owner(c, e);
+		check_claims(c, e);
+		break;
+	case CTL_REC_VLAN:
+		check_claims(c, e);
+		break;
+	case CTL_REC_LOCAL_ADDRESS:
+		check_local_address(c, e);
+		break;
+	case CTL_REC_SERVER:
+		check_server(c, e);
+		break;
+	case CTL_REC_SERVICE:
+		check_service(c, e);
+		break;
+	default:
+		break;
+	}
+}
+
+static void check_ports_of(struct check *c, const struct net_inst *inst)
+{
+	const struct net_entry *e;
+
+	TAILQ_FOREACH(e, &inst->entries, next)
+	{
+		if (e->rec->type == CTL_REC_PORT && e->mark != c->d->mark)
+			check_owner(c, e);
+	}
+}
+
+static void check_gone(struct check *c, const struct net_entry *e)
+{
+	const struct ctl_local_address *a = (const struct ctl_local_address *)e->rec;
+	const struct net_count *count;
+	unsigned f;
+
+	switch (e->rec->type) {
+	case CTL_REC_SETTINGS:
+		check_ports_of(c, e->inst);
+		break;
+	case CTL_REC_POOL:
+		services_of(c, e->inst, NET_KEY_OF_POOL, e->rec->id, 0);
+		break;
+	case CTL_REC_LOCAL_POOL:
+		services_of(c, e->inst, NET_KEY_OF_LPOOL, e->rec->id, 0);
+		break;
+	case CTL_REC_LOCAL_ADDRESS:
+		f = net_family(&a->addr);
+		count = net_store_count(e->inst, CTL_REC_LOCAL_POOL, a->local_pool);
+		if (!count || count->n[f] == 0)
+			services_of(c, e->inst, NET_KEY_OF_LPOOL, a->local_pool, 1U << f);
+		break;
+	default:
+		break;
+	}
+}
+
+int net_index_check(struct net_delta *d, struct txn_result *r)
+{
+	struct check c = {.d = d, .r = r};
+
+	for (size_t i = 0; i < d->count; i++) {
+		if (d->item[i].new)
+			d->item[i].new->mark = d->mark;
+	}
+	for (size_t i = 0; i < d->count && r->error_count < TXN_ERROR_MAX; i++) {
+		if (d->item[i].new)
+			check_new(&c, d->item[i].new);
+		else if (d->item[i].old)
+			check_gone(&c, d->item[i].old);
+	}
+	return r->result;
+}
