@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The owner of a packet, and TCP's states.
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "dataplane/flow/state.h"
+#include "dataplane/flow/steer.h"
+
+static void gives_everything_to_one_worker(void **state)
+{
+	struct steer s;
+
+	(void)state;
+	steer_init(&s, 1);
+	for (unsigned i = 0; i < 70000; i += 7) {
+		struct steer_packet p = {.side = i % 3, .addr = i * 977, .port = (uint16_t)i};
+
+		assert_int_equal(steer_owner(&s, &p), 0);
+		assert_true(steer_port_mine(&s, (uint16_t)i, 0));
+	}
+}
+
+static void spreads_clients_evenly(void **state)
+{
+	(void)state;
+	for (uint16_t workers = 2; workers <= 16; workers++) {
+		unsigned count[16] = {0}, n = 64000;
+		struct steer s;
+
+		steer_init(&s, workers);
+		for (unsigned i = 0; i < n; i++) {
+			struct steer_packet p = {.side = STEER_CLIENT,
+						 .addr = 0x0a000000 + i / 64,
+						 .port = (uint16_t)(i % 64)};
+			unsigned owner = steer_owner(&s, &p);
+
+			assert_true(owner < workers);
+			count[owner]++;
+		}
+		for (uint16_t w = 0; w < workers; w++)
+			assert_in_range(count[w], n / workers * 9 / 10, n / workers * 11 / 10);
+	}
+}
+
+// What makes FULLNAT work without any knowledge of RSS: a worker's own ports name it.
+static void finds_the_worker_of_a_local_port(void **state)
+{
+	(void)state;
+	for (uint16_t workers = 1; workers <= 16; workers++) {
+		struct steer s;
+
+		steer_init(&s, workers);
+		for (uint32_t port = 0; port < 65536; port++) {
+			struct steer_packet p = {.side = STEER_SERVER,
+						 .port = rte_cpu_to_be_16((uint16_t)port)};
+			unsigned owner = steer_owner(&s, &p);
+
+			assert_true(owner < workers);
+			for (uint16_t w = 0; w < workers; w++)
+				assert_int_equal(steer_port_mine(&s, (uint16_t)port, w),
+						 w == owner);
+			p.addr = port; // the address decides nothing
+			assert_int_equal(steer_owner(&s, &p), owner);
+		}
+	}
+}
+
+static void folds_all_of_an_ipv6_address(void **state)
+{
+	uint8_t addr[16] = {0x20, 1};
+	uint64_t first = steer_fold6(addr);
+
+	(void)state;
+	for (unsigned i = 0; i < 16; i++) {
+		addr[i] ^= 0x40;
+		assert_true(steer_fold6(addr) != first);
+		addr[i] ^= 0x40;
+	}
+}
+
+// ---- TCP ---------------------------------------------------------------------------------------
+
+static bool step(struct flow *f, enum flow_dir dir, unsigned flags)
+{
+	return flow_tcp_step(f, dir, (uint8_t)flags);
+}
+
+static void establishes_when_the_client_acknowledges(void **state)
+{
+	struct flow f = {.state = FLOW_TCP_SYN};
+
+	(void)state;
+	assert_false(step(&f, FLOW_TO_SERVER, TCP_SYN)); // once more
+	assert_int_equal(f.state, FLOW_TCP_SYN);
+	assert_false(step(&f, FLOW_TO_SERVER, TCP_ACK)); // of nothing
+	assert_int_equal(f.state, FLOW_TCP_SYN);
+	assert_false(step(&f, FLOW_TO_CLIENT, TCP_SYN | TCP_ACK));
+	assert_int_equal(f.state, FLOW_TCP_SYN); // a flood of SYNs gets this far
+	assert_false(step(&f, FLOW_TO_SERVER, TCP_SYN));
+	assert_int_equal(f.state, FLOW_TCP_SYN);
+	assert_false(step(&f, FLOW_TO_SERVER, TCP_ACK));
+	assert_int_equal(f.state, FLOW_TCP_ESTABLISHED);
+}
+
+static void closes_after_the_fin_of_both(void **state)
+{
+	struct flow f = {.state = FLOW_TCP_ESTABLISHED};
+
+	(void)state;
+	assert_false(step(&f, FLOW_TO_CLIENT, TCP_FIN | TCP_ACK));
+	assert_false(step(&f, FLOW_TO_CLIENT, TCP_FIN | TCP_ACK));
+	assert_int_equal(f.state, FLOW_TCP_ESTABLISHED); // half closed: may live for long
+	assert_false(flow_tcp_over(&f));
+	assert_false(step(&f, FLOW_TO_SERVER, TCP_ACK));
+	assert_true(step(&f, FLOW_TO_SERVER, TCP_FIN | TCP_ACK));
+	assert_int_equal(f.state, FLOW_TCP_CLOSING);
+	assert_true(flow_tcp_over(&f));
+	assert_false(step(&f, FLOW_TO_CLIENT, TCP_ACK)); // filed once only
+	assert_false(step(&f, FLOW_TO_CLIENT, TCP_RST));
+}
+
+static void closes_after_a_reset_of_either(void **state)
+{
+	struct flow f = {.state = FLOW_TCP_ESTABLISHED}, g = {.state = FLOW_TCP_SYN};
+
+	(void)state;
+	assert_true(step(&f, FLOW_TO_SERVER, TCP_RST));
+	assert_int_equal(f.state, FLOW_TCP_CLOSING);
+	assert_true(step(&g, FLOW_TO_CLIENT, TCP_RST | TCP_ACK));
+	assert_int_equal(g.state, FLOW_TCP_CLOSING);
+}
+
+static void knows_a_first_segment(void **state)
+{
+	(void)state;
+	assert_true(flow_tcp_is_syn(TCP_SYN));
+	assert_true(flow_tcp_is_syn(TCP_SYN | 0xc0)); // with ECN (RFC 3168 section 6.1.1)
+	assert_false(flow_tcp_is_syn(TCP_SYN | TCP_ACK));
+	assert_false(flow_tcp_is_syn(TCP_ACK));
+	assert_false(flow_tcp_is_syn(TCP_RST));
+	assert_false(flow_tcp_is_syn(0));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(gives_everything_to_one_worker),
+		cmocka_unit_test(spreads_clients_evenly),
+		cmocka_unit_test(finds_the_worker_of_a_local_port),
+		cmocka_unit_test(folds_all_of_an_ipv6_address),
+		cmocka_unit_test(establishes_when_the_client_acknowledges),
+		cmocka_unit_test(closes_after_the_fin_of_both),
+		cmocka_unit_test(closes_after_a_reset_of_either),
+		cmocka_unit_test(knows_a_first_segment),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
