@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// parse_fuzz - any bytes as a frame. The first two are the VLAN that the NIC stripped. What parse_frame
+// says must lie inside the frame, whatever was in it.
+
+#include "dataplane/parse/parse.h"
+
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check(int right)
+{
+	if (!right)
+		abort();
+}
+
+static void check_good(const struct parse_info *p, uint32_t len)
+{
+	uint8_t kind = p->flags & (PARSE_IPV4 | PARSE_IPV6 | PARSE_ARP);
+
+	check(p->l3_off == 14 || p->l3_off == 18);
+	check(kind == PARSE_IPV4 || kind == PARSE_IPV6 || kind == PARSE_ARP ||
+	      p->flags & PARSE_OTHER);
+	if ((kind & (PARSE_IPV4 | PARSE_IPV6)) == 0)
+		return;
+	check(p->l3_len >= (kind == PARSE_IPV4 ? 20 : 40));
+	check((uint32_t)p->l3_off + p->l3_len <= len);
+	check(p->l4_off <= p->l3_off + p->l3_len);
+	if ((p->flags & PARSE_L4) == 0) {
+		check(p->sport == 0 && p->dport == 0);
+		return;
+	}
+	check(p->l4_off + (p->proto == IPPROTO_TCP ? 20 : 8) <= p->l3_off + p->l3_len);
+	check(p->proto == IPPROTO_TCP || p->proto == IPPROTO_UDP ||
+	      p->proto == (kind == PARSE_IPV4 ? IPPROTO_ICMP : IPPROTO_ICMPV6));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct parse_info info;
+	enum drop_reason reason;
+	uint16_t vlan;
+
+	if (size < 2 || size > 65536)
+		return 0;
+	memcpy(&vlan, data, 2);
+	vlan &= 0xfff;
+	reason = parse_frame(data + 2, (uint32_t)size - 2, vlan, &info);
+	check((unsigned)reason < DROP_COUNT);
+	if (reason == DROP_NONE)
+		check_good(&info, (uint32_t)size - 2);
+	return 0;
+}
