@@ -195,7 +195,11 @@ static int load(struct steer *s, const struct left *l, char *err)
 	s->prog_fd = bpf_program__fd(s->skel->progs.xsk_def_prog);
 	if (bpf_obj_get_info_by_fd(s->prog_fd, &info, &len) == 0)
 		s->prog_id = info.id;
-	return 0;
+	// The program does not use this map, so it has to be told to hold it.
+	rc = bpf_prog_bind_map(s->prog_fd, bpf_map__fd(s->skel->maps.sluice_conf), NULL);
+	if (rc != 0)
+		snprintf(err, STEER_ERROR_SIZE, "binding the map of the program: %s", strerror(-rc));
+	return rc;
 }
 
 static int write_conf(struct steer *s)

@@ -1,0 +1,326 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""AF_XDP ports: steering, restart after kill -9, foreign programs, guard, ownership, recovery."""
+import time
+
+import pytest
+
+import lab
+from port_lab import PROBE_UID, Probe, STEER, Wire
+
+EBUSY, ENODEV, EINVAL = -16, -19, -22
+
+
+@pytest.fixture
+def wire():
+    with lab.Lab() as the_lab:
+        yield Wire(the_lab)
+
+
+@pytest.fixture
+def wire2():
+    with lab.Lab() as the_lab:
+        yield Wire(the_lab, queues=2)
+
+
+def started(wire, instance="t", **kw):
+    probe = Probe(wire.border, instance, **kw)
+    probe.ok("open up af-xdp wan")
+    probe.ok(STEER)
+    return probe
+
+
+def test_takes_services_and_leaves_the_rest_to_the_kernel(wire):
+    probe = started(wire)
+    assert wire.ping("10.0.0.1") and wire.ping("fd00::1"), "interface addresses are the kernel's"
+    assert probe.ok("counters up")["redirected"] == 0
+    assert wire.udp_echo(sources=range(4000, 4008)) == 8
+    assert wire.ping("10.0.0.100"), "echo to a service address is ours"
+    before = probe.ok("counters up")
+    assert before["echoed"] == 8 + 3
+    assert before["redirected"] == before["app_rx"] == before["rx"]
+    assert before["seen"] == before["passed"] + before["redirected"] + before["dropped"]
+    # Another port of the service address is the kernel's, which refuses it.
+    assert wire.tcp("10.0.0.100", 81) == "reset"
+    assert wire.tcp("10.0.0.100", 80) == "silent"
+    assert wire.tcp("fd00::100", 81) == "reset"
+    assert wire.tcp("fd00::100", 80) == "silent"
+    assert probe.ok("counters up")["tcp"] >= 1
+
+
+def test_takes_local_addresses_within_their_ports(wire):
+    probe = started(wire)
+    assert wire.udp_echo("10.0.0.200", 1000) == 1
+    assert wire.udp_echo("10.0.0.200", 2000) == 1
+    before = probe.ok("counters up")["app_rx"]
+    assert wire.udp_echo("10.0.0.200", 999, timeout=0.2) == 0
+    assert wire.udp_echo("10.0.0.200", 2001, timeout=0.2) == 0
+    assert probe.ok("counters up")["app_rx"] == before
+    assert wire.ping("10.0.0.200"), "echo to a local address is the kernel's"
+    assert probe.ok("counters up")["app_rx"] == before
+
+
+def test_takes_fragments_to_its_addresses(wire):
+    probe = started(wire)
+    wire.client.run("ping", "-c", "1", "-W", "0.2", "-s", "4000", "10.0.0.100", check=False)
+    assert probe.ok("counters up")["app_rx"] == 3
+    wire.client.run("ping", "-c", "1", "-W", "0.2", "-s", "4000", "fd00::100", check=False)
+    assert probe.ok("counters up")["app_rx"] == 6
+    assert wire.client.run("ping", "-c", "1", "-s", "4000", "10.0.0.1").returncode == 0
+    assert probe.ok("counters up")["app_rx"] == 6
+
+
+def test_puts_addresses_on_the_interface_without_using_them_itself(wire):
+    probe = started(wire)
+    own = {"10.0.0.1", "fd00::1"}
+    ours = {"10.0.0.100", "10.0.0.200", "fd00::100", "fd00::200"}
+    assert own | ours <= wire.addresses()
+    assert "src 10.0.0.1 " in wire.border.out("ip", "route", "get", "10.0.0.2")
+    assert "src fd00::1 " in wire.border.out("ip", "-6", "route", "get", "fd00::2")
+    # The same number by hand, as a network: not ours to delete.
+    wire.border.run("ip", "addr", "add", "10.0.0.100/24", "dev", "wan", check=False)
+    wire.border.run("ip", "addr", "add", "10.0.0.77/32", "dev", "wan")
+    probe.ok("steer 10.0.0.101/udp/53")
+    now = wire.addresses()
+    assert own <= now and {"10.0.0.101", "10.0.0.77"} <= now
+    assert not {"10.0.0.200", "fd00::100", "fd00::200"} & now
+    assert wire.udp_echo("10.0.0.101") == 1
+    assert "10.0.0.101" in wire.guard() and "10.0.0.200" not in wire.guard()
+
+
+@pytest.mark.parametrize("how", ["kill", "leave"])
+def test_a_restart_replaces_the_program_and_keeps_its_maps(wire, how):
+    probe = started(wire)
+    assert wire.udp_echo() == 1
+    first = wire.xdp_id()
+    if how == "kill":
+        probe.kill()
+    else:
+        assert probe.end("leave") == 0
+    # Gone: silence, no reset, no unreachable; the kernel still answers the rest.
+    assert wire.xdp_id() == first
+    assert wire.tcp("10.0.0.100", 80, 0.3) == "silent"
+    assert wire.udp_echo(timeout=0.3) == 0
+    assert wire.ping("10.0.0.1")
+
+    again = Probe(wire.border)
+    again.ok("open up af-xdp wan")
+    assert wire.xdp_id() not in (0, first)
+    # The maps were kept: the service is taken before anybody said which there are.
+    assert wire.udp_echo() == 1
+    assert again.ok("counters up")["dropped"] > 0, "counters go on, those of the silence too"
+    again.ok(STEER)
+    assert wire.udp_echo() == 1
+
+
+def test_ten_kills_in_a_row_serve_again_within_a_second(wire):
+    probe = started(wire)
+    worst = 0.0
+    for _ in range(10):
+        probe.kill()
+        start = time.monotonic()
+        probe = Probe(wire.border)
+        probe.ok("open up af-xdp wan")
+        assert wire.udp_echo() == 1
+        worst = max(worst, time.monotonic() - start)
+    print(f"worst restart {worst * 1000:.0f} ms (process start included)")
+    assert worst < 3.0
+
+
+def test_refuses_a_foreign_program_and_leaves_it_alone(wire):
+    obj = next(lab.BUILD.rglob("foreign.bpf.o"))
+    wire.border.run("ip", "link", "set", "dev", "wan", "xdp", "obj", obj, "sec", "xdp")
+    foreign = wire.xdp_id()
+    assert foreign
+    probe = Probe(wire.border)
+    answer = probe.ask("open up af-xdp wan")
+    assert answer["rc"] == EBUSY and answer["field"] == "device"
+    assert "foreign XDP program" in answer["message"]
+    assert wire.xdp_id() == foreign
+    wire.border.run("ip", "link", "set", "dev", "wan", "xdp", "off")
+    probe.ok("open up af-xdp wan")
+
+
+def test_the_guard_keeps_resets_away_without_any_program(wire):
+    probe = started(wire)
+    probe.kill()
+    wire.border.run("ip", "link", "set", "dev", "wan", "xdp", "off")
+    assert wire.xdp_id() == 0
+    for address in ("10.0.0.100", "fd00::100"):
+        assert wire.tcp(address, 80, 0.3) == "silent"
+        assert wire.tcp(address, 81, 0.3) == "reset", "only services are guarded"
+    assert wire.tcp("10.0.0.200", 1500, 0.3) == "silent"
+    assert wire.ping("10.0.0.100"), "ping is not guarded"
+    wire.border.run("nft", "delete", "table", "inet", "sluice-t")
+    assert wire.tcp("10.0.0.100", 80, 0.3) == "reset", "it was the guard"
+
+
+def test_a_second_owner_is_refused_by_name(wire):
+    probe = started(wire, "first")
+    other = Probe(wire.border, "second", name="second")
+    answer = other.ask("open up af-xdp wan")
+    assert answer["rc"] == EBUSY and answer["field"] == "device"
+    assert f"process {probe.p.pid}" in answer["message"] and "port_probe" in answer["message"]
+    assert probe.ask("open again af-xdp wan")["rc"] == EBUSY, "nor twice by the same process"
+    assert wire.udp_echo() == 1, "the owner is not disturbed"
+    probe.kill()
+    other.ok("open up af-xdp wan")
+    assert wire.udp_echo() == 1
+
+
+def test_every_queue_has_a_socket(wire2):
+    probe = started(wire2)
+    assert wire2.udp_echo(sources=range(5000, 5064)) == 64
+    counters = probe.ok("counters up")
+    assert counters["queues"] == 2 and min(counters["queue_rx"]) > 0, counters
+    probe.kill()
+    again = Probe(wire2.border, workers=2)
+    again.ok("open up af-xdp wan")
+    assert wire2.udp_echo(sources=range(5000, 5064)) == 64
+    assert min(again.ok("counters up")["queue_rx"]) > 0
+
+
+def test_two_workers_share_the_one_queue_to_the_wire(wire):
+    probe = started(wire, workers=2)
+    assert wire.udp_echo(sources=range(5000, 5016)) == 16
+    assert probe.ok("counters up")["lost"] == 0
+
+
+@pytest.mark.parametrize("words,field,code", [
+    ("open x af-xdp nosuch", "device", ENODEV),
+    ("open x af-xdp wan queues=3", "queues", EINVAL),
+    ("open x af-xdp wan mtu=9000", "mtu", EINVAL),
+    ("open x af-xdp lo", "device", EINVAL),
+    ("open x af-xdp wan,start_queue=7", "device", EINVAL),
+    ("open x af-xdp ../wan", "device", EINVAL),
+    ("open x memif m path=/tmp/x", "peer-mac", EINVAL),
+    ("open x memif m path=relative peer=02:00:00:00:00:01", "memif/socket", EINVAL),
+    ("open x memif m path=/a,b peer=02:00:00:00:00:01", "memif/socket", EINVAL),
+    ("open x pcap p", "pcap/rx-file", EINVAL),
+    ("open x pcap p path=/nonexistent.pcap", "pcap/rx-file", EINVAL),
+    ("open x null n queues=2", "queues", EINVAL),
+    ("open x af-xdp wan vlan=5:ta vlan=5:tb", "vlan", EINVAL),
+    ("open x af-xdp wan vlan=4095:ta", "vlan", EINVAL),
+    ("open a/b null n", "name", EINVAL),
+])
+def test_refuses_what_cannot_be(wire, words, field, code):
+    probe = Probe(wire.border)
+    answer = probe.ask(words)
+    assert (answer["rc"], answer["field"]) == (code, field), answer
+    assert answer["message"]
+    assert wire.xdp_id() == 0
+    probe.ok("open up af-xdp wan")  # nothing was left half open
+
+
+def test_device_deleted_and_made_again(wire):
+    probe = started(wire)
+    assert wire.udp_echo() == 1
+    for round_ in (1, 2, 3):
+        wire.client.run("ip", "link", "del", "cl")
+        lab.wait_for("port is down", lambda: not probe.ok("counters up")["live"])
+        wire.connect()
+        lab.wait_for("port is back", lambda: probe.ok("counters up")["live"])
+        assert wire.udp_echo(timeout=2.0) == 1, round_
+    counters = probe.ok("counters up")
+    assert counters["echoed"] == 4 and counters["rx"] >= 4, "counters go on"
+    assert [e["live"] for e in probe.events if not e["up"]][-1] == 0 and probe.events[-1]["live"] == 1
+
+
+def test_link_down_and_up(wire):
+    probe = started(wire)
+    wire.client.run("ip", "link", "set", "cl", "down")
+    lab.wait_for("port is down", lambda: not probe.ok("counters up")["up"])
+    wire.client.run("ip", "link", "set", "cl", "up")
+    lab.wait_for("port is up", lambda: probe.ok("counters up")["up"])
+    assert wire.udp_echo(timeout=2.0) == 1
+    wire.border.run("ip", "link", "set", "wan", "down")
+    lab.wait_for("port is down", lambda: not probe.ok("counters up")["up"])
+    wire.border.run("ip", "link", "set", "wan", "up")
+    lab.wait_for("port is up", lambda: probe.ok("counters up")["up"])
+    assert wire.udp_echo(timeout=2.0) == 1
+    wire.client.addr("cl", "fd00::2/64")
+    assert wire.udp_echo("fd00::100", timeout=0.3) == 0  # the probe echoes IPv4 only
+    assert "fd00::100" in wire.addresses(), "the kernel had forgotten it"
+
+
+def test_a_program_taken_off_by_hand_is_attached_again(wire):
+    probe = started(wire)
+    wire.border.run("ip", "link", "set", "dev", "wan", "xdp", "off")
+    lab.wait_for("attached again", wire.xdp_id)
+    assert wire.udp_echo() == 1
+    assert probe.alive()
+
+
+def test_close_takes_everything_off_and_the_guard_stays(wire):
+    probe = started(wire)
+    probe.ok("close up")
+    assert wire.xdp_id() == 0
+    assert not {"10.0.0.100", "10.0.0.200", "fd00::100"} & wire.addresses()
+    assert "10.0.0.100 . tcp . 80" in wire.guard()
+    probe.ok("open up af-xdp wan")
+    assert wire.udp_echo() == 1
+
+
+def test_detach_leaves_nothing(wire):
+    probe = started(wire)
+    probe.kill()
+    other = Probe(wire.border, "other", name="other")
+    other.ok("detach")
+    assert wire.xdp_id() != 0, "another instance's program is left alone"
+    other.end()
+    cleaner = Probe(wire.border, name="cleaner")
+    cleaner.ok("detach")
+    assert wire.xdp_id() == 0 and wire.guard() == ""
+    assert wire.addresses() & {"10.0.0.100", "10.0.0.200", "fd00::100", "fd00::200"} == set()
+    assert wire.tcp("10.0.0.100", 80, 0.3) in ("silent", "reset")
+    assert "10.0.0.1" in wire.addresses()
+
+
+@pytest.mark.parametrize("huge", [True, False])
+def test_ports_open_and_recover_without_root(wire, huge):
+    probe = Probe(wire.border, huge=huge)
+    probe.ok(f"drop {PROBE_UID}")
+    caps = probe.ok("caps")
+    assert caps["uid"] == PROBE_UID
+    assert set(caps["caps"].replace("=ep", "").split(",")) == \
+        {"cap_net_admin", "cap_net_raw", "cap_bpf", "cap_ipc_lock"}, caps
+    probe.ok("open up af-xdp wan vlan=7:v7")
+    probe.ok(STEER)
+    assert wire.udp_echo() == 1
+    wire.client.run("ip", "link", "del", "cl")
+    lab.wait_for("port is down", lambda: not probe.ok("counters up")["live"])
+    wire.connect()
+    lab.wait_for("port is back", lambda: probe.ok("counters up")["live"])
+    assert wire.udp_echo(timeout=2.0) == 1
+    probe.ok("close up")
+    assert wire.xdp_id() == 0
+    probe.ok("open up af-xdp wan")
+    assert wire.udp_echo() == 1
+
+
+def test_an_idle_worker_sleeps_and_wakes_at_once(wire):
+    probe = started(wire)
+    wire.udp_echo()
+    idle = probe.ok("idle 1000")
+    assert idle["percent"] < 5.0, idle
+    times = []
+    for _ in range(50):
+        start = time.monotonic()
+        assert wire.udp_echo() == 1
+        times.append(time.monotonic() - start)
+        time.sleep(0.01)
+    times.sort()
+    print(f"idle {idle['percent']} % CPU, {idle['sleeps']} sleeps a second; round trip p50 {times[25] * 1e6:.0f} us")
+
+
+def test_a_thousand_services_can_be_steered(wire):
+    probe = started(wire)
+    words = " ".join(f"10.0.0.100/udp/{port}" for port in range(1000, 2000))
+    start = time.monotonic()
+    probe.ok("steer " + words)
+    first = time.monotonic() - start
+    assert wire.udp_echo(port=1999) == 1 and wire.udp_echo(port=1000) == 1
+    start = time.monotonic()
+    probe.ok("steer " + words + " 10.0.0.100/udp/2000")
+    print(f"1000 services in {first * 1000:.0f} ms, one more in {(time.monotonic() - start) * 1000:.0f} ms")
+    assert wire.udp_echo(port=2000) == 1
+    assert wire.udp_echo(port=53, timeout=0.2) == 0
