@@ -24,11 +24,22 @@
 
 #define BACKLOG       128
 #define STOP_SECONDS  5
-#define DATA_LIMIT    ((rlim_t)1 << 30) // bytes of memory for one session
 #define KEEP_IDLE_S   60                // TCP keep-alive: a dead peer is found after 60 + 3 * 20 s
 #define KEEP_INTVL_S  20
 #define KEEP_COUNT    3
 #define UNACKED_MS    120000
+
+// Bytes of memory for one session; AddressSanitizer alone needs more than any limit.
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define DATA_LIMIT ((rlim_t)0)
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define DATA_LIMIT ((rlim_t)0)
+#endif
+#ifndef DATA_LIMIT
+#define DATA_LIMIT ((rlim_t)1 << 30)
+#endif
 
 struct child {
 	pid_t pid; // 0: free
@@ -155,17 +166,14 @@ static void make_room(struct parent *p)
 
 static void child_main(const struct parent *p, unsigned i, int fd, const char *source)
 {
-	struct rlimit core = {0, 0};
+	struct rlimit core = {0, 0}, data = {DATA_LIMIT, DATA_LIMIT};
 	struct ncd_ssh_conf conf = p->conf->ssh;
 	sigset_t none;
 
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	setrlimit(RLIMIT_CORE, &core); // it holds the host key
-#if !defined(__SANITIZE_ADDRESS__)
-	struct rlimit data = {DATA_LIMIT, DATA_LIMIT};
-
-	setrlimit(RLIMIT_DATA, &data);
-#endif
+	if (DATA_LIMIT != 0)
+		setrlimit(RLIMIT_DATA, &data);
 	for (unsigned k = 0; k < p->conf->fd_count; k++)
 		close(p->conf->fds[k]);
 	close(p->signals);

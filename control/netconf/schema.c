@@ -118,6 +118,10 @@ void ncd_schema_fini(struct ncd_schema *s)
 	s->ctx = NULL;
 }
 
+#define WITH_DEFAULTS                                                                              \
+	"urn:ietf:params:netconf:capability:with-defaults:1.0?basic-mode=explicit"                 \
+	"&also-supported=report-all,report-all-tagged,trim"
+
 static const char *const standard[] = {
 	"urn:ietf:params:netconf:base:1.0",
 	"urn:ietf:params:netconf:base:1.1",
@@ -127,8 +131,7 @@ static const char *const standard[] = {
 	"urn:ietf:params:netconf:capability:validate:1.0",
 	"urn:ietf:params:netconf:capability:validate:1.1",
 	"urn:ietf:params:netconf:capability:xpath:1.0",
-	"urn:ietf:params:netconf:capability:with-defaults:1.0?basic-mode=explicit"
-	"&also-supported=report-all,report-all-tagged,trim",
+	WITH_DEFAULTS,
 };
 
 static void one_module(const struct lys_module *mod, struct ncd_buf *b)

@@ -550,9 +550,7 @@ int ncd_ssh_serve(const struct ncd_ssh_conf *conf)
 			ssh_event_remove_session(c.event, c.ssh);
 		ssh_event_free(c.event);
 	}
-	if (c.channel != NULL)
-		ssh_channel_free(c.channel);
-	ssh_free(c.ssh);
+	ssh_free(c.ssh); // its channels as well; ssh_disconnect() may have freed them already
 	ssh_bind_free(bind);
 	ncd_rpc_close(c.rpc);
 	ncd_buf_fini(&c.in);
