@@ -12,7 +12,8 @@
 // in TIME-WAIT are not the first ones tried.
 static uint32_t first_port(const struct lb_worker *lw, uint32_t server_ref, uint32_t ports)
 {
-	return (uint32_t)(((uint64_t)steer_mix(server_ref ^ lw->table->seed[0]) * ports) >> 32);
+	return (uint32_t)(((uint64_t)flow_steer_mix(server_ref ^ lw->table->seed[0]) * ports) >>
+			  32);
 }
 
 const struct lb_local_address *lb_local_next(const struct lb_worker *lw,
@@ -36,9 +37,9 @@ const struct lb_local_address *lb_local_next(const struct lb_worker *lw,
 		if (cursor->port < pool->port_min || cursor->port > pool->port_max)
 			cursor->port = pool->port_min;
 		if (lw->steer.workers == 1 ||
-		    steer_port_mine(&lw->steer, (uint16_t)cursor->port, lw->index))
+		    flow_steer_port_mine(&lw->steer, (uint16_t)cursor->port, lw->index))
 			break;
-		if (skipped == STEER_SLOTS)
+		if (skipped == FLOW_STEER_SLOTS)
 			return NULL;
 		cursor->port++;
 	}

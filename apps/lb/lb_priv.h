@@ -51,7 +51,7 @@ struct lb_worker {
 	uint32_t *_Atomic *cursor;            // of pools
 	uint32_t server_slots, service_slots; // reserved; control
 	bool taken_counted;                   // control
-	struct steer steer;
+	struct flow_steer steer;
 	// scratch of one burst, owner worker
 	alignas(64) struct parse_info pi[LB_BURST];
 	struct flow_key key[LB_BURST];

@@ -310,17 +310,17 @@ static unsigned owner_of(const struct lb_worker *lw, const struct port *port, co
 	uint8_t family = pi->flags & PARSE_IPV4 ? 4 : 6;
 	const struct lb_own_address *own =
 		lb_own_find(lw->snap, port->context, family, destination_of(ip, pi));
-	struct steer_packet p = {.side = STEER_CLIENT, .port = pi->sport};
+	struct flow_steer_packet p = {.side = FLOW_STEER_CLIENT, .port = pi->sport};
 
 	if (own == NULL)
 		return lw->index;
 	if ((own->kind & LB_OWN_LOCAL) != 0) {
-		p.side = STEER_SERVER;
+		p.side = FLOW_STEER_SERVER;
 		p.port = pi->dport;
 	} else {
-		p.addr = family == 4 ? flow_load32(src) : steer_fold6(src);
+		p.addr = family == 4 ? flow_load32(src) : flow_steer_fold6(src);
 	}
-	return steer_owner(&lw->steer, &p);
+	return flow_steer_owner(&lw->steer, &p);
 }
 
 // Hand packet m to the worker that owns it. Returns: false if that is this one.

@@ -38,7 +38,7 @@ int lb_worker_create(const struct lb_worker_conf *conf, const struct publish *sn
 		goto err_free;
 	lw->publish = snapshot;
 	lw->index = conf->index;
-	steer_init(&lw->steer, worker_count() > 0 ? (uint16_t)worker_count() : 1);
+	flow_steer_init(&lw->steer, worker_count() > 0 ? (uint16_t)worker_count() : 1);
 	*out = lw;
 	return 0;
 

@@ -4,8 +4,8 @@
 //
 //	client side    hash of client address and port; a reply to the client is never steered, and an
 //	               ICMP error is steered by the packet it quotes
-//	server side    the local port: modulo STEER_SLOTS it names a slot, a slot names a worker. A
-//	               worker chooses only local ports that name it (steer_port_mine)
+//	server side    the local port: modulo FLOW_STEER_SLOTS it names a slot, a slot names a worker. A
+//	               worker chooses only local ports that name it (flow_steer_port_mine)
 //	fragments      hash of source, destination and id
 //
 // With RSS known, slots are laid so that the port's share of the Toeplitz hash lands on the own queue;
@@ -17,22 +17,22 @@
 
 #include <rte_byteorder.h>
 
-#define STEER_SLOTS 256 // power of two
+#define FLOW_STEER_SLOTS 256 // power of two
 
-struct steer {
-	uint16_t workers;          // 1 or more
-	uint8_t slot[STEER_SLOTS]; // worker of a local port modulo STEER_SLOTS
+struct flow_steer {
+	uint16_t workers;               // 1 or more
+	uint8_t slot[FLOW_STEER_SLOTS]; // worker of a local port modulo FLOW_STEER_SLOTS
 };
 
 // Slots in turn. workers: 1 .. 256. Thread: control, before workers read it
-static inline void steer_init(struct steer *s, uint16_t workers)
+static inline void flow_steer_init(struct flow_steer *s, uint16_t workers)
 {
 	s->workers = workers;
-	for (unsigned i = 0; i < STEER_SLOTS; i++)
+	for (unsigned i = 0; i < FLOW_STEER_SLOTS; i++)
 		s->slot[i] = (uint8_t)(i % workers);
 }
 
-static inline uint32_t steer_mix(uint64_t v)
+static inline uint32_t flow_steer_mix(uint64_t v)
 {
 	v *= UINT64_C(0xff51afd7ed558ccd);
 	v ^= v >> 33;
@@ -41,30 +41,30 @@ static inline uint32_t steer_mix(uint64_t v)
 }
 
 // Owner of a local port (host order). Thread: any
-static inline unsigned steer_port_owner(const struct steer *s, uint16_t port)
+static inline unsigned flow_steer_port_owner(const struct flow_steer *s, uint16_t port)
 {
-	return s->slot[port & (STEER_SLOTS - 1)];
+	return s->slot[port & (FLOW_STEER_SLOTS - 1)];
 }
 
-static inline bool steer_port_mine(const struct steer *s, uint16_t port, unsigned worker)
+static inline bool flow_steer_port_mine(const struct flow_steer *s, uint16_t port, unsigned worker)
 {
-	return steer_port_owner(s, port) == worker;
+	return flow_steer_port_owner(s, port) == worker;
 }
 
 // What of a packet decides: filled in by the stage that holds it.
-enum steer_side {
-	STEER_CLIENT,   // to a service: addr, port = the client's
-	STEER_SERVER,   // to a local address: port = the local port; addr unused
-	STEER_FRAGMENT, // addr = source xor destination, port = id (both halves folded)
+enum flow_steer_side {
+	FLOW_STEER_CLIENT,   // to a service: addr, port = the client's
+	FLOW_STEER_SERVER,   // to a local address: port = the local port; addr unused
+	FLOW_STEER_FRAGMENT, // addr = source xor destination, port = id (both halves folded)
 };
 
-struct steer_packet {
-	enum steer_side side;
-	uint64_t addr; // IPv4: the address; IPv6: both halves folded by steer_fold6()
+struct flow_steer_packet {
+	enum flow_steer_side side;
+	uint64_t addr; // IPv4: the address; IPv6: both halves folded by flow_steer_fold6()
 	rte_be16_t port;
 };
 
-static inline uint64_t steer_fold6(const uint8_t addr[16])
+static inline uint64_t flow_steer_fold6(const uint8_t addr[16])
 {
 	uint64_t w[2];
 
@@ -73,12 +73,14 @@ static inline uint64_t steer_fold6(const uint8_t addr[16])
 }
 
 // Returns: index of the worker, less than s->workers. Pure. Thread: any
-static inline unsigned steer_owner(const struct steer *s, const struct steer_packet *p)
+static inline unsigned flow_steer_owner(const struct flow_steer *s,
+					const struct flow_steer_packet *p)
 {
 	if (s->workers == 1)
 		return 0;
-	if (p->side == STEER_SERVER)
-		return steer_port_owner(s, rte_be_to_cpu_16(p->port));
-	return (unsigned)(((uint64_t)steer_mix(p->addr ^ ((uint64_t)p->port << 48)) * s->workers) >>
+	if (p->side == FLOW_STEER_SERVER)
+		return flow_steer_port_owner(s, rte_be_to_cpu_16(p->port));
+	return (unsigned)(((uint64_t)flow_steer_mix(p->addr ^ ((uint64_t)p->port << 48)) *
+			   s->workers) >>
 			  32);
 }

@@ -14,15 +14,15 @@
 
 static void gives_everything_to_one_worker(void **state)
 {
-	struct steer s;
+	struct flow_steer s;
 
 	(void)state;
-	steer_init(&s, 1);
+	flow_steer_init(&s, 1);
 	for (unsigned i = 0; i < 70000; i += 7) {
-		struct steer_packet p = {.side = i % 3, .addr = i * 977, .port = (uint16_t)i};
+		struct flow_steer_packet p = {.side = i % 3, .addr = i * 977, .port = (uint16_t)i};
 
-		assert_int_equal(steer_owner(&s, &p), 0);
-		assert_true(steer_port_mine(&s, (uint16_t)i, 0));
+		assert_int_equal(flow_steer_owner(&s, &p), 0);
+		assert_true(flow_steer_port_mine(&s, (uint16_t)i, 0));
 	}
 }
 
@@ -31,14 +31,14 @@ static void spreads_clients_evenly(void **state)
 	(void)state;
 	for (uint16_t workers = 2; workers <= 16; workers++) {
 		unsigned count[16] = {0}, n = 64000;
-		struct steer s;
+		struct flow_steer s;
 
-		steer_init(&s, workers);
+		flow_steer_init(&s, workers);
 		for (unsigned i = 0; i < n; i++) {
-			struct steer_packet p = {.side = STEER_CLIENT,
-						 .addr = 0x0a000000 + i / 64,
-						 .port = (uint16_t)(i % 64)};
-			unsigned owner = steer_owner(&s, &p);
+			struct flow_steer_packet p = {.side = FLOW_STEER_CLIENT,
+						      .addr = 0x0a000000 + i / 64,
+						      .port = (uint16_t)(i % 64)};
+			unsigned owner = flow_steer_owner(&s, &p);
 
 			assert_true(owner < workers);
 			count[owner]++;
@@ -53,20 +53,20 @@ static void finds_the_worker_of_a_local_port(void **state)
 {
 	(void)state;
 	for (uint16_t workers = 1; workers <= 16; workers++) {
-		struct steer s;
+		struct flow_steer s;
 
-		steer_init(&s, workers);
+		flow_steer_init(&s, workers);
 		for (uint32_t port = 0; port < 65536; port++) {
-			struct steer_packet p = {.side = STEER_SERVER,
-						 .port = rte_cpu_to_be_16((uint16_t)port)};
-			unsigned owner = steer_owner(&s, &p);
+			struct flow_steer_packet p = {.side = FLOW_STEER_SERVER,
+						      .port = rte_cpu_to_be_16((uint16_t)port)};
+			unsigned owner = flow_steer_owner(&s, &p);
 
 			assert_true(owner < workers);
 			for (uint16_t w = 0; w < workers; w++)
-				assert_int_equal(steer_port_mine(&s, (uint16_t)port, w),
+				assert_int_equal(flow_steer_port_mine(&s, (uint16_t)port, w),
 						 w == owner);
 			p.addr = port; // the address decides nothing
-			assert_int_equal(steer_owner(&s, &p), owner);
+			assert_int_equal(flow_steer_owner(&s, &p), owner);
 		}
 	}
 }
@@ -74,12 +74,12 @@ static void finds_the_worker_of_a_local_port(void **state)
 static void folds_all_of_an_ipv6_address(void **state)
 {
 	uint8_t addr[16] = {0x20, 1};
-	uint64_t first = steer_fold6(addr);
+	uint64_t first = flow_steer_fold6(addr);
 
 	(void)state;
 	for (unsigned i = 0; i < 16; i++) {
 		addr[i] ^= 0x40;
-		assert_true(steer_fold6(addr) != first);
+		assert_true(flow_steer_fold6(addr) != first);
 		addr[i] ^= 0x40;
 	}
 }
