@@ -433,6 +433,19 @@ static void refuse_message(struct link *l, const char *wrong)
 	link_reset(l, text);
 }
 
+// The app does not want to speak with us: another release, or another instance.
+static void refused_hello(struct link *l, const struct ctl_ack *ack)
+{
+	char text[sizeof(l->why)];
+
+	snprintf(text, sizeof(text), "the app refuses the connection: %.100s", ack->message);
+	for (char *p = text; *p; p++) {
+		if (*p < 0x20 || *p > 0x7e)
+			*p = '?';
+	}
+	link_reset(l, text);
+}
+
 static void on_read(struct bufferevent *bev, void *arg)
 {
 	struct evbuffer *in = bufferevent_get_input(bev);
@@ -451,6 +464,11 @@ static void on_read(struct bufferevent *bev, void *arg)
 		if (evbuffer_get_length(in) < h.len)
 			return;
 		evbuffer_remove(in, l->msg, h.len);
+		if (l->state == LINK_HELLO && h.type == CTL_ACK &&
+		    !link_check_message(l->msg, false, l->instance)) {
+			refused_hello(l, (const struct ctl_ack *)(l->msg + sizeof(h)));
+			return;
+		}
 		wrong = link_check_message(l->msg, l->state == LINK_HELLO, l->instance);
 		if (wrong) {
 			refuse_message(l, wrong);

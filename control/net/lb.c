@@ -19,7 +19,7 @@ static void put_name(char to[CTL_NAME], const char *name)
 	snprintf(to, CTL_NAME, "%s", name ? name : "");
 }
 
-// An address that packets can be sent from and to.
+// An address that packets can be sent from and to (RFC 1122 section 3.2.1.3, RFC 4291 section 2.4).
 static bool put_address(struct net_out *o, const struct lyd_node *entry, enum net_schema s,
 			const char *text, struct ctl_addr *out)
 {
@@ -33,13 +33,20 @@ static bool put_address(struct net_out *o, const struct lyd_node *entry, enum ne
 	}
 	if (memcmp(out->bytes, zero, 16) == 0)
 		wrong = "the unspecified address";
-	else if (out->family == 4 ? out->bytes[0] >= 224 && out->bytes[0] < 240
-				  : out->bytes[0] == 0xff)
-		wrong = "a multicast address";
-	else if (out->family == 4 && out->bytes[0] >= 240)
-		wrong = "not an address of a host";
-	else if (out->family == 6 && memcmp(out->bytes, mapped, 12) == 0)
-		wrong = "an IPv4 address in IPv6 form; write it as IPv4";
+	else if (out->family == 4)
+		wrong = out->bytes[0] == 127                          ? "a loopback address"
+			: out->bytes[0] >= 224 && out->bytes[0] < 240 ? "a multicast address"
+			: out->bytes[0] == 0 || out->bytes[0] >= 240  ? "not an address of a host"
+								      : NULL;
+	else
+		wrong = out->bytes[0] == 0xff ? "a multicast address"
+			: memcmp(out->bytes, zero, 15) == 0 && out->bytes[15] == 1
+				? "a loopback address"
+			: memcmp(out->bytes, mapped, 12) == 0
+				? "an IPv4 address in IPv6 form; write it as IPv4"
+			: out->bytes[0] == 0xfe && (out->bytes[1] & 0xc0) == 0x80
+				? "a link-local address"
+				: NULL;
 	if (wrong)
 		net_refuse(o, entry, s, "invalid-value", NULL, "%s is %s", text, wrong);
 	return true;

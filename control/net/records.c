@@ -291,6 +291,16 @@ static void put_text(char *to, size_t size, const char *text)
 		snprintf(to, size, "%s", text);
 }
 
+// The pattern of the leaf `device`.
+static bool is_device_name(const char *name)
+{
+	static const char chars[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+
+	return name[0] && strlen(name) <= 15 && !strchr("._-", name[0]) &&
+	       name[strspn(name, chars)] == '\0';
+}
+
 // Returns false where the entry cannot be a record at all.
 static bool map_names(struct net_out *o, const struct lyd_node *interface, struct ctl_port *p)
 {
@@ -302,10 +312,17 @@ static bool map_names(struct net_out *o, const struct lyd_node *interface, struc
 			   "the name of a port has at most %zu bytes", sizeof(p->name) - 1);
 		return false;
 	}
+	for (const char *c = name; *c; c++) {
+		if ((unsigned char)*c < 0x20 || *c == 0x7f) {
+			net_refuse(o, interface, NS_IF_NAME, "invalid-value", NULL,
+				   "the name of a port has no control characters");
+			return false;
+		}
+	}
 	put_text(p->name, sizeof(p->name), name);
 	if (!kind_has_device(p->kind))
 		return true;
-	if (!device && (strlen(name) > 15 || strpbrk(name, "/ \t\r\n:") || name[0] == '.')) {
+	if (!device && !is_device_name(name)) {
 		net_refuse(o, interface, NS_PORT_DEVICE, "data-missing", NULL,
 			   "%s cannot be the name of a kernel interface: say which it is in device",
 			   name);
