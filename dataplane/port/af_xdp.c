@@ -103,9 +103,10 @@ static int attach(struct port_slot *s, struct port_error *err)
 {
 	uint16_t vids[16];
 	char text[STEER_ERROR_SIZE] = "";
-	int rc;
+	int rc = 0;
 
-	rc = steer_open(port_instance, s->p.ifindex, &s->steer, text);
+	if (s->steer == NULL) // else kept from the last try, with the maps of an earlier run
+		rc = steer_open(port_instance, s->p.ifindex, &s->steer, text);
 	if (rc != 0)
 		return port_fail(err, rc == -EBUSY || rc == -ENODEV ? rc : -EIO,
 				 rc == -EBUSY ? CTL_TAG_IN_USE : CTL_TAG_OPERATION_FAILED, "device",

@@ -23,6 +23,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 RTE_LOG_REGISTER(port_log_type, sluice.port, NOTICE)
@@ -99,20 +100,42 @@ int port_queue_fd(const struct port *p, uint16_t queue)
 
 // ---- one life of the devices ---------------------------------------------------------------------
 
+// The kernel lets go of a dead process's sockets some milliseconds after its end.
+#define BUSY_TRIES 30
+static const struct timespec busy_pause = {.tv_nsec = 10000000};
+
+static void devices_remove(struct port_slot *s)
+{
+	for (unsigned q = 0; q < PORT_QUEUE_MAX; q++) {
+		if (s->vdev[q][0] != '\0')
+			rte_eal_hotplug_remove("vdev", s->vdev[q]);
+		s->vdev[q][0] = '\0';
+		// The driver never lets go of its umem: without this the queue stays bound.
+		if (s->xsk_fd[q] >= 0)
+			close(s->xsk_fd[q]);
+		s->xsk_fd[q] = -1;
+		s->p.queue[q] = (struct port_queue){.rte_id = RTE_MAX_ETHPORTS, .fd = -1};
+	}
+}
+
 int port_bring_up(struct port_slot *s, struct port_error *err)
 {
 	int rc;
 
 	s->life++;
-	for (unsigned q = 0; q < PORT_QUEUE_MAX; q++) {
-		s->xsk_fd[q] = -1;
-		s->vdev[q][0] = '\0';
-		s->p.queue[q] = (struct port_queue){.rte_id = RTE_MAX_ETHPORTS, .fd = -1};
-	}
-	rc = s->p.kind == CTL_PORT_AF_XDP ? af_xdp_bring_up(s, err) : vdev_bring_up(s, err);
-	if (rc != 0) {
-		port_take_down(s);
-		return rc;
+	for (unsigned tries = 0;; tries++) {
+		rc = s->p.kind == CTL_PORT_AF_XDP ? af_xdp_bring_up(s, err) : vdev_bring_up(s, err);
+		if (rc == 0)
+			break;
+		devices_remove(s);
+		rte_mempool_free(s->pool); // no packet has left it
+		s->pool = NULL;
+		if (rc != -EAGAIN || tries == BUSY_TRIES) {
+			port_take_down(s);
+			return rc == -EAGAIN ? -EIO : rc;
+		}
+		nanosleep(&busy_pause, NULL);
+		s->life++;
 	}
 	port_views_sync(s);
 	atomic_store_explicit(&s->p.up, true, memory_order_relaxed);
@@ -167,16 +190,7 @@ void port_take_down(struct port_slot *s)
 
 	count_life(s, &s->base);
 	s->base.rx_depth = depth;
-	for (unsigned q = 0; q < PORT_QUEUE_MAX; q++) {
-		if (s->vdev[q][0] != '\0')
-			rte_eal_hotplug_remove("vdev", s->vdev[q]);
-		s->vdev[q][0] = '\0';
-		// The driver never lets go of its umem: without this the queue stays bound.
-		if (s->xsk_fd[q] >= 0)
-			close(s->xsk_fd[q]);
-		s->xsk_fd[q] = -1;
-		s->p.queue[q] = (struct port_queue){.rte_id = RTE_MAX_ETHPORTS, .fd = -1};
-	}
+	devices_remove(s);
 	steer_close(s->steer);
 	s->steer = NULL;
 	port_pool_retire(s->pool);
@@ -227,6 +241,7 @@ static int slot_make(const struct ctl_port *conf, struct port_slot **out, struct
 	snprintf(s->p.device, sizeof(s->p.device), "%s", conf->device);
 	for (unsigned q = 0; q < PORT_QUEUE_MAX; q++) {
 		s->xsk_fd[q] = -1;
+		s->p.queue[q] = (struct port_queue){.rte_id = RTE_MAX_ETHPORTS, .fd = -1};
 		rte_spinlock_init(&s->tx_lock[q]);
 	}
 	*out = s;

@@ -10,7 +10,9 @@
 // Taken packets go to the socket of the queue they arrived on. With no socket there (the app is gone) the
 // redirect yields XDP_DROP: the addresses fall silent, no reset leaves.
 //
-// Plain features only: it runs on Linux 5.10 and later, and loads with CAP_BPF and CAP_NET_ADMIN alone.
+// Linux 5.18 or later (bpf_xdp_load_bytes). It has to load with CAP_BPF and CAP_NET_ADMIN alone: without
+// CAP_PERFMON the verifier refuses packet pointers at variable offsets and choices among pointers, so
+// headers behind IPv4 options and IPv6 extensions are copied.
 
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
@@ -90,81 +92,104 @@ union l4_start {
 struct extension {
 	__u8 next;
 	__u8 len; // in units of 8 bytes, the first not counted
-	__u8 rest[6];
 };
 
 // Is a packet for (key.addr, l4) ours? key has address and family; port and proto are filled here.
-static __always_inline int is_ours(struct steer_service_key *key, __u8 proto, int fragment,
-				   void *l4, void *end)
+static __always_inline int is_ours(struct steer_service_key *key, __u8 proto,
+				   const union l4_start *l4)
 {
 	struct steer_addr_key akey = {.family = key->family};
 	struct steer_addr *addr;
-	union l4_start *h = l4;
 	__u16 port;
 
 	__builtin_memcpy(akey.addr, key->addr, sizeof(akey.addr));
-	if (fragment)
+	if (proto == IPPROTO_FRAGMENT)
 		return bpf_map_lookup_elem(&sluice_addr, &akey) != 0;
-	if ((void *)(h + 1) > end)
-		return 0;
 	if (proto == IPPROTO_TCP || proto == IPPROTO_UDP) {
-		key->port = h->dport;
+		key->port = l4->dport;
 		key->proto = proto;
 		if (bpf_map_lookup_elem(&sluice_svc, key))
 			return 1;
 		addr = bpf_map_lookup_elem(&sluice_addr, &akey);
 		if (!addr || !(addr->flags & STEER_ADDR_LOCAL))
 			return 0;
-		port = bpf_ntohs(h->dport);
+		port = bpf_ntohs(l4->dport);
 		return port >= addr->port_min && port <= addr->port_max;
 	}
-	if ((key->family == 4 && proto == IPPROTO_ICMP && h->icmp_type == ICMP_ECHO_REQUEST) ||
-	    (key->family == 6 && proto == IPPROTO_ICMPV6 && h->icmp_type == ICMP6_ECHO_REQUEST)) {
+	if ((key->family == 4 && proto == IPPROTO_ICMP && l4->icmp_type == ICMP_ECHO_REQUEST) ||
+	    (key->family == 6 && proto == IPPROTO_ICMPV6 && l4->icmp_type == ICMP6_ECHO_REQUEST)) {
 		addr = bpf_map_lookup_elem(&sluice_addr, &akey);
 		return addr && (addr->flags & STEER_ADDR_SERVICE);
 	}
 	return 0;
 }
 
-static __always_inline int ours4(void *l3, void *end)
+static __always_inline int ours4(struct xdp_md *ctx, void *l3, void *end)
 {
 	struct steer_service_key key = {.family = 4};
+	union l4_start l4 = {}, *h;
 	struct iphdr *ip = l3;
-	__u32 len;
+	__u8 proto;
 
 	if ((void *)(ip + 1) > end || ip->version != 4 || ip->ihl < 5)
 		return 0;
-	len = ip->ihl * 4;
 	__builtin_memcpy(key.addr, &ip->daddr, sizeof(ip->daddr));
-	return is_ours(&key, ip->protocol, (ip->frag_off & bpf_htons(IP_OFFSET_OR_MORE)) != 0,
-		       l3 + len, end);
+	proto = ip->protocol;
+	if ((ip->frag_off & bpf_htons(IP_OFFSET_OR_MORE)) != 0) {
+		proto = IPPROTO_FRAGMENT;
+	} else if (ip->ihl == 5) {
+		h = (void *)(ip + 1);
+		if ((void *)(h + 1) > end)
+			return 0;
+		l4 = *h;
+	} else if (bpf_xdp_load_bytes(ctx, ETH_HLEN + ip->ihl * 4, &l4, sizeof(l4)) != 0) {
+		return 0;
+	}
+	return is_ours(&key, proto, &l4);
 }
 
-static __always_inline int ours6(void *l3, void *end)
+// Walk the extension headers at offset `at` (from the start of the frame).
+static __always_inline int skip_extensions(struct xdp_md *ctx, __u8 *next, __u32 *at)
+{
+	struct extension x;
+
+#pragma unroll
+	for (int i = 0; i < EXTENSIONS_MAX; i++) {
+		if (*next != IPPROTO_HOPOPTS && *next != IPPROTO_ROUTING &&
+		    *next != IPPROTO_DSTOPTS)
+			return 0;
+		if (bpf_xdp_load_bytes(ctx, *at, &x, sizeof(x)) != 0)
+			return -1;
+		*next = x.next;
+		*at += ((__u32)x.len + 1) * 8;
+	}
+	return -1;
+}
+
+static __always_inline int ours6(struct xdp_md *ctx, void *l3, void *end)
 {
 	struct steer_service_key key = {.family = 6};
+	__u32 at = ETH_HLEN + sizeof(struct ipv6hdr);
+	union l4_start l4 = {}, *h;
 	struct ipv6hdr *ip = l3;
-	void *at = ip + 1;
 	__u8 next;
 
-	if (at > end || ip->version != 6)
+	if ((void *)(ip + 1) > end || ip->version != 6)
 		return 0;
 	__builtin_memcpy(key.addr, &ip->daddr, sizeof(key.addr));
 	next = ip->nexthdr;
-#pragma unroll
-	for (int i = 0; i < EXTENSIONS_MAX; i++) {
-		struct extension *x = at;
-
-		if (next == IPPROTO_FRAGMENT)
-			return is_ours(&key, next, 1, at, end);
-		if (next != IPPROTO_HOPOPTS && next != IPPROTO_ROUTING && next != IPPROTO_DSTOPTS)
-			return is_ours(&key, next, 0, at, end);
-		if ((void *)(x + 1) > end)
+	if (next == IPPROTO_TCP || next == IPPROTO_UDP || next == IPPROTO_ICMPV6) {
+		h = (void *)(ip + 1);
+		if ((void *)(h + 1) > end)
 			return 0;
-		next = x->next;
-		at += ((__u32)x->len + 1) * 8;
+		l4 = *h;
+	} else {
+		if (skip_extensions(ctx, &next, &at) != 0)
+			return 0;
+		if (next != IPPROTO_FRAGMENT && bpf_xdp_load_bytes(ctx, at, &l4, sizeof(l4)) != 0)
+			return 0;
 	}
-	return 0;
+	return is_ours(&key, next, &l4);
 }
 
 SEC("xdp")
@@ -179,9 +204,9 @@ int xsk_def_prog(struct xdp_md *ctx)
 
 	if ((void *)(eth + 1) <= end) {
 		if (eth->h_proto == bpf_htons(ETH_P_IP)) {
-			ours = ours4(eth + 1, end);
+			ours = ours4(ctx, eth + 1, end);
 		} else if (eth->h_proto == bpf_htons(ETH_P_IPV6)) {
-			ours = ours6(eth + 1, end);
+			ours = ours6(ctx, eth + 1, end);
 		} else if (eth->h_proto == bpf_htons(ETH_P_8021Q)) {
 			tag = (void *)(eth + 1);
 			if ((void *)(tag + 1) <= end) {

@@ -122,6 +122,24 @@ class Wire:
             s.close()
         return back
 
+    @staticmethod
+    def round_trips(address, port, count):
+        """Seconds of single round trips with 10 ms between them, sorted."""
+        import socket
+        import time
+        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        s.settimeout(1.0)
+        s.connect((address, port))
+        times = []
+        for _ in range(count):
+            start = time.perf_counter()
+            s.send(b"x")
+            s.recv(10)
+            times.append(time.perf_counter() - start)
+            time.sleep(0.01)
+        s.close()
+        return sorted(times)
+
     def tcp(self, address, port, timeout=0.5):
         """Try to connect; returns 'open', 'reset' or 'silent'."""
         return self.client.in_netns(self._tcp, address, port, timeout)
@@ -152,6 +170,44 @@ class Wire:
     def addresses(self, dev="wan"):
         info = json.loads(self.border.out("ip", "-j", "addr", "show", dev))
         return {a["local"] for a in info[0]["addr_info"]}
+
+
+class Frames:
+    """Raw frames on the client's end of a wire."""
+
+    def __init__(self, wire):
+        import socket
+        self.sock = wire.client.in_netns(socket.socket, socket.AF_PACKET, socket.SOCK_RAW, 0x0300)
+        wire.client.in_netns(self.sock.bind, ("cl", 3))
+        self.client_mac = json.loads(wire.client.out("ip", "-j", "link", "show", "cl"))[0]["address"]
+        self.border_mac = json.loads(wire.border.out("ip", "-j", "link", "show", "wan"))[0]["address"]
+        # A tag that the kernel took off a received frame would not be seen by us otherwise.
+        self.sock.setsockopt(263, 8, 1)  # SOL_PACKET, PACKET_AUXDATA
+
+    def send(self, frame):
+        self.sock.send(frame.ljust(60, b"\0") if len(frame) >= 34 else frame)
+
+    def ask(self, frame, wanted, timeout=2.0):
+        """Send a frame; returns the first received one for which wanted(scapy packet), or None."""
+        import struct
+        import time
+        from scapy.all import Ether
+        self.send(frame)
+        end = time.monotonic() + timeout
+        while (left := end - time.monotonic()) > 0:
+            self.sock.settimeout(left)
+            try:
+                data, aux, _, _ = self.sock.recvmsg(4096, 256)
+            except TimeoutError:
+                return None
+            for _, _, value in aux:
+                status, _, _, _, _, tci, tpid = struct.unpack("IIIHHHH", value[:20])
+                if status & 0x10:  # TP_STATUS_VLAN_VALID
+                    data = data[:12] + struct.pack("!HH", tpid or 0x8100, tci) + data[12:]
+            packet = Ether(data)
+            if packet.src != self.client_mac and wanted(packet):
+                return packet
+        return None
 
 
 STEER = ("steer 10.0.0.100/udp/53 10.0.0.100/tcp/80 fd00::100/udp/53 fd00::100/tcp/80 "
