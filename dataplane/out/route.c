@@ -40,7 +40,7 @@ static uint32_t last4(uint32_t addr, uint8_t len)
 
 static route_addr6 last6(route_addr6 addr, uint8_t len)
 {
-	return len == 0 ? ~(route_addr6)0 : addr | ((((route_addr6)1 << (127 - len)) << 1) - 1);
+	return len == 0 ? ~(route_addr6)0 : addr | (((route_addr6)1 << (128 - len)) - 1);
 }
 
 static uint8_t index_bits(uint32_t count)
