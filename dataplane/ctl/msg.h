@@ -97,13 +97,13 @@ enum ctl_error_tag {
 };
 
 struct ctl_ack {
-	int32_t result; // 0 or a negative errno
-	uint16_t tag;   // enum ctl_error_tag
+	int32_t result;    // 0 or a negative errno
+	uint16_t tag;      // enum ctl_error_tag
 	uint16_t rec_type; // record at fault, 0 = none
 	uint64_t rec_id;
-	char field[40];     // YANG leaf at fault below the record's entry, or ""
-	char message[256];  // a sentence the operator can act on
-	uint64_t applied;   // version in force after this message
+	char field[40];    // YANG leaf at fault below the record's entry, or ""
+	char message[256]; // a sentence the operator can act on
+	uint64_t applied;  // version in force after this message
 };
 static_assert(sizeof(struct ctl_ack) == 320, "wire");
 
@@ -139,8 +139,8 @@ static_assert(sizeof(struct ctl_addr) == 24, "wire");
 
 struct ctl_settings {
 	struct ctl_rec rec;
-	uint64_t flow_max;        // entries of all workers together, 1024 .. 2^28
-	uint32_t tcp_syn_ms;      // ageing per state, milliseconds
+	uint64_t flow_max;   // entries of all workers together, 1024 .. 2^28
+	uint32_t tcp_syn_ms; // ageing per state, milliseconds
 	uint32_t tcp_established_ms;
 	uint32_t tcp_closing_ms;
 	uint32_t udp_ms;
@@ -170,9 +170,9 @@ struct ctl_port {
 	uint8_t zero;
 	uint16_t flags; // enum ctl_port_flag
 	uint16_t context;
-	uint16_t queues; // 0: as many as the device has
-	uint16_t mtu;    // 0: the device's
-	uint8_t mac[6];  // of our end where the kind lets us choose; zero: the device's
+	uint16_t queues;     // 0: as many as the device has
+	uint16_t mtu;        // 0: the device's
+	uint8_t mac[6];      // of our end where the kind lets us choose; zero: the device's
 	uint8_t peer_mac[6]; // point-to-point kinds: where everything is sent; zero elsewhere
 	uint16_t memif_id;
 	char path[112];
@@ -257,8 +257,8 @@ struct ctl_service {
 	uint64_t local_pool;
 	char name[CTL_NAME];
 	struct ctl_addr addr;
-	uint16_t port; // network order
-	uint8_t proto; // IPPROTO_TCP or IPPROTO_UDP
+	uint16_t port;   // network order
+	uint8_t proto;   // IPPROTO_TCP or IPPROTO_UDP
 	uint8_t enabled; // 0: packets are refused as if no server were there
 	uint16_t context;
 	uint16_t zero;

@@ -450,6 +450,14 @@ static void to_checkers(struct ctl_link *s, uint16_t type, const void *payload, 
 	}
 }
 
+bool ctl_link_has_checkers(const struct ctl_link *s)
+{
+	for (unsigned i = 0; s != NULL && i < PEERS_MAX; i++)
+		if (s->peer[i].conn != NULL && s->peer[i].role == CTL_ROLE_CHECKER)
+			return true;
+	return false;
+}
+
 void ctl_link_target(struct ctl_link *s, const struct ctl_target *t)
 {
 	if (s != NULL)

@@ -70,6 +70,9 @@ uint64_t ctl_link_applied(const struct ctl_link *s);
 // A control connection (sluiced) is there. Thread: control
 bool ctl_link_connected(const struct ctl_link *s);
 
+// A checker is there (else there is nobody to tell). Thread: control
+bool ctl_link_has_checkers(const struct ctl_link *s);
+
 // Tell checkers that a target is new or changed, or gone (id of the server). Thread: control
 void ctl_link_target(struct ctl_link *s, const struct ctl_target *t);
 void ctl_link_target_del(struct ctl_link *s, uint64_t id);

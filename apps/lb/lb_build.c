@@ -1,0 +1,866 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// lb_build - see lb_build.h. A build first marks what is dirty (the records touched, servers with a new
+// verdict, and what hangs on them: pools, local pools, services), then makes new parts for that alone.
+
+#include "apps/lb/lb_build.h"
+
+#include "apps/lb/scheduler.h"
+#include "dataplane/core/clock.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum part_kind { PART_PLAIN, PART_POOL, PART_LOCAL };
+
+struct lb_parts {
+	struct lb_parts *next;
+	uint32_t count;
+	struct {
+		void *part;
+		enum part_kind kind;
+	} v[255];
+};
+
+struct build {
+	const struct lb_build_in *in;
+	struct lb_snap *s;
+	struct ctl_ack *ack;
+	uint64_t mark;
+	bool services_dirty; // the service hash must be made anew
+	bool own_dirty;
+	bool *server_fresh, *service_fresh; // chunk was copied in this build
+	const struct lb_server **scratch;
+	uint32_t scratch_size;
+};
+
+static uint64_t last_mark;
+
+// ---- parts ------------------------------------------------------------------------------------
+
+static void part_free(void *part, enum part_kind kind)
+{
+	if (part == NULL)
+		return;
+	if (kind == PART_POOL) {
+		struct lb_pool *p = part;
+
+		p->scheduler->fini(p);
+	} else if (kind == PART_LOCAL) {
+		struct lb_local_pool *p = part;
+
+		free(p->addr4);
+		free(p->addr6);
+	}
+	free(part);
+}
+
+static void parts_free(struct lb_parts *l, bool contents)
+{
+	while (l != NULL) {
+		struct lb_parts *next = l->next;
+
+		for (uint32_t i = 0; contents && i < l->count; i++)
+			part_free(l->v[i].part, l->v[i].kind);
+		free(l);
+		l = next;
+	}
+}
+
+static int part_add(struct lb_parts **list, void *part, enum part_kind kind)
+{
+	struct lb_parts *l = *list;
+
+	if (part == NULL)
+		return 0;
+	if (l == NULL || l->count == sizeof(l->v) / sizeof(l->v[0])) {
+		l = malloc(sizeof(*l));
+		if (l == NULL)
+			return -ENOMEM;
+		l->count = 0;
+		l->next = *list;
+		*list = l;
+	}
+	l->v[l->count].part = part;
+	l->v[l->count].kind = kind;
+	l->count++;
+	return 0;
+}
+
+// `part` (may be NULL) was made for this snapshot in place of `old` (may be NULL). On error part is freed.
+static int part_swap(struct build *b, void *part, void *old, enum part_kind kind)
+{
+	int rc = part_add(&b->s->fresh, part, kind);
+
+	if (rc != 0) {
+		part_free(part, kind);
+		return rc;
+	}
+	return part_add(&b->s->replaced, old, kind);
+}
+
+// The build keeps its pointers const, as workers see them; they are its own to free.
+static void *unconst(const void *p)
+{
+	return (void *)(uintptr_t)p;
+}
+
+// ---- flags ------------------------------------------------------------------------------------
+
+struct lb_server_flags lb_server_flags(const struct ctl_server *s, const struct ctl_pool *p,
+				       uint8_t health)
+{
+	bool down = s->admin == CTL_ADMIN_DISABLED ||
+		    (p->check.kind != CTL_CHECK_NONE && health == CTL_HEALTH_DOWN);
+
+	return (struct lb_server_flags){
+		.takes_new = !down && s->admin == CTL_ADMIN_ENABLED && s->weight > 0,
+		.alive = !down || p->on_down == CTL_ON_DOWN_KEEP,
+	};
+}
+
+// ---- what is dirty ----------------------------------------------------------------------------
+
+static void mark(struct build *b, struct lb_entry *e)
+{
+	if (e != NULL)
+		e->mark = b->mark;
+}
+
+static bool marked(const struct build *b, const struct lb_entry *e)
+{
+	return e->mark == b->mark;
+}
+
+// Mark what the record before and the record after refer to.
+static void mark_both(struct build *b, uint16_t type, const struct lb_entry *e,
+		      uint64_t (*ref)(const struct ctl_rec *))
+{
+	if (e->rec != NULL)
+		mark(b, lb_store_find(b->in->store, type, ref(e->rec)));
+	if (b->in->next && e->touched && e->next != NULL)
+		mark(b, lb_store_find(b->in->store, type, ref(e->next)));
+}
+
+static uint64_t server_pool(const struct ctl_rec *r)
+{
+	return ((const struct ctl_server *)r)->pool;
+}
+
+static uint64_t address_pool(const struct ctl_rec *r)
+{
+	return ((const struct ctl_local_address *)r)->local_pool;
+}
+
+static void mark_touched(struct build *b, struct lb_entry *e)
+{
+	mark(b, e);
+	switch (e->type) {
+	case CTL_REC_SERVER:
+		mark_both(b, CTL_REC_POOL, e, server_pool);
+		break;
+	case CTL_REC_LOCAL_ADDRESS:
+		mark_both(b, CTL_REC_LOCAL_POOL, e, address_pool);
+		b->own_dirty = true;
+		break;
+	case CTL_REC_LOCAL_POOL:
+		b->own_dirty = true;
+		break;
+	case CTL_REC_SERVICE:
+		b->services_dirty = b->own_dirty = true;
+		break;
+	default:
+		break;
+	}
+}
+
+// A pool's own change (on-server-down, check on or off) changes the flags of its servers.
+static void mark_members(struct build *b, const struct lb_entry *pool)
+{
+	for (uint32_t i = 0; i < pool->members; i++)
+		mark(b, pool->member[i]);
+}
+
+static void mark_services(struct build *b)
+{
+	const struct lb_store *st = b->in->store;
+	struct lb_entry *e;
+
+	LB_STORE_FOREACH(e, st, CTL_REC_SERVICE)
+	{
+		const struct ctl_service *r = (const void *)lb_entry_rec(e, b->in->next);
+		const struct lb_entry *pool, *local;
+
+		if (r == NULL || marked(b, e))
+			continue;
+		pool = lb_store_find(st, CTL_REC_POOL, r->pool);
+		local = lb_store_find(st, CTL_REC_LOCAL_POOL, r->local_pool);
+		if (marked(b, pool) || marked(b, local)) {
+			mark(b, e);
+			b->services_dirty = true;
+		}
+	}
+}
+
+static void mark_all(struct build *b)
+{
+	const struct lb_store *st = b->in->store;
+	struct lb_entry *e;
+
+	b->mark = ++last_mark;
+	if (b->in->next)
+		LB_STORE_TOUCHED(e, st)
+		{
+			mark_touched(b, e);
+			if (e->type == CTL_REC_POOL && e->rec != NULL && e->next != NULL)
+				mark_members(b, e);
+		}
+	for (uint32_t i = 0; i < b->in->health_count; i++) {
+		mark(b, b->in->health[i]);
+		mark_both(b, CTL_REC_POOL, b->in->health[i], server_pool);
+	}
+	mark_services(b);
+}
+
+// ---- the parts --------------------------------------------------------------------------------
+
+static int copy_array(void *out, const void *old, uint32_t count, uint32_t size)
+{
+	void **v = calloc((size_t)size + 1, sizeof(*v));
+
+	if (v == NULL)
+		return -ENOMEM;
+	if (count > 0)
+		memcpy(v, old, count * sizeof(*v));
+	memcpy(out, &v, sizeof(v));
+	return 0;
+}
+
+static uint32_t max32(uint32_t a, uint32_t b)
+{
+	return a > b ? a : b;
+}
+
+static int new_server_chunk(struct build *b, uint32_t c)
+{
+	const size_t size = LB_CHUNK * sizeof(struct lb_server);
+	const struct lb_server *old = b->s->pub.server[c];
+	struct lb_server *n = aligned_alloc(64, size);
+	int rc;
+
+	if (n == NULL)
+		return -ENOMEM;
+	if (old != NULL)
+		memcpy(n, old, size);
+	else
+		memset(n, 0, size);
+	rc = part_swap(b, n, unconst(old), PART_PLAIN);
+	if (rc != 0)
+		return rc;
+	b->s->pub.server[c] = n;
+	b->server_fresh[c] = true;
+	return 0;
+}
+
+static int new_service_chunk(struct build *b, uint32_t c)
+{
+	const struct lb_service *const *old = b->s->pub.service[c];
+	const struct lb_service **n = calloc(LB_CHUNK, sizeof(struct lb_service *));
+	int rc;
+
+	if (n == NULL)
+		return -ENOMEM;
+	if (old != NULL)
+		memcpy(n, old, LB_CHUNK * sizeof(struct lb_service *));
+	rc = part_swap(b, n, unconst(old), PART_PLAIN);
+	if (rc != 0)
+		return rc;
+	b->s->pub.service[c] = n;
+	b->service_fresh[c] = true;
+	return 0;
+}
+
+// Arrays of the base, grown; all chunks exist.
+static int take_base(struct build *b)
+{
+	const struct lb_build_in *in = b->in;
+	static const struct lb_snap nothing;
+	const struct lb_snap *base = in->base != NULL ? in->base : &nothing;
+	struct lb_snap *s = b->s;
+	struct lb_snapshot *p = &s->pub;
+	int rc;
+
+	s->server_slots = max32(base->server_slots, in->server_slots);
+	s->service_slots = max32(base->service_slots, in->service_slots);
+	s->pools = max32(base->pools, in->pools);
+	s->locals = max32(base->locals, in->locals);
+	p->server_chunks = (s->server_slots + LB_CHUNK - 1) / LB_CHUNK;
+	p->service_chunks = (s->service_slots + LB_CHUNK - 1) / LB_CHUNK;
+	p->service_mask = base->pub.service_mask;
+	p->service_hash = base->pub.service_hash;
+	p->own_mask = base->pub.own_mask;
+	p->own_hash = base->pub.own_hash;
+	memcpy(p->timeout, base->pub.timeout, sizeof(p->timeout));
+	if ((rc = copy_array(&p->server, base->pub.server, base->pub.server_chunks,
+			     p->server_chunks)) != 0 ||
+	    (rc = copy_array(&p->service, base->pub.service, base->pub.service_chunks,
+			     p->service_chunks)) != 0 ||
+	    (rc = copy_array(&s->pool, base->pool, base->pools, s->pools)) != 0 ||
+	    (rc = copy_array(&s->local, base->local, base->locals, s->locals)) != 0)
+		return rc;
+	b->server_fresh = calloc((size_t)p->server_chunks + 1, sizeof(bool));
+	b->service_fresh = calloc((size_t)p->service_chunks + 1, sizeof(bool));
+	if (b->server_fresh == NULL || b->service_fresh == NULL)
+		return -ENOMEM;
+	for (uint32_t c = base->pub.server_chunks; c < p->server_chunks; c++)
+		if ((rc = new_server_chunk(b, c)) != 0)
+			return rc;
+	for (uint32_t c = base->pub.service_chunks; c < p->service_chunks; c++)
+		if ((rc = new_service_chunk(b, c)) != 0)
+			return rc;
+	return 0;
+}
+
+// The server of a slot, in a chunk that is ours to write. NULL: no memory.
+static struct lb_server *server_edit(struct build *b, uint32_t slot)
+{
+	uint32_t c = slot / LB_CHUNK;
+
+	if (!b->server_fresh[c] && new_server_chunk(b, c) != 0)
+		return NULL;
+	return (struct lb_server *)unconst(&b->s->pub.server[c][slot % LB_CHUNK]);
+}
+
+static void fill_addr(uint8_t out[16], const struct ctl_addr *a)
+{
+	memset(out, 0, 16);
+	memcpy(out, a->bytes, a->family == 4 ? 4 : 16);
+}
+
+static int build_server(struct build *b, const struct lb_entry *e)
+{
+	bool next = b->in->next;
+	const struct ctl_server *r = (const void *)lb_entry_rec(e, next);
+	uint32_t ref = lb_entry_ref(e, next);
+	struct lb_server_flags f;
+	const struct lb_entry *pool;
+	struct lb_server *v;
+
+	if (e->ref != 0 && e->ref != ref) {
+		v = server_edit(b, e->ref & LB_SLOT_MASK);
+		if (v == NULL)
+			return -ENOMEM;
+		memset(v, 0, sizeof(*v));
+	}
+	if (r == NULL)
+		return 0;
+	v = server_edit(b, ref & LB_SLOT_MASK);
+	if (v == NULL)
+		return -ENOMEM;
+	pool = lb_store_find(b->in->store, CTL_REC_POOL, r->pool);
+	f = lb_server_flags(r, (const void *)lb_entry_rec(pool, next), e->verdict.health);
+	*v = (struct lb_server){
+		.ref = ref,
+		.family = r->addr.family,
+		.takes_new = f.takes_new,
+		.alive = f.alive,
+		.port = r->port,
+		.weight = r->weight,
+		.pool = pool->index,
+		.id = e->id,
+	};
+	fill_addr(v->addr, &r->addr);
+	return 0;
+}
+
+static int scratch_room(struct build *b, uint32_t size)
+{
+	const struct lb_server **v;
+
+	if (size <= b->scratch_size)
+		return 0;
+	v = realloc(b->scratch, size * sizeof(struct lb_server *));
+	if (v == NULL)
+		return -ENOMEM;
+	b->scratch = v;
+	b->scratch_size = size;
+	return 0;
+}
+
+// Set array[index] of the snapshot to a new part, or to NULL.
+static int set_pool(struct build *b, uint32_t index, struct lb_pool *p)
+{
+	int rc = part_swap(b, p, b->s->pool[index], PART_POOL);
+
+	if (rc == 0)
+		b->s->pool[index] = p;
+	return rc;
+}
+
+static int build_pool(struct build *b, const struct lb_entry *e)
+{
+	bool next = b->in->next;
+	const struct ctl_pool *r = (const void *)lb_entry_rec(e, next);
+	struct lb_entry *const *member = next && e->has_next_members ? e->next_member : e->member;
+	uint32_t members = next && e->has_next_members ? e->next_members : e->members;
+	uint32_t count = 0;
+	struct lb_pool *p;
+	int rc;
+
+	if (r == NULL)
+		return e->index == LB_NONE ? 0 : set_pool(b, e->index, NULL);
+	rc = scratch_room(b, members);
+	if (rc != 0)
+		return rc;
+	for (uint32_t i = 0; i < members; i++) {
+		uint32_t ref = lb_entry_ref(member[i], next);
+		uint32_t slot = ref & LB_SLOT_MASK;
+		const struct lb_server *v = &b->s->pub.server[slot / LB_CHUNK][slot % LB_CHUNK];
+
+		if (v->takes_new)
+			b->scratch[count++] = v;
+	}
+	p = calloc(1, sizeof(*p));
+	if (p == NULL)
+		return -ENOMEM;
+	p->scheduler = sched_get(r->scheduler);
+	p->cursor = e->index;
+	p->on_down = r->on_down;
+	p->id = e->id;
+	rc = p->scheduler->build(p, b->scratch, count);
+	if (rc != 0) {
+		free(p);
+		return rc;
+	}
+	p->available = count;
+	return set_pool(b, e->index, p);
+}
+
+static int local_add(struct lb_local_address **list, uint32_t *count, const struct ctl_addr *a)
+{
+	struct lb_local_address *v;
+
+	if ((*count & (*count + 1)) == 0 || *count == 0) { // room is 2^n - 1
+		v = realloc(*list, ((size_t)*count * 2 + 1) * sizeof(*v));
+		if (v == NULL)
+			return -ENOMEM;
+		*list = v;
+	}
+	v = &(*list)[*count];
+	v->family = a->family;
+	fill_addr(v->addr, a);
+	(*count)++;
+	return 0;
+}
+
+static int build_local(struct build *b, const struct lb_entry *e)
+{
+	const struct ctl_local_pool *r = (const void *)lb_entry_rec(e, b->in->next);
+	struct lb_local_pool *p;
+	int rc;
+
+	if (e->index == LB_NONE)
+		return 0;
+	if (r == NULL) {
+		p = NULL;
+	} else {
+		p = calloc(1, sizeof(*p));
+		if (p == NULL)
+			return -ENOMEM;
+		p->port_min = r->port_min;
+		p->port_max = r->port_max;
+	}
+	rc = part_swap(b, p, b->s->local[e->index], PART_LOCAL);
+	if (rc == 0)
+		b->s->local[e->index] = p;
+	return rc;
+}
+
+// Addresses into the local pools that build_local made empty.
+static int fill_locals(struct build *b)
+{
+	const struct lb_store *st = b->in->store;
+	struct lb_entry *e;
+
+	LB_STORE_FOREACH(e, st, CTL_REC_LOCAL_ADDRESS)
+	{
+		const struct ctl_local_address *r = (const void *)lb_entry_rec(e, b->in->next);
+		const struct lb_entry *pool;
+		struct lb_local_pool *p;
+		int rc;
+
+		if (r == NULL)
+			continue;
+		pool = lb_store_find(st, CTL_REC_LOCAL_POOL, r->local_pool);
+		if (!marked(b, pool))
+			continue;
+		p = b->s->local[pool->index];
+		rc = r->addr.family == 4 ? local_add(&p->addr4, &p->count4, &r->addr)
+					 : local_add(&p->addr6, &p->count6, &r->addr);
+		if (rc != 0)
+			return rc;
+	}
+	return 0;
+}
+
+static int set_service(struct build *b, uint32_t slot, struct lb_service *v)
+{
+	uint32_t c = slot / LB_CHUNK;
+	const struct lb_service **chunk;
+	int rc = 0;
+
+	if (!b->service_fresh[c])
+		rc = new_service_chunk(b, c);
+	if (rc != 0) {
+		free(v);
+		return rc;
+	}
+	chunk = unconst(b->s->pub.service[c]);
+	rc = part_swap(b, v, unconst(chunk[slot % LB_CHUNK]), PART_PLAIN);
+	if (rc == 0)
+		chunk[slot % LB_CHUNK] = v;
+	return rc;
+}
+
+static int build_service(struct build *b, const struct lb_entry *e)
+{
+	bool next = b->in->next;
+	const struct ctl_service *r = (const void *)lb_entry_rec(e, next);
+	uint32_t ref = lb_entry_ref(e, next);
+	struct lb_service *v;
+	int rc;
+
+	if (e->ref != 0 && e->ref != ref) {
+		rc = set_service(b, e->ref & LB_SLOT_MASK, NULL);
+		if (rc != 0)
+			return rc;
+	}
+	if (r == NULL)
+		return 0;
+	v = calloc(1, sizeof(*v));
+	if (v == NULL)
+		return -ENOMEM;
+	*v = (struct lb_service){
+		.ref = ref,
+		.family = r->addr.family,
+		.proto = r->proto,
+		.enabled = r->enabled,
+		.context = r->context,
+		.port = r->port,
+		.pool = b->s->pool[lb_store_find(b->in->store, CTL_REC_POOL, r->pool)->index],
+		.local = b->s->local[lb_store_find(b->in->store, CTL_REC_LOCAL_POOL, r->local_pool)
+					     ->index],
+		.id = e->id,
+	};
+	fill_addr(v->addr, &r->addr);
+	return set_service(b, ref & LB_SLOT_MASK, v);
+}
+
+static int build_marked(struct build *b, uint16_t type,
+			int (*build)(struct build *, const struct lb_entry *))
+{
+	struct lb_entry *e;
+
+	LB_STORE_FOREACH(e, b->in->store, type)
+	{
+		int rc = marked(b, e) ? build(b, e) : 0;
+
+		if (rc != 0)
+			return rc;
+	}
+	return 0;
+}
+
+// ---- the hashes -------------------------------------------------------------------------------
+
+static uint32_t hash_size(uint32_t entries)
+{
+	uint32_t size = 16;
+
+	while (size < entries * 2)
+		size *= 2;
+	return size;
+}
+
+static int same_tuple(struct build *b, const struct lb_entry *e, const struct lb_service *other)
+{
+	const struct ctl_service *r = (const void *)lb_entry_rec(e, b->in->next);
+	const struct lb_entry *o = lb_store_find(b->in->store, CTL_REC_SERVICE, other->id);
+	const struct ctl_service *ro = (const void *)lb_entry_rec(o, b->in->next);
+
+	b->ack->tag = CTL_TAG_INVALID_VALUE;
+	b->ack->rec_type = CTL_REC_SERVICE;
+	b->ack->rec_id = e->id;
+	snprintf(b->ack->field, sizeof(b->ack->field), "address");
+	snprintf(b->ack->message, sizeof(b->ack->message),
+		 "service '%s' has the address, port, protocol and context of service '%s'",
+		 r->name, ro->name);
+	return -EEXIST;
+}
+
+static int build_service_hash(struct build *b)
+{
+	const struct lb_store *st = b->in->store;
+	struct lb_snapshot *p = &b->s->pub;
+	uint32_t mask = hash_size(st->entries[CTL_REC_SERVICE]) - 1;
+	const struct lb_service **hash = calloc((size_t)mask + 1, sizeof(struct lb_service *));
+	struct lb_entry *e;
+	int rc;
+
+	if (hash == NULL)
+		return -ENOMEM;
+	rc = part_swap(b, hash, p->service_hash, PART_PLAIN);
+	if (rc != 0)
+		return rc;
+	p->service_hash = hash;
+	p->service_mask = mask;
+	LB_STORE_FOREACH(e, st, CTL_REC_SERVICE)
+	{
+		uint32_t slot = lb_entry_ref(e, b->in->next) & LB_SLOT_MASK;
+		const struct lb_service *v;
+		uint32_t i;
+
+		if (lb_entry_rec(e, b->in->next) == NULL)
+			continue;
+		v = p->service[slot / LB_CHUNK][slot % LB_CHUNK];
+		i = lb_service_hash(v->context, v->proto, v->addr, v->port) & mask;
+		for (; hash[i] != NULL; i = (i + 1) & mask)
+			if (hash[i]->context == v->context && hash[i]->proto == v->proto &&
+			    hash[i]->port == v->port && hash[i]->family == v->family &&
+			    memcmp(hash[i]->addr, v->addr, 16) == 0)
+				return same_tuple(b, e, hash[i]);
+		hash[i] = v;
+	}
+	return 0;
+}
+
+struct own_table { // one allocation: the hash, then its entries
+	const struct lb_own_address **hash;
+	struct lb_own_address *entry;
+	uint32_t mask, count;
+};
+
+// context: -1 for local addresses, which hold in every context.
+static struct lb_own_address *own_add(struct own_table *t, const struct ctl_addr *a, int context,
+				      uint8_t kind)
+{
+	struct lb_own_address *v = &t->entry[t->count];
+	uint32_t i;
+
+	*v = (struct lb_own_address){
+		.family = a->family, .kind = kind, .context = context < 0 ? 0 : (uint16_t)context};
+	fill_addr(v->addr, a);
+	i = lb_own_hash(v->addr) & t->mask;
+	for (; t->hash[i] != NULL; i = (i + 1) & t->mask) {
+		struct lb_own_address *o = unconst(t->hash[i]);
+
+		if (o->family != v->family || memcmp(o->addr, v->addr, 16) != 0)
+			continue;
+		if (kind == LB_OWN_LOCAL || o->context == v->context) {
+			bool twice = (o->kind & kind) != 0;
+
+			o->kind |= kind;
+			return twice ? o : NULL;
+		}
+		v->kind |= o->kind & LB_OWN_LOCAL; // a local address is one in every context
+	}
+	t->hash[i] = v;
+	t->count++;
+	return NULL;
+}
+
+static int own_twice(struct build *b, const struct lb_entry *e)
+{
+	b->ack->tag = CTL_TAG_INVALID_VALUE;
+	b->ack->rec_type = CTL_REC_LOCAL_ADDRESS;
+	b->ack->rec_id = e->id;
+	snprintf(b->ack->field, sizeof(b->ack->field), "address");
+	snprintf(
+		b->ack->message, sizeof(b->ack->message),
+		"local address stands twice: a local address belongs to one local-address-pool only");
+	return -EEXIST;
+}
+
+// Local addresses first: an entry of a service address then knows that it is one of them too.
+static int fill_own(struct build *b, struct own_table *t)
+{
+	const struct lb_store *st = b->in->store;
+	struct lb_entry *e;
+
+	LB_STORE_FOREACH(e, st, CTL_REC_LOCAL_ADDRESS)
+	{
+		const struct ctl_local_address *r = (const void *)lb_entry_rec(e, b->in->next);
+
+		if (r != NULL && own_add(t, &r->addr, -1, LB_OWN_LOCAL) != NULL)
+			return own_twice(b, e);
+	}
+	LB_STORE_FOREACH(e, st, CTL_REC_SERVICE)
+	{
+		const struct ctl_service *r = (const void *)lb_entry_rec(e, b->in->next);
+
+		if (r != NULL)
+			own_add(t, &r->addr, r->context, LB_OWN_SERVICE);
+	}
+	return 0;
+}
+
+static int build_own_hash(struct build *b)
+{
+	const struct lb_store *st = b->in->store;
+	uint32_t entries = st->entries[CTL_REC_SERVICE] + st->entries[CTL_REC_LOCAL_ADDRESS];
+	uint32_t size = hash_size(entries);
+	struct own_table t = {.mask = size - 1};
+	int rc;
+
+	t.hash = calloc(1, size * sizeof(struct lb_own_address *) +
+				   ((size_t)entries + 1) * sizeof(struct lb_own_address));
+	if (t.hash == NULL)
+		return -ENOMEM;
+	t.entry = (struct lb_own_address *)(t.hash + size);
+	rc = part_swap(b, t.hash, b->s->pub.own_hash, PART_PLAIN);
+	if (rc != 0)
+		return rc;
+	b->s->pub.own_hash = t.hash;
+	b->s->pub.own_mask = t.mask;
+	return fill_own(b, &t);
+}
+
+// ---- the whole --------------------------------------------------------------------------------
+
+static const struct ctl_settings *settings_of(const struct lb_store *s, bool next)
+{
+	static const struct ctl_settings defaults = {
+		// of sluice-lb.yang
+		.tcp_syn_ms = 30000, .tcp_established_ms = 900000, .tcp_closing_ms = 10000,
+		.udp_ms = 60000,     .restart_quiet_ms = 30000,
+	};
+	const struct lb_entry *e = lb_store_live(s, CTL_REC_SETTINGS, 1, next);
+
+	return e == NULL ? &defaults : (const void *)lb_entry_rec(e, next);
+}
+
+void lb_build_timeouts(const struct lb_store *s, bool next, uint32_t timeout[FLOW_STATE_COUNT])
+{
+	const struct ctl_settings *r = settings_of(s, next);
+
+	timeout[FLOW_FREE] = 1;
+	timeout[FLOW_TCP_SYN] = clock_ms_to_ticks(r->tcp_syn_ms);
+	timeout[FLOW_TCP_ESTABLISHED] = clock_ms_to_ticks(r->tcp_established_ms);
+	timeout[FLOW_TCP_CLOSING] = clock_ms_to_ticks(r->tcp_closing_ms);
+	timeout[FLOW_UDP] = clock_ms_to_ticks(r->udp_ms);
+}
+
+static void build_settings(struct build *b)
+{
+	const struct ctl_settings *r = settings_of(b->in->store, b->in->next);
+	struct lb_snapshot *p = &b->s->pub;
+
+	lb_build_timeouts(b->in->store, b->in->next, p->timeout);
+	p->quiet_until = b->in->start_ticks;
+	if (r->restart_quiet_ms > 0)
+		p->quiet_until += clock_ms_to_ticks(r->restart_quiet_ms);
+	p->version = b->in->version;
+	p->serial = b->in->serial;
+}
+
+static int build_all(struct build *b)
+{
+	int rc = take_base(b);
+
+	if (rc != 0)
+		return rc;
+	mark_all(b);
+	if (b->in->base == NULL)
+		b->services_dirty = b->own_dirty = true;
+	if ((rc = build_marked(b, CTL_REC_LOCAL_POOL, build_local)) != 0 ||
+	    (rc = fill_locals(b)) != 0 ||
+	    (rc = build_marked(b, CTL_REC_SERVER, build_server)) != 0 ||
+	    (rc = build_marked(b, CTL_REC_POOL, build_pool)) != 0 ||
+	    (rc = build_marked(b, CTL_REC_SERVICE, build_service)) != 0)
+		return rc;
+	if (b->services_dirty && (rc = build_service_hash(b)) != 0)
+		return rc;
+	if (b->own_dirty && (rc = build_own_hash(b)) != 0)
+		return rc;
+	build_settings(b);
+	return 0;
+}
+
+int lb_build(const struct lb_build_in *in, struct lb_snap **out, struct ctl_ack *ack)
+{
+	struct build b = {.in = in, .ack = ack};
+	int rc;
+
+	b.s = calloc(1, sizeof(*b.s));
+	if (b.s == NULL)
+		return -ENOMEM;
+	rc = build_all(&b);
+	free(b.server_fresh);
+	free(b.service_fresh);
+	free(b.scratch);
+	if (rc != 0) {
+		lb_build_discard(b.s);
+		return rc;
+	}
+	*out = b.s;
+	return 0;
+}
+
+static void snap_free_arrays(struct lb_snap *s)
+{
+	free(s->pub.server);
+	free(s->pub.service);
+	free(s->pool);
+	free(s->local);
+	parts_free(s->replaced, false);
+	free(s);
+}
+
+void lb_build_discard(struct lb_snap *s)
+{
+	if (s == NULL)
+		return;
+	parts_free(s->fresh, true);
+	snap_free_arrays(s);
+}
+
+void lb_build_adopt(struct lb_snap *s, struct lb_snap *base)
+{
+	parts_free(s->fresh, false);
+	s->fresh = NULL;
+	if (base != NULL)
+		base->garbage = s->replaced;
+	else
+		parts_free(s->replaced, false);
+	s->replaced = NULL;
+}
+
+void lb_snap_retire(void *pub)
+{
+	struct lb_snap *s = pub; // pub is its first member
+
+	parts_free(s->garbage, true);
+	snap_free_arrays(s);
+}
+
+void lb_snap_destroy(struct lb_snap *s)
+{
+	if (s == NULL)
+		return;
+	for (uint32_t c = 0; c < s->pub.service_chunks; c++) {
+		for (uint32_t i = 0; i < LB_CHUNK; i++)
+			free(unconst(s->pub.service[c][i]));
+		free(unconst(s->pub.service[c]));
+	}
+	for (uint32_t c = 0; c < s->pub.server_chunks; c++)
+		free(unconst(s->pub.server[c]));
+	for (uint32_t i = 0; i < s->pools; i++)
+		part_free(s->pool[i], PART_POOL);
+	for (uint32_t i = 0; i < s->locals; i++)
+		part_free(s->local[i], PART_LOCAL);
+	free(s->pub.service_hash);
+	free(s->pub.own_hash);
+	snap_free_arrays(s);
+}

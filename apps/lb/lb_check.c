@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// lb_check - what no record says alone: references, members of pools, families, memory. Each refusal names
+// the record, the YANG leaf and what to do.
+
+#include "apps/lb/lb_conf.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statfs.h>
+
+int lb_refuse(struct ctl_ack *ack, int err, uint16_t tag, const struct lb_entry *e,
+	      const char *field, const char *fmt, ...)
+{
+	va_list ap;
+
+	ack->result = err;
+	ack->tag = tag;
+	ack->rec_type = e == NULL ? 0 : e->type;
+	ack->rec_id = e == NULL ? 0 : e->id;
+	snprintf(ack->field, sizeof(ack->field), "%s", field);
+	va_start(ap, fmt);
+	vsnprintf(ack->message, sizeof(ack->message), fmt, ap);
+	va_end(ap);
+	return err;
+}
+
+// ---- references -------------------------------------------------------------------------------
+
+struct reference {
+	uint16_t from, to;
+	size_t offset; // of the id in the record
+	const char *field, *what;
+};
+
+static const struct reference references[] = {
+	{CTL_REC_VLAN, CTL_REC_PORT, offsetof(struct ctl_vlan, port), "vid", "port"},
+	{CTL_REC_PREFIX, CTL_REC_PORT, offsetof(struct ctl_prefix, port), "port/prefix", "port"},
+	{CTL_REC_LOCAL_ADDRESS, CTL_REC_LOCAL_POOL, offsetof(struct ctl_local_address, local_pool),
+	 "address", "local address pool"},
+	{CTL_REC_SERVER, CTL_REC_POOL, offsetof(struct ctl_server, pool), "name", "pool"},
+	{CTL_REC_SERVICE, CTL_REC_POOL, offsetof(struct ctl_service, pool), "pool", "pool"},
+	{CTL_REC_SERVICE, CTL_REC_LOCAL_POOL, offsetof(struct ctl_service, local_pool),
+	 "local-address-pool", "local address pool"},
+};
+
+static int check_reference(const struct lb_store *s, const struct reference *r,
+			   const struct lb_entry *e, struct ctl_ack *ack)
+{
+	const struct ctl_rec *rec = lb_entry_rec(e, true);
+	uint64_t id;
+
+	if (rec == NULL)
+		return 0;
+	memcpy(&id, (const uint8_t *)rec + r->offset, sizeof(id));
+	if (lb_store_live(s, r->to, id, true) != NULL)
+		return 0;
+	return lb_refuse(ack, -ENOENT, CTL_TAG_DATA_MISSING, e, r->field,
+			 "refers to a %s that does not exist", r->what);
+}
+
+int lb_check_references(const struct lb_store *s, struct ctl_ack *ack)
+{
+	bool deleted[LB_TYPE_MAX] = {false};
+	struct lb_entry *e;
+
+	LB_STORE_TOUCHED(e, s)
+	deleted[e->type] |= e->next == NULL && e->rec != NULL;
+	for (size_t i = 0; i < sizeof(references) / sizeof(references[0]); i++) {
+		const struct reference *r = &references[i];
+		int rc;
+
+		// Old records can only lose what they refer to when something of that type goes.
+		LB_STORE_FOREACH(e, s, r->from)
+		if ((e->touched || deleted[r->to]) && (rc = check_reference(s, r, e, ack)) != 0)
+			return rc;
+	}
+	return 0;
+}
+
+// ---- members ----------------------------------------------------------------------------------
+
+static uint64_t pool_of(const struct ctl_rec *r)
+{
+	return ((const struct ctl_server *)r)->pool;
+}
+
+// Start the new list of a pool: the members that the transaction does not touch.
+static int members_open(struct lb_entry *pool)
+{
+	if (pool == NULL || pool->has_next_members)
+		return 0;
+	pool->next_members = 0;
+	pool->next_capacity = pool->members;
+	pool->next_member = malloc(((size_t)pool->members + 1) * sizeof(struct lb_entry *));
+	if (pool->next_member == NULL)
+		return -ENOMEM;
+	pool->has_next_members = true;
+	for (uint32_t i = 0; i < pool->members; i++)
+		if (!pool->member[i]->touched)
+			pool->next_member[pool->next_members++] = pool->member[i];
+	return 0;
+}
+
+static int members_add(struct lb_entry *pool, struct lb_entry *server)
+{
+	if (pool->next_members >= pool->next_capacity) {
+		uint32_t capacity = pool->next_capacity * 2 + 8;
+		struct lb_entry **v =
+			realloc(pool->next_member, capacity * sizeof(struct lb_entry *));
+
+		if (v == NULL)
+			return -ENOMEM;
+		pool->next_member = v;
+		pool->next_capacity = capacity;
+	}
+	pool->next_member[pool->next_members++] = server;
+	return 0;
+}
+
+// The same servers take turns in the same order, whatever the order their records came in.
+static int by_id(const void *a, const void *b)
+{
+	const struct lb_entry *x = *(struct lb_entry *const *)a, *y = *(struct lb_entry *const *)b;
+
+	return (x->id > y->id) - (x->id < y->id);
+}
+
+int lb_check_members(struct lb_store *s)
+{
+	struct lb_entry *e;
+	int rc = 0;
+
+	LB_STORE_TOUCHED(e, s)
+	{
+		if (e->type != CTL_REC_SERVER)
+			continue;
+		if (e->rec != NULL)
+			rc = members_open(lb_store_find(s, CTL_REC_POOL, pool_of(e->rec)));
+		if (rc == 0 && e->next != NULL) {
+			struct lb_entry *pool = lb_store_find(s, CTL_REC_POOL, pool_of(e->next));
+
+			rc = members_open(pool);
+			if (rc == 0)
+				rc = members_add(pool, e);
+		}
+		if (rc != 0)
+			return rc;
+	}
+	LB_STORE_FOREACH(e, s, CTL_REC_POOL)
+	if (e->has_next_members)
+		qsort(e->next_member, e->next_members, sizeof(struct lb_entry *), by_id);
+	return 0;
+}
+
+void lb_check_members_drop(struct lb_store *s, bool take)
+{
+	struct lb_entry *e;
+
+	LB_STORE_FOREACH(e, s, CTL_REC_POOL)
+	{
+		if (!e->has_next_members)
+			continue;
+		if (take) {
+			free(e->member);
+			e->member = e->next_member;
+			e->members = e->next_members;
+		} else {
+			free(e->next_member);
+		}
+		e->next_member = NULL;
+		e->next_members = e->next_capacity = 0;
+		e->has_next_members = false;
+	}
+}
+
+// ---- families ---------------------------------------------------------------------------------
+
+static const struct ctl_server *wrong_family(const struct lb_entry *pool, uint8_t family)
+{
+	struct lb_entry *const *m = pool->has_next_members ? pool->next_member : pool->member;
+	uint32_t n = pool->has_next_members ? pool->next_members : pool->members;
+
+	for (uint32_t i = 0; i < n; i++) {
+		const struct ctl_server *r = (const void *)lb_entry_rec(m[i], true);
+
+		if (r->addr.family != family)
+			return r;
+	}
+	return NULL;
+}
+
+// Bit 0: IPv4, bit 1: IPv6 addresses there. A pass over all: only where local pools or services change.
+static uint8_t local_families(const struct lb_store *s, uint64_t local_pool)
+{
+	uint8_t have = 0;
+	struct lb_entry *e;
+
+	LB_STORE_FOREACH(e, s, CTL_REC_LOCAL_ADDRESS)
+	{
+		const struct ctl_local_address *r = (const void *)lb_entry_rec(e, true);
+
+		if (r != NULL && r->local_pool == local_pool)
+			have |= r->addr.family == 4 ? 1 : 2;
+		if (have == 3)
+			break;
+	}
+	return have;
+}
+
+static int check_service(const struct lb_store *s, const struct lb_entry *e, bool locals,
+			 struct ctl_ack *ack)
+{
+	const struct ctl_service *r = (const void *)lb_entry_rec(e, true);
+	const struct lb_entry *pool;
+	const struct ctl_server *odd;
+	unsigned version = r == NULL ? 0 : r->addr.family;
+
+	if (r == NULL)
+		return 0;
+	pool = lb_store_find(s, CTL_REC_POOL, r->pool);
+	if (e->touched || pool->touched || pool->has_next_members) {
+		odd = wrong_family(pool, r->addr.family);
+		if (odd != NULL)
+			return lb_refuse(ack, -EINVAL, CTL_TAG_INVALID_VALUE, e, "pool",
+					 "service '%s' is IPv%u but server '%s' of its pool is "
+					 "IPv%u: use one pool for each family",
+					 r->name, version, odd->name, odd->addr.family);
+	}
+	if ((e->touched || locals) &&
+	    !(local_families(s, r->local_pool) & (r->addr.family == 4 ? 1 : 2)))
+		return lb_refuse(ack, -EINVAL, CTL_TAG_INVALID_VALUE, e, "local-address-pool",
+				 "service '%s' is IPv%u but its local-address-pool has no IPv%u "
+				 "address",
+				 r->name, version, version);
+	return 0;
+}
+
+int lb_check_families(const struct lb_store *s, struct ctl_ack *ack)
+{
+	bool locals = false;
+	struct lb_entry *e;
+
+	LB_STORE_TOUCHED(e, s)
+	locals |= e->type == CTL_REC_LOCAL_ADDRESS || e->type == CTL_REC_LOCAL_POOL;
+	LB_STORE_FOREACH(e, s, CTL_REC_SERVICE)
+	{
+		int rc = check_service(s, e, locals, ack);
+
+		if (rc != 0)
+			return rc;
+	}
+	return 0;
+}
+
+// ---- memory -----------------------------------------------------------------------------------
+
+static uint64_t read_number(const char *path, const char *key)
+{
+	unsigned long long n = UINT64_MAX;
+	char line[256];
+	FILE *f = fopen(path, "re");
+
+	if (f == NULL)
+		return UINT64_MAX;
+	while (fgets(line, sizeof(line), f) != NULL)
+		if (strncmp(line, key, strlen(key)) == 0 &&
+		    sscanf(line + strlen(key), "%llu", &n) == 1)
+			break;
+	fclose(f);
+	return n;
+}
+
+// What the memory cgroup of this process still allows, v1 or v2; UINT64_MAX: no limit found.
+static uint64_t cgroup_left(void)
+{
+	char line[512], path[768];
+	uint64_t left = UINT64_MAX;
+	FILE *f = fopen("/proc/self/cgroup", "re");
+
+	while (f != NULL && fgets(line, sizeof(line), f) != NULL) {
+		char *v1 = strstr(line, ":memory:"),
+		     *v2 = strncmp(line, "0::", 3) == 0 ? line : NULL;
+		uint64_t limit, used;
+
+		line[strcspn(line, "\n")] = '\0';
+		if (v1 != NULL) {
+			snprintf(path, sizeof(path),
+				 "/sys/fs/cgroup/memory%s/memory.limit_in_bytes", v1 + 8);
+			limit = read_number(path, "");
+			snprintf(path, sizeof(path),
+				 "/sys/fs/cgroup/memory%s/memory.usage_in_bytes", v1 + 8);
+		} else if (v2 != NULL) {
+			snprintf(path, sizeof(path), "/sys/fs/cgroup%s/memory.max", v2 + 3);
+			limit = read_number(path, "");
+			snprintf(path, sizeof(path), "/sys/fs/cgroup%s/memory.current", v2 + 3);
+		} else {
+			continue;
+		}
+		used = read_number(path, "");
+		if (limit != UINT64_MAX && used != UINT64_MAX && limit < (UINT64_C(1) << 60))
+			left = limit > used ? limit - used : 0;
+	}
+	if (f != NULL)
+		fclose(f);
+	return left;
+}
+
+uint64_t lb_check_memory(const char *dir)
+{
+	uint64_t left = cgroup_left(), kib = read_number("/proc/meminfo", "MemAvailable:");
+	struct statfs fs;
+
+	if (statfs(dir, &fs) == 0 && (uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize < left)
+		left = (uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize;
+	// Pages of a hugetlbfs are set aside already and are no part of MemAvailable.
+	if (kib != UINT64_MAX && fs.f_type != 0x958458f6 && kib * 1024 < left)
+		left = kib * 1024;
+	return left;
+}

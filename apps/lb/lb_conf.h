@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// lb_conf - the configuration of sluice-lb: the five calls of the control link (struct ctl_app), and what
+// the control thread knows. Files of this side:
+//
+//	lb_store.c   records in force and in the transaction      lb_check.c   references and limits
+//	lb_slots.c   slots and generations                        lb_build.c   the snapshot for workers
+//	lb_ports.c   ports, sources of the workers, steering      lb_health.c  verdicts, kept over a restart
+//	lb_conf.c    the order of it all                          lb_state.c, lb_query.c  what operators see
+//
+// Everything here runs on the control thread.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "apps/lb/lb.h"
+#include "apps/lb/lb_build.h"
+#include "apps/lb/lb_slots.h"
+#include "apps/lb/lb_store.h"
+#include "dataplane/core/publish.h"
+#include "dataplane/core/worker.h"
+#include "dataplane/ctl/server.h"
+
+#define LB_PRIVATE_SERVER_SLOT  (CTL_REC_PRIVATE + 1)
+#define LB_PRIVATE_SERVICE_SLOT (CTL_REC_PRIVATE + 2)
+#define LB_FLOW_SIZE_DEFAULT    1048576 // of sluice-lb.yang
+
+struct loop;
+struct lb_health_file;
+
+struct lb_conf {
+	struct loop *loop;
+	struct ctl_link *link; // NULL while the last good snapshot is loaded
+	const char *instance, *run_dir, *flow_dir;
+	unsigned workers;
+	uint32_t start_ticks;
+	uint64_t start_time; // seconds since the epoch
+
+	struct lb_store store;
+	struct lb_slots server_slots, service_slots, pool_index, local_index;
+	struct publish published; // struct lb_snapshot, never NULL
+	struct lb_snap *snap;     // the published one
+	struct lb_snap *prepared;
+	uint64_t version, serial;
+	bool restoring; // the last good snapshot: a port that is not there yet is no error
+
+	struct lb_worker *worker[WORKER_MAX]; // NULL until the first configuration says how large
+	uint64_t flow_size;                   // entries of all tables in use
+	uint64_t flow_size_warned;
+	uint32_t flows_taken; // over from the process before us
+	bool tables_made_now;
+
+	struct lb_rx *rx; // sources of the workers
+
+	struct lb_entry **dirty; // servers whose verdict changed, not yet published
+	uint32_t dirty_count, dirty_capacity;
+	int health_timer, health_save_timer, port_timer;
+	bool health_unsaved;
+	struct lb_health_file *old_verdicts; // of the process before us
+	uint64_t unknown_verdicts;
+};
+
+struct lb_conf_args {
+	struct loop *loop;
+	const char *instance, *run_dir, *flow_dir; // borrowed for the life of the conf
+	unsigned workers;
+};
+
+// An empty configuration is published at once. Errors: -ENOMEM
+int lb_conf_init(struct lb_conf *c, const struct lb_conf_args *args);
+// Workers are stopped. Ports stay as they are (port_leave_all).
+void lb_conf_fini(struct lb_conf *c);
+
+// The five calls; arg = struct lb_conf.
+extern const struct ctl_app lb_conf_calls;
+
+// Give the link, once it is there.
+void lb_conf_linked(struct lb_conf *c, struct ctl_link *link);
+
+void lb_conf_event(struct lb_conf *c, uint32_t kind, uint32_t severity,
+		   const struct lb_entry *about, const char *fmt, ...)
+	__attribute__((format(printf, 5, 6)));
+
+// Publish what verdicts changed. Errors: -ENOMEM (tried again by a timer)
+int lb_conf_publish_health(struct lb_conf *c);
+
+// ---- lb_check.c ------------------------------------------------------------------------------
+
+// Fill *ack; returns err.
+int lb_refuse(struct ctl_ack *ack, int err, uint16_t tag, const struct lb_entry *e,
+	      const char *field, const char *fmt, ...) __attribute__((format(printf, 6, 7)));
+// Do all references of the state after the transaction lead somewhere? Errors: -ENOENT with *ack
+int lb_check_references(const struct lb_store *s, struct ctl_ack *ack);
+// Member lists of the pools the transaction touches. Errors: -ENOMEM
+int lb_check_members(struct lb_store *s);
+void lb_check_members_drop(struct lb_store *s, bool take);
+// Families of services, their servers and local addresses agree. Errors: -EINVAL with *ack
+int lb_check_families(const struct lb_store *s, struct ctl_ack *ack);
+// Memory that a new flow table may take now, behind dir.
+uint64_t lb_check_memory(const char *dir);
+
+// ---- lb_ports.c ------------------------------------------------------------------------------
+
+// Open what the transaction adds. Errors: those of port_open, -EBUSY for a change that cannot be made
+// while the port is in use; *ack filled
+int lb_ports_prepare(struct lb_conf *c, struct ctl_ack *ack);
+void lb_ports_abort(struct lb_conf *c);
+// After the records are in force: sources, prefixes, steering; then close what went.
+enum { LB_PORTS_SOURCES = 1, LB_PORTS_PREFIXES = 2, LB_PORTS_STEER = 4 };
+void lb_ports_commit(struct lb_conf *c, unsigned what, struct port *const *gone,
+		     unsigned gone_count);
+bool lb_ports_missing(const struct lb_conf *c);
+// Try to open ports that failed at start.
+void lb_ports_retry(struct lb_conf *c);
+// Sources of all workers anew, without the ports in `gone`. Errors: -ENOMEM, -EINVAL
+int lb_ports_sources(struct lb_conf *c, struct port *const *gone, unsigned gone_count);
+void lb_ports_steer(struct lb_conf *c);
+
+// ---- lb_health.c -----------------------------------------------------------------------------
+
+int lb_health_verdict(struct lb_conf *c, const struct ctl_verdict *v);
+void lb_health_targets(struct lb_conf *c, void (*emit)(void *ctx, const struct ctl_target *t),
+		       void *ctx);
+// Tell checkers what the transaction changes. Before the records are in force / for a server
+void lb_health_tell(struct lb_conf *c, struct lb_entry *server);
+void lb_health_load(struct lb_conf *c);
+void lb_health_adopt(struct lb_conf *c,
+		     struct lb_entry *server); // a verdict of the process before us
+void lb_health_forget_file(struct lb_conf *c);
+void lb_health_save(struct lb_conf *c);
+
+// ---- lb_state.c, lb_query.c ------------------------------------------------------------------
+
+int lb_query(struct lb_conf *c, const char *name, const char *args, char **json);
+int lb_state_json(struct lb_conf *c, char **json);
+int lb_counters_json(struct lb_conf *c, char **json);
+void lb_telemetry_init(struct lb_conf *c);
+// Sum of a slot's counters over the workers.
+struct lb_counters lb_server_counters(const struct lb_conf *c, uint32_t ref);
+struct lb_counters lb_service_counters(const struct lb_conf *c, uint32_t ref);

@@ -1,0 +1,391 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// lb_ports - the ports of this process: opened in prepare, polled and steered from commit on, closed when
+// no worker can touch them any more. A port cannot be opened a second time while it is in use, so a
+// change of its parameters is refused: the operator deletes it in one commit and adds it in the next.
+
+#include "apps/lb/lb_conf.h"
+#include "dataplane/core/loop.h"
+#include "dataplane/out/out.h"
+#include "dataplane/port/port.h"
+
+#include <rte_log.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+RTE_LOG_REGISTER(lb_ports_log, sluice.ports, NOTICE)
+#define LOG(level, ...) rte_log(RTE_LOG_##level, lb_ports_log, "ports: " __VA_ARGS__)
+
+#define VLAN_MAX (sizeof(((struct port *)0)->vlan) / sizeof(((struct port *)0)->vlan[0]))
+
+// ---- opening ----------------------------------------------------------------------------------
+
+// VLANs of a port in the state after (next) or before the transaction.
+static int vlans_of(const struct lb_conf *c, const struct lb_entry *port, bool next,
+		    struct ctl_vlan *out, unsigned *count, struct ctl_ack *ack)
+{
+	struct lb_entry *e;
+
+	*count = 0;
+	LB_STORE_FOREACH(e, &c->store, CTL_REC_VLAN)
+	{
+		const struct ctl_vlan *v = (const void *)lb_entry_rec(e, next);
+
+		if (v == NULL || v->port != port->id)
+			continue;
+		if (*count == VLAN_MAX)
+			return lb_refuse(ack, -EINVAL, CTL_TAG_RESOURCE_DENIED, e, "vid",
+					 "a port has at most %zu VLANs", VLAN_MAX);
+		out[(*count)++] = *v;
+	}
+	return 0;
+}
+
+static int open_port(struct lb_conf *c, struct lb_entry *e, bool next, struct ctl_ack *ack)
+{
+	struct ctl_vlan vlan[VLAN_MAX];
+	struct port_error err = {0};
+	struct port *p;
+	unsigned vlans;
+	int rc = vlans_of(c, e, next, vlan, &vlans, ack);
+
+	if (rc != 0)
+		return rc;
+	rc = port_open((const void *)lb_entry_rec(e, next), vlan, vlans, &p, &err);
+	if (rc != 0) {
+		lb_refuse(ack, rc, err.tag != 0 ? err.tag : CTL_TAG_OPERATION_FAILED, e, err.field,
+			  "%s", err.message[0] != '\0' ? err.message : strerror(-rc));
+		return rc;
+	}
+	e->port = p;
+	return 0;
+}
+
+static int check_change(const struct lb_entry *e, struct ctl_ack *ack)
+{
+	const struct ctl_port *old = (const void *)e->rec;
+
+	return lb_refuse(ack, -EBUSY, CTL_TAG_IN_USE, e, "port",
+			 "port '%s' is in use and its parameters cannot change under it: delete it "
+			 "in one commit and add it in the next",
+			 old->name);
+}
+
+// VLANs belong to an open port: they come and go with it.
+static int check_vlans(const struct lb_conf *c, struct ctl_ack *ack)
+{
+	struct lb_entry *e;
+
+	LB_STORE_TOUCHED(e, &c->store)
+	{
+		const struct ctl_vlan *v;
+		const struct lb_entry *port;
+
+		if (e->type != CTL_REC_VLAN)
+			continue;
+		v = (const void *)(e->next != NULL ? e->next : e->rec);
+		port = v == NULL ? NULL : lb_store_live(&c->store, CTL_REC_PORT, v->port, true);
+		if (port != NULL && port->port != NULL && !port->opened_now)
+			return lb_refuse(ack, -EBUSY, CTL_TAG_IN_USE, e, "vid",
+					 "the VLANs of port '%s' cannot change while it is in use: "
+					 "delete the port in one commit and add it in the next",
+					 ((const struct ctl_port *)(const void *)port->rec)->name);
+	}
+	return 0;
+}
+
+static int check_duplicates(const struct lb_conf *c, const struct lb_entry *e, struct ctl_ack *ack)
+{
+	const struct ctl_port *r = (const void *)e->next;
+	struct lb_entry *o;
+
+	LB_STORE_FOREACH(o, &c->store, CTL_REC_PORT)
+	{
+		const struct ctl_port *other = (const void *)lb_entry_rec(o, true);
+
+		if (o == e)
+			continue;
+		// One deleted by this transaction is still open: it goes only with the commit.
+		if (other == NULL)
+			other = o->port != NULL ? (const void *)o->rec : NULL;
+		if (other != NULL && r->device[0] != '\0' && strcmp(other->device, r->device) == 0)
+			return lb_refuse(ack, -EBUSY, CTL_TAG_IN_USE, e, "port/device",
+					 "device '%s' is in use by port '%s'", r->device,
+					 other->name);
+	}
+	return 0;
+}
+
+static bool same_port(const struct ctl_rec *a, const struct ctl_rec *b)
+{
+	return a != NULL && b != NULL && a->size == b->size && memcmp(a, b, a->size) == 0;
+}
+
+static int prepare_port(struct lb_conf *c, struct lb_entry *e, struct ctl_ack *ack)
+{
+	int rc;
+
+	if (e->next == NULL || same_port(e->rec, e->next))
+		return 0;
+	if (e->port != NULL)
+		return check_change(e, ack);
+	rc = check_duplicates(c, e, ack);
+	if (rc != 0)
+		return rc;
+	rc = open_port(c, e, true, ack);
+	if (rc == 0) {
+		e->opened_now = true;
+		return 0;
+	}
+	if (!c->restoring)
+		return rc;
+	LOG(ERR, "port '%s' of the last good state cannot be opened now: %s (tried again)\n",
+	    ((const struct ctl_port *)(const void *)e->next)->name, ack->message);
+	memset(ack, 0, sizeof(*ack));
+	return 0;
+}
+
+int lb_ports_prepare(struct lb_conf *c, struct ctl_ack *ack)
+{
+	struct lb_entry *e;
+
+	LB_STORE_TOUCHED(e, &c->store)
+	{
+		int rc = e->type == CTL_REC_PORT ? prepare_port(c, e, ack) : 0;
+
+		if (rc != 0)
+			return rc;
+	}
+	return check_vlans(c, ack);
+}
+
+void lb_ports_abort(struct lb_conf *c)
+{
+	struct lb_entry *e;
+
+	LB_STORE_TOUCHED(e, &c->store)
+	{
+		if (e->type != CTL_REC_PORT || !e->opened_now)
+			continue;
+		port_close(e->port); // nothing polled it yet
+		e->port = NULL;
+		e->opened_now = false;
+	}
+}
+
+// ---- sources of the workers -------------------------------------------------------------------
+
+static unsigned queues_of_all(void)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < PORT_MAX; i++) {
+		const struct port *p = port_get((uint16_t)i);
+
+		n += p == NULL ? 0 : p->queues;
+	}
+	return n;
+}
+
+static void add_source(struct worker_sources *s, unsigned (*poll)(struct worker *, void *),
+		       void *arg, int fd)
+{
+	if (s->count == WORKER_SOURCE_MAX) {
+		LOG(ERR, "more than %d sources for one worker: use more workers\n",
+		    WORKER_SOURCE_MAX);
+		return;
+	}
+	s->source[s->count++] = (struct worker_source){.poll = poll, .arg = arg, .fd = fd};
+}
+
+// In the list, or the shadow of one in the list.
+static bool is_gone(const struct port *p, struct port *const *gone, unsigned gone_count)
+{
+	for (unsigned i = 0; i < gone_count; i++)
+		if (gone[i] == p || (p->parent != PORT_NONE && gone[i]->index == p->parent))
+			return true;
+	return false;
+}
+
+// Queue q of each port goes to worker q modulo their number, so that with as many queues as workers
+// each worker has one of each port. Queues of shadow TAPs are spread by index.
+static void add_queues(struct lb_conf *c, struct worker_sources *set, struct lb_rx *rx,
+		       struct port *const *gone, unsigned gone_count)
+{
+	for (unsigned i = 0; i < PORT_MAX; i++) {
+		const struct port *p = port_get((uint16_t)i);
+
+		if (p != NULL && is_gone(p, gone, gone_count))
+			continue;
+		for (uint16_t q = 0; p != NULL && q < p->queues; q++, rx++) {
+			unsigned w = (p->parent == PORT_NONE ? q : i + q) % c->workers;
+
+			*rx = (struct lb_rx){.lw = c->worker[w], .port = p, .queue = q};
+			add_source(&set[w], lb_rx_poll, rx, port_queue_fd(p, q));
+		}
+	}
+}
+
+int lb_ports_sources(struct lb_conf *c, struct port *const *gone, unsigned gone_count)
+{
+	struct worker_sources *set;
+	struct lb_rx *rx, *old = c->rx;
+	int rc = 0;
+
+	if (c->worker[0] == NULL)
+		return 0; // no configuration yet
+	set = calloc(c->workers, sizeof(*set));
+	rx = calloc(queues_of_all() + 1, sizeof(*rx));
+	if (set == NULL || rx == NULL) {
+		free(set);
+		free(rx);
+		return -ENOMEM;
+	}
+	add_queues(c, set, rx, gone, gone_count);
+	for (unsigned w = 0; w < c->workers; w++) {
+		add_source(&set[w], lb_age_poll, c->worker[w], WORKER_FD_TIMER);
+		add_source(&set[w], out_poll, NULL, WORKER_FD_TIMER);
+		if (rc == 0)
+			rc = worker_set_sources(w, &set[w]);
+	}
+	free(set);
+	if (rc != 0) {
+		// Some workers have the new set, some the old: rx and c->rx both stay.
+		LOG(ERR, "sources of the workers cannot be set: %s\n", strerror(-rc));
+		return rc;
+	}
+	c->rx = rx;
+	publish_retire(old, free);
+	return 0;
+}
+
+// ---- steering ---------------------------------------------------------------------------------
+
+static unsigned fill_steer(const struct lb_conf *c, struct port_steer *set)
+{
+	struct lb_entry *e;
+	unsigned n = 0;
+
+	LB_STORE_FOREACH(e, &c->store, CTL_REC_SERVICE)
+	{
+		const struct ctl_service *r = (const void *)e->rec;
+
+		set[n++] = (struct port_steer){
+			.addr = r->addr, .port = r->port, .proto = r->proto, .context = r->context};
+	}
+	LB_STORE_FOREACH(e, &c->store, CTL_REC_LOCAL_ADDRESS)
+	{
+		const struct ctl_local_address *r = (const void *)e->rec;
+		const struct ctl_local_pool *p =
+			(const void *)lb_store_find(&c->store, CTL_REC_LOCAL_POOL, r->local_pool)
+				->rec;
+
+		set[n++] = (struct port_steer){.addr = r->addr,
+					       .local = 1,
+					       .port_min = p->port_min,
+					       .port_max = p->port_max};
+	}
+	return n;
+}
+
+void lb_ports_steer(struct lb_conf *c)
+{
+	uint32_t most = c->store.entries[CTL_REC_SERVICE] + c->store.entries[CTL_REC_LOCAL_ADDRESS];
+	struct port_steer *set = calloc((size_t)most + 1, sizeof(*set));
+	struct port_error err = {0};
+	int rc = -ENOMEM;
+
+	if (set != NULL)
+		rc = port_steer_set(set, fill_steer(c, set), &err);
+	free(set);
+	if (rc == 0)
+		return;
+	LOG(ERR, "steering of the services: %s\n",
+	    err.message[0] != '\0' ? err.message : strerror(-rc));
+	lb_conf_event(c, CTL_EVENT_STATE, 3, NULL,
+		      "packets of some services are not steered here: %s",
+		      err.message[0] != '\0' ? err.message : strerror(-rc));
+}
+
+static void set_prefixes(struct lb_conf *c)
+{
+	uint32_t most = c->store.entries[CTL_REC_PREFIX];
+	struct ctl_prefix *v = calloc((size_t)most + 1, sizeof(*v));
+	struct lb_entry *e;
+	unsigned n = 0;
+	int rc = -ENOMEM;
+
+	if (v != NULL) {
+		LB_STORE_FOREACH(e, &c->store, CTL_REC_PREFIX)
+		v[n++] = *(const struct ctl_prefix *)(const void *)e->rec;
+		rc = out_prefix_set(v, n);
+	}
+	free(v);
+	if (rc != 0) {
+		LOG(ERR, "prefixes of point-to-point ports: %s\n", strerror(-rc));
+		lb_conf_event(c, CTL_EVENT_STATE, 3, NULL,
+			      "prefixes of point-to-point ports could not be set: %s",
+			      strerror(-rc));
+	}
+}
+
+static void commit_sources(struct lb_conf *c, struct port *const *gone, unsigned gone_count)
+{
+	int rc = lb_ports_sources(c, gone, gone_count);
+
+	if (rc != 0) {
+		lb_conf_event(c, CTL_EVENT_PORT, 3, NULL,
+			      "workers could not be told of a change of ports: %s", strerror(-rc));
+		return; // what went stays open: a worker may still poll it
+	}
+	if (gone_count > 0) {
+		publish_drain(); // no worker polls them, none sleeps on their fds
+		for (unsigned i = 0; i < gone_count; i++)
+			port_close(gone[i]);
+	}
+	out_ports_changed();
+}
+
+void lb_ports_commit(struct lb_conf *c, unsigned what, struct port *const *gone,
+		     unsigned gone_count)
+{
+	if (what & LB_PORTS_SOURCES)
+		commit_sources(c, gone, gone_count);
+	if (what & LB_PORTS_PREFIXES)
+		set_prefixes(c);
+	if (what & LB_PORTS_STEER)
+		lb_ports_steer(c);
+}
+
+void lb_ports_retry(struct lb_conf *c)
+{
+	bool opened = false;
+	struct lb_entry *e;
+
+	LB_STORE_FOREACH(e, &c->store, CTL_REC_PORT)
+	{
+		const struct ctl_port *r = (const void *)e->rec;
+		struct ctl_ack ack = {0};
+
+		if (r == NULL || e->port != NULL || e->touched || open_port(c, e, false, &ack) != 0)
+			continue;
+		opened = true;
+		LOG(NOTICE, "port '%s' is there now\n", r->name);
+		lb_conf_event(c, CTL_EVENT_PORT, 5, e, "port '%s' is there now", r->name);
+	}
+	if (opened)
+		lb_ports_commit(c, LB_PORTS_SOURCES | LB_PORTS_PREFIXES | LB_PORTS_STEER, NULL, 0);
+}
+
+bool lb_ports_missing(const struct lb_conf *c)
+{
+	struct lb_entry *e;
+
+	LB_STORE_FOREACH(e, &c->store, CTL_REC_PORT)
+	if (e->rec != NULL && e->port == NULL)
+		return true;
+	return false;
+}

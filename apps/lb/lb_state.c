@@ -1,0 +1,433 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// lb_state - the state nodes of sluice-lb.yang, sluice-port.yang and ietf-interfaces as RFC 7951 JSON, and
+// the counters of the process. Only what is known here: names and keys, never configuration.
+
+#include "apps/lb/lb_conf.h"
+#include "apps/lb/lb_text.h"
+#include "dataplane/core/clock.h"
+#include "dataplane/port/port.h"
+
+#include <rte_cycles.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void counters_add(struct lb_counters *sum, const struct lb_counters *c)
+{
+	if (c == NULL)
+		return;
+	sum->new_flows += c->new_flows;
+	sum->ended_flows += c->ended_flows;
+	sum->refused += c->refused;
+	sum->taken += c->taken;
+	for (unsigned d = 0; d < 2; d++) {
+		sum->packets[d] += c->packets[d];
+		sum->bytes[d] += c->bytes[d];
+	}
+}
+
+struct lb_counters lb_server_counters(const struct lb_conf *c, uint32_t ref)
+{
+	struct lb_counters sum = {0};
+
+	for (unsigned w = 0; w < c->workers; w++)
+		if (c->worker[w] != NULL)
+			counters_add(&sum,
+				     lb_worker_server_counters(c->worker[w], ref & LB_SLOT_MASK));
+	return sum;
+}
+
+struct lb_counters lb_service_counters(const struct lb_conf *c, uint32_t ref)
+{
+	struct lb_counters sum = {0};
+
+	for (unsigned w = 0; w < c->workers; w++)
+		if (c->worker[w] != NULL)
+			counters_add(&sum,
+				     lb_worker_service_counters(c->worker[w], ref & LB_SLOT_MASK));
+	return sum;
+}
+
+static void put_flow_statistics(struct lb_text *t, const struct lb_counters *n)
+{
+	uint64_t begun = n->new_flows + n->taken;
+
+	lb_text_counter(t, "new-flows", n->new_flows);
+	lb_text_counter(t, "active-flows", begun > n->ended_flows ? begun - n->ended_flows : 0);
+	lb_text_counter(t, "refused-flows", n->refused);
+	lb_text_counter(t, "in-packets", n->packets[FLOW_TO_SERVER]);
+	lb_text_counter(t, "in-octets", n->bytes[FLOW_TO_SERVER]);
+	lb_text_counter(t, "out-packets", n->packets[FLOW_TO_CLIENT]);
+	lb_text_counter(t, "out-octets", n->bytes[FLOW_TO_CLIENT]);
+}
+
+static const char *health_text(const struct lb_entry *e, const struct ctl_pool *p)
+{
+	static const char *const text[] = {"unknown", "up", "down"};
+
+	return p->check.kind == CTL_CHECK_NONE ? text[0] : text[e->verdict.health];
+}
+
+static void put_server(struct lb_conf *c, struct lb_text *t, const struct lb_entry *e,
+		       const struct ctl_pool *p)
+{
+	const struct ctl_server *r = (const void *)e->rec;
+	struct lb_server_flags f = lb_server_flags(r, p, e->verdict.health);
+	struct lb_counters n = lb_server_counters(c, e->ref);
+
+	lb_text_open(t, NULL, '{');
+	lb_text_string(t, "name", r->name);
+	lb_text_open(t, "state", '{');
+	lb_text_string(t, "health", health_text(e, p));
+	lb_text_bool(t, "available", f.takes_new);
+	if (p->check.kind != CTL_CHECK_NONE && e->verdict.since != 0)
+		lb_text_time(t, "last-change", e->verdict.since);
+	if (p->check.kind != CTL_CHECK_NONE && e->verdict.reason != NULL)
+		lb_text_string(t, "reason", e->verdict.reason);
+	if (p->check.kind != CTL_CHECK_NONE && e->verdict.health != CTL_HEALTH_UNKNOWN)
+		lb_text_number(t, "check-latency", e->verdict.latency_us);
+	put_flow_statistics(t, &n);
+	lb_text_close(t, '}');
+	lb_text_close(t, '}');
+}
+
+static void put_pools(struct lb_conf *c, struct lb_text *t)
+{
+	struct lb_entry *e;
+
+	lb_text_open(t, "pools", '{');
+	lb_text_open(t, "pool", '[');
+	LB_STORE_FOREACH(e, &c->store, CTL_REC_POOL)
+	{
+		const struct ctl_pool *p = (const void *)e->rec;
+
+		if (p == NULL)
+			continue;
+		lb_text_open(t, NULL, '{');
+		lb_text_string(t, "name", p->name);
+		lb_text_open(t, "servers", '{');
+		lb_text_open(t, "server", '[');
+		for (uint32_t i = 0; i < e->members; i++)
+			put_server(c, t, e->member[i], p);
+		lb_text_close(t, ']');
+		lb_text_close(t, '}');
+		lb_text_close(t, '}');
+	}
+	lb_text_close(t, ']');
+	lb_text_close(t, '}');
+}
+
+static void put_services(struct lb_conf *c, struct lb_text *t)
+{
+	struct lb_entry *e;
+
+	lb_text_open(t, "services", '{');
+	lb_text_open(t, "service", '[');
+	LB_STORE_FOREACH(e, &c->store, CTL_REC_SERVICE)
+	{
+		const struct ctl_service *r = (const void *)e->rec;
+		struct lb_counters n;
+
+		if (r == NULL)
+			continue;
+		n = lb_service_counters(c, e->ref);
+		lb_text_open(t, NULL, '{');
+		lb_text_string(t, "name", r->name);
+		lb_text_open(t, "state", '{');
+		put_flow_statistics(t, &n);
+		lb_text_close(t, '}');
+		lb_text_close(t, '}');
+	}
+	lb_text_close(t, ']');
+	lb_text_close(t, '}');
+}
+
+// ---- the process ------------------------------------------------------------------------------
+
+static uint64_t dropped_of(const struct worker_counters *n)
+{
+	uint64_t sum = 0;
+
+	for (unsigned r = 1; r < DROP_COUNT; r++)
+		sum += n->dropped[r];
+	return sum;
+}
+
+// Share of the time since the last call, in tenths of a percent; the first call: since the start.
+static unsigned busy_permille(unsigned w)
+{
+	static struct {
+		uint64_t busy, at;
+		unsigned last;
+	} seen[WORKER_MAX];
+	uint64_t now = rte_rdtsc(), busy = worker_get(w)->busy_tsc;
+	uint64_t span = now - seen[w].at;
+
+	if (seen[w].at != 0 && span < rte_get_tsc_hz() / 10)
+		return seen[w].last; // two askers one after the other
+	if (seen[w].at != 0 && span > 0)
+		seen[w].last = (unsigned)((busy - seen[w].busy) * 1000 / span);
+	if (seen[w].last > 1000)
+		seen[w].last = 1000;
+	seen[w].busy = busy;
+	seen[w].at = now;
+	return seen[w].last;
+}
+
+static void put_worker_state(struct lb_text *t, unsigned w)
+{
+	const struct worker_counters *n = &worker_get(w)->count;
+	unsigned busy = busy_permille(w);
+
+	lb_text_open(t, NULL, '{');
+	lb_text_number(t, "index", w);
+	lb_text_format(t, "busy", "%u.%u", busy / 10, busy % 10);
+	lb_text_counter(t, "received", n->received);
+	lb_text_counter(t, "forwarded", n->forwarded);
+	lb_text_counter(t, "answered", n->answered);
+	lb_text_counter(t, "to-kernel", n->to_kernel);
+	lb_text_counter(t, "held", n->held);
+	lb_text_counter(t, "dropped", dropped_of(n));
+	lb_text_close(t, '}');
+}
+
+static uint64_t active_flows(const struct lb_conf *c)
+{
+	uint64_t n = 0;
+
+	for (unsigned w = 0; w < c->workers; w++)
+		n += c->worker[w] == NULL ? 0 : lb_worker_flow_count(c->worker[w]);
+	return n;
+}
+
+static void put_process(struct lb_conf *c, struct lb_text *t)
+{
+	struct worker_counters sum;
+
+	worker_counters_sum(&sum);
+	lb_text_open(t, "state", '{');
+	lb_text_bool(t, "connected", ctl_link_connected(c->link));
+	lb_text_counter(t, "applied-version", c->version);
+	lb_text_counter(t, "flow-table-size", c->flow_size);
+	lb_text_counter(t, "active-flows", active_flows(c));
+	lb_text_open(t, "worker", '[');
+	for (unsigned w = 0; w < worker_count(); w++)
+		put_worker_state(t, w);
+	lb_text_close(t, ']');
+	lb_text_open(t, "drop", '[');
+	for (unsigned r = 1; r < DROP_COUNT; r++) {
+		if (sum.dropped[r] == 0)
+			continue;
+		lb_text_open(t, NULL, '{');
+		lb_text_string(t, "reason", drop_name(r));
+		lb_text_counter(t, "packets", sum.dropped[r]);
+		lb_text_close(t, '}');
+	}
+	lb_text_close(t, ']');
+	lb_text_close(t, '}');
+}
+
+// ---- ports ------------------------------------------------------------------------------------
+
+static const struct {
+	const char *identity;
+} port_kind[] = {
+	[CTL_PORT_AF_XDP] = {"sluice-port:af-xdp"}, [CTL_PORT_TAP] = {"sluice-port:tap"},
+	[CTL_PORT_MEMIF] = {"sluice-port:memif"},   [CTL_PORT_NULL] = {"sluice-port:null"},
+	[CTL_PORT_RING] = {"sluice-port:ring"},     [CTL_PORT_PCAP] = {"sluice-port:pcap"},
+};
+
+static bool all_wake(const struct port *p)
+{
+	for (uint16_t q = 0; q < p->queues; q++)
+		if (port_queue_fd(p, q) < 0)
+			return false;
+	return p->queues > 0;
+}
+
+static void put_offloads(struct lb_text *t, const struct port *p)
+{
+	char text[128];
+
+	snprintf(text, sizeof(text), "%s%s%s%s%s", p->rx_ip_cksum ? "rx-ip-checksum " : "",
+		 p->rx_l4_cksum ? "rx-l4-checksum " : "", p->tx_ip_cksum ? "tx-ip-checksum " : "",
+		 p->tx_l4_cksum ? "tx-l4-checksum " : "", p->vlan_offload ? "vlan " : "");
+	if (text[0] != '\0')
+		text[strlen(text) - 1] = '\0';
+	lb_text_string(t, "offloads", text[0] == '\0' ? "none" : text);
+}
+
+static void put_port_counters(struct lb_conf *c, struct lb_text *t, const struct port_counters *n)
+{
+	lb_text_open(t, "statistics", '{');
+	lb_text_time(t, "discontinuity-time", c->start_time);
+	lb_text_counter(t, "in-octets", n->rx_bytes);
+	lb_text_counter(t, "in-unicast-pkts", n->rx_packets);
+	lb_text_number(t, "in-discards", n->rx_missed & UINT32_MAX);
+	lb_text_number(t, "in-errors", n->rx_errors & UINT32_MAX);
+	lb_text_counter(t, "out-octets", n->tx_bytes);
+	lb_text_counter(t, "out-unicast-pkts", n->tx_packets);
+	lb_text_number(t, "out-errors", n->tx_errors & UINT32_MAX);
+	lb_text_close(t, '}');
+}
+
+static void put_open_port(struct lb_conf *c, struct lb_text *t, const struct port *p)
+{
+	struct port_counters n = {0};
+
+	port_counters(p, &n);
+	lb_text_string(t, "oper-status", atomic_load(&p->up) ? "up" : "down");
+	if (p->ifindex > 0)
+		lb_text_number(t, "if-index", (uint64_t)p->ifindex);
+	lb_text_format(t, "phys-address", "%02x:%02x:%02x:%02x:%02x:%02x", p->mac.addr_bytes[0],
+		       p->mac.addr_bytes[1], p->mac.addr_bytes[2], p->mac.addr_bytes[3],
+		       p->mac.addr_bytes[4], p->mac.addr_bytes[5]);
+	put_port_counters(c, t, &n);
+	lb_text_open(t, "sluice-port:port-state", '{');
+	put_offloads(t, p);
+	lb_text_bool(t, "wakeup", all_wake(p));
+	lb_text_counter(t, "rx-missed", n.rx_missed);
+	if (p->kind == CTL_PORT_AF_XDP) {
+		lb_text_counter(t, "xdp-passed", n.xdp_passed);
+		lb_text_counter(t, "xdp-redirected", n.xdp_redirected);
+	}
+	lb_text_number(t, "queue-depth", n.rx_depth);
+	lb_text_close(t, '}');
+}
+
+static void put_interfaces(struct lb_conf *c, struct lb_text *t)
+{
+	struct lb_entry *e;
+
+	lb_text_open(t, "ietf-interfaces:interfaces", '{');
+	lb_text_open(t, "interface", '[');
+	LB_STORE_FOREACH(e, &c->store, CTL_REC_PORT)
+	{
+		const struct ctl_port *r = (const void *)e->rec;
+
+		if (r == NULL)
+			continue;
+		lb_text_open(t, NULL, '{');
+		lb_text_string(t, "name", r->name);
+		lb_text_string(t, "type", port_kind[r->kind].identity);
+		if (e->port != NULL)
+			put_open_port(c, t, e->port);
+		else
+			lb_text_string(t, "oper-status", "not-present");
+		lb_text_close(t, '}');
+	}
+	lb_text_close(t, ']');
+	lb_text_close(t, '}');
+}
+
+int lb_state_json(struct lb_conf *c, char **json)
+{
+	struct lb_text t = {0};
+
+	lb_text_open(&t, NULL, '{');
+	put_interfaces(c, &t);
+	lb_text_open(&t, "sluice-lb:load-balancers", '{');
+	lb_text_open(&t, "load-balancer", '[');
+	lb_text_open(&t, NULL, '{');
+	lb_text_string(&t, "name", c->instance);
+	put_pools(c, &t);
+	put_services(c, &t);
+	put_process(c, &t);
+	lb_text_close(&t, '}');
+	lb_text_close(&t, ']');
+	lb_text_close(&t, '}');
+	lb_text_close(&t, '}');
+	*json = lb_text_take(&t);
+	return *json == NULL ? -ENOMEM : 0;
+}
+
+// ---- counters ---------------------------------------------------------------------------------
+
+static void put_sum(struct lb_text *t, const struct worker_counters *n)
+{
+	lb_text_number(t, "received", n->received);
+	lb_text_number(t, "received-octets", n->received_bytes);
+	lb_text_number(t, "forwarded", n->forwarded);
+	lb_text_number(t, "answered", n->answered);
+	lb_text_number(t, "to-kernel", n->to_kernel);
+	lb_text_number(t, "held", n->held);
+	lb_text_number(t, "dropped", dropped_of(n));
+	lb_text_number(t, "handed-over", n->handed_over);
+	lb_text_number(t, "made", n->made);
+	lb_text_number(t, "made-lost", n->made_lost);
+}
+
+static void put_worker_counters(struct lb_text *t, unsigned w)
+{
+	const struct worker *k = worker_get(w);
+	unsigned busy = busy_permille(w);
+
+	lb_text_open(t, NULL, '{');
+	lb_text_number(t, "index", w);
+	lb_text_format(t, "busy", "%u.%u", busy / 10, busy % 10);
+	lb_text_number(t, "turns", k->turns);
+	lb_text_number(t, "sleeps", k->sleeps);
+	lb_text_number(t, "longest-turn-us", clock_tsc_to_ns(worker_longest_turn_take(w)) / 1000);
+	put_sum(t, &k->count);
+	lb_text_close(t, '}');
+}
+
+static void put_port_row(struct lb_text *t, const struct port *p)
+{
+	struct port_counters n = {0};
+
+	port_counters(p, &n);
+	lb_text_open(t, NULL, '{');
+	lb_text_string(t, "name", p->name);
+	lb_text_string(t, "device", p->device);
+	lb_text_bool(t, "up", atomic_load(&p->up));
+	if (p->kind == CTL_PORT_AF_XDP) {
+		lb_text_number(t, "xdp-seen", n.xdp_seen);
+		lb_text_number(t, "xdp-passed", n.xdp_passed);
+		lb_text_number(t, "xdp-redirected", n.xdp_redirected);
+		lb_text_number(t, "xdp-dropped", n.xdp_dropped);
+	}
+	lb_text_number(t, "rx-packets", n.rx_packets);
+	lb_text_number(t, "rx-octets", n.rx_bytes);
+	lb_text_number(t, "rx-missed", n.rx_missed);
+	lb_text_number(t, "rx-errors", n.rx_errors);
+	lb_text_number(t, "tx-packets", n.tx_packets);
+	lb_text_number(t, "tx-octets", n.tx_bytes);
+	lb_text_number(t, "tx-errors", n.tx_errors);
+	lb_text_number(t, "rx-depth", n.rx_depth);
+	lb_text_close(t, '}');
+}
+
+int lb_counters_json(struct lb_conf *c, char **json)
+{
+	struct worker_counters sum;
+	struct lb_text t = {0};
+
+	(void)c;
+	worker_counters_sum(&sum);
+	lb_text_open(&t, NULL, '{');
+	lb_text_open(&t, "worker", '[');
+	for (unsigned w = 0; w < worker_count(); w++)
+		put_worker_counters(&t, w);
+	lb_text_close(&t, ']');
+	lb_text_open(&t, "port", '[');
+	for (unsigned i = 0; i < PORT_MAX; i++)
+		if (port_get((uint16_t)i) != NULL)
+			put_port_row(&t, port_get((uint16_t)i));
+	lb_text_close(&t, ']');
+	lb_text_open(&t, "drop", '{');
+	for (unsigned r = 1; r < DROP_COUNT; r++)
+		lb_text_number(&t, drop_name(r), sum.dropped[r]);
+	lb_text_close(&t, '}');
+	lb_text_open(&t, "sum", '{');
+	put_sum(&t, &sum);
+	lb_text_number(&t, "active-flows", active_flows(c));
+	lb_text_number(&t, "flows-taken-over", c->flows_taken);
+	lb_text_close(&t, '}');
+	lb_text_close(&t, '}');
+	*json = lb_text_take(&t);
+	return *json == NULL ? -ENOMEM : 0;
+}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// sched_wrr - weighted round robin over a sequence worked out beforehand.
+//
+// After division by their greatest common divisor the weights w add up to W, and the sequence has W
+// places. The k-th turn of a server belongs at (2k + 1) W / (2w), the middle of the k-th of w equal
+// parts; a counting sort by that place interleaves the servers smoothly in O(W). Servers of equal
+// weight thus take turns in the order of the pool, and shares are exact over each W flows.
+//
+// A pool whose W passes SCHED_WRR_MAX gets scaled weights (at least 1): each server's share then differs
+// by less than 1 / SCHED_WRR_MAX of the flows per server from its exact one.
+
+#include "apps/lb/scheduler.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+struct wrr {
+	uint32_t length;
+	uint32_t ref[];
+};
+
+static uint32_t gcd(uint32_t a, uint32_t b)
+{
+	while (b != 0) {
+		uint32_t r = a % b;
+
+		a = b;
+		b = r;
+	}
+	return a;
+}
+
+struct scale {
+	uint32_t divisor;
+	uint64_t total; // of the weights divided
+};
+
+static uint32_t turns(const struct scale *sc, uint32_t weight)
+{
+	uint64_t w = weight / sc->divisor;
+
+	if (sc->total > SCHED_WRR_MAX) {
+		w = (w * SCHED_WRR_MAX + sc->total / 2) / sc->total;
+		w = w == 0 ? 1 : w;
+	}
+	return (uint32_t)w;
+}
+
+static struct scale scale_of(const struct lb_server *const *servers, uint32_t count)
+{
+	struct scale sc = {0};
+
+	for (uint32_t i = 0; i < count; i++)
+		sc.divisor = gcd(sc.divisor, servers[i]->weight);
+	for (uint32_t i = 0; i < count; i++)
+		sc.total += servers[i]->weight / sc.divisor;
+	return sc;
+}
+
+// Call for each turn of each server its place; first to count, then to fill.
+static void places(const struct scale *sc, const struct lb_server *const *servers, uint32_t count,
+		   uint32_t length, uint32_t *start, struct wrr *out)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		uint32_t w = turns(sc, servers[i]->weight);
+
+		for (uint64_t k = 0; k < w; k++) {
+			uint32_t place = (uint32_t)((2 * k + 1) * length / (2 * (uint64_t)w));
+
+			if (out == NULL)
+				start[place + 1]++;
+			else
+				out->ref[start[place]++] = servers[i]->ref;
+		}
+	}
+}
+
+static int wrr_build(struct lb_pool *pool, const struct lb_server *const *servers, uint32_t count)
+{
+	struct scale sc;
+	uint64_t length = 0;
+	uint32_t *start;
+	struct wrr *s;
+
+	pool->data = NULL;
+	pool->available = count;
+	if (count == 0)
+		return 0;
+	sc = scale_of(servers, count);
+	for (uint32_t i = 0; i < count; i++)
+		length += turns(&sc, servers[i]->weight);
+	s = malloc(sizeof(*s) + length * sizeof(s->ref[0]));
+	start = calloc(length + 1, sizeof(*start));
+	if (s == NULL || start == NULL) {
+		free(s);
+		free(start);
+		return -ENOMEM;
+	}
+	s->length = (uint32_t)length;
+	places(&sc, servers, count, s->length, start, NULL);
+	for (uint32_t i = 1; i <= s->length; i++)
+		start[i] += start[i - 1];
+	places(&sc, servers, count, s->length, start, s);
+	free(start);
+	pool->data = s;
+	return 0;
+}
+
+static uint32_t wrr_pick(const struct lb_pool *pool, uint32_t *cursor, uint32_t flow_hash)
+{
+	const struct wrr *s = pool->data;
+	uint32_t at = *cursor;
+
+	(void)flow_hash;
+	if (s == NULL)
+		return LB_NONE;
+	if (at >= s->length)
+		at = 0; // the sequence went by, or is a shorter one now
+	*cursor = at + 1;
+	return s->ref[at];
+}
+
+static void wrr_fini(struct lb_pool *pool)
+{
+	free(pool->data);
+	pool->data = NULL;
+}
+
+const struct lb_scheduler sched_wrr = {
+	.name = "weighted-round-robin",
+	.pick = wrr_pick,
+	.build = wrr_build,
+	.fini = wrr_fini,
+};

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// scheduler - the table of schedulers, by enum ctl_scheduler.
+
+#include "apps/lb/scheduler.h"
+
+static const struct lb_scheduler *const schedulers[] = {
+	[CTL_SCHED_WRR] = &sched_wrr,
+};
+
+const struct lb_scheduler *sched_get(uint8_t scheduler)
+{
+	return scheduler < sizeof(schedulers) / sizeof(schedulers[0]) ? schedulers[scheduler]
+								      : NULL;
+}
