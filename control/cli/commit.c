@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// commit - the candidate as a whole: compare, validate, commit, discard, rollback, locks.
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "control/cli/commands.h"
+#include "control/cli/print.h"
+#include "control/cli/table.h"
+
+// "running", "candidate" or a version, as the RPC takes it. Returns: NULL if it is neither
+static json_t *datastore_value(const char *word)
+{
+	long long n;
+
+	if (strcmp(word, "running") == 0 || strcmp(word, "candidate") == 0)
+		return json_string(word);
+	return cli_number(word, 0, INT64_MAX, &n) == 0 ? json_integer(n) : NULL;
+}
+
+static void print_side(struct cli *c, const json_t *v, enum table_color color)
+{
+	char text[4096];
+
+	if (v == NULL || json_is_null(v)) {
+		fputc('\n', c->out);
+	} else if (json_is_object(v)) {
+		fputc('\n', c->out);
+		fputs(table_escape(c->color, color), c->out);
+		print_tree(v, c->out, 4);
+	} else {
+		fprintf(c->out, " %s\n", print_scalar(v, text, sizeof(text)));
+	}
+}
+
+static void print_diff(struct cli *c, const json_t *d)
+{
+	const char *op = print_text(d, "operation"), *path = print_text(d, "path");
+	const json_t *old = json_object_get(d, "old"), *new = json_object_get(d, "new");
+	char a[1024], b[1024];
+
+	if (strcmp(op, "create") == 0) {
+		fprintf(c->out, "%s+ %s", table_escape(c->color, TABLE_GREEN), path);
+		print_side(c, new, TABLE_GREEN);
+	} else if (strcmp(op, "delete") == 0) {
+		fprintf(c->out, "%s- %s", table_escape(c->color, TABLE_RED), path);
+		print_side(c, old, TABLE_RED);
+	} else {
+		fprintf(c->out, "%s~ %s %s -> %s\n", table_escape(c->color, TABLE_YELLOW), path,
+			old != NULL ? print_scalar(old, a, sizeof(a)) : "",
+			new != NULL ? print_scalar(new, b, sizeof(b)) : "");
+	}
+	fputs(table_escape(c->color, TABLE_PLAIN), c->out);
+}
+
+int cmd_compare(struct cli *c, const struct cli_args *a)
+{
+	json_t *from, *to, *result, *diff, *d;
+	size_t i;
+	int rc;
+
+	if (a->count == 1)
+		return cli_fail(c, CLI_USAGE, "compare takes both, FROM and TO, or neither");
+	from = a->count == 2 ? datastore_value(a->word[0]) : json_string("running");
+	to = a->count == 2 ? datastore_value(a->word[1]) : json_string("candidate");
+	if (from == NULL || to == NULL) {
+		rc = cli_fail(c, CLI_USAGE, "'%s' is neither running, candidate nor a version",
+			      a->word[from == NULL ? 0 : 1]);
+		json_decref(from);
+		json_decref(to);
+		return rc;
+	}
+	rc = cli_call(c, "compare", json_pack("{s:o, s:o}", "from", from, "to", to), &result);
+	if (rc != CLI_OK)
+		return rc;
+	diff = json_object_get(result, "diff");
+	if (!cli_print_json(c, diff)) {
+		json_array_foreach(diff, i, d) print_diff(c, d);
+		if (json_array_size(diff) == 0)
+			fputs("no difference\n", c->out);
+	}
+	json_decref(result);
+	return CLI_OK;
+}
+
+static int simple(struct cli *c, const char *method, json_t *params, const char *said)
+{
+	json_t *result;
+	int rc = cli_call(c, method, params, &result);
+
+	if (rc != CLI_OK)
+		return rc;
+	if (!cli_print_json(c, result) && said != NULL)
+		fprintf(c->out, "%s\n", said);
+	json_decref(result);
+	return CLI_OK;
+}
+
+int cmd_validate(struct cli *c, const struct cli_args *a)
+{
+	(void)a;
+	return simple(c, "validate", json_pack("{s:s}", "source", "candidate"),
+		      "the candidate is valid");
+}
+
+int cmd_discard(struct cli *c, const struct cli_args *a)
+{
+	(void)a;
+	return simple(c, "discard", NULL, "the candidate is equal to the running configuration");
+}
+
+static int commit(struct cli *c, const char *comment, bool require_all)
+{
+	json_t *params = json_pack("{s:b}", "require-all", require_all), *result, *w;
+	size_t i;
+	int rc;
+
+	if (comment != NULL)
+		json_object_set_new(params, "comment", json_string(comment));
+	rc = cli_call(c, "commit", params, &result);
+	if (rc != CLI_OK)
+		return rc;
+	if (!cli_print_json(c, result)) {
+		fprintf(c->out, "version %llu is running\n",
+			(unsigned long long)print_count(result, "version"));
+		json_array_foreach(json_object_get(result, "warnings"), i, w)
+		{
+			char text[512];
+
+			fprintf(c->out, "%swarning:%s %s\n", table_escape(c->color, TABLE_YELLOW),
+				table_escape(c->color, TABLE_PLAIN),
+				print_scalar(w, text, sizeof(text)));
+		}
+	}
+	json_decref(result);
+	return CLI_OK;
+}
+
+int cmd_commit(struct cli *c, const struct cli_args *a)
+{
+	return commit(c, cli_option(a, "comment"), cli_option(a, "require-all") != NULL);
+}
+
+int cli_load_file(struct cli *c, const char *name, json_t **out); // edit.c
+
+int cmd_rollback(struct cli *c, const struct cli_args *a)
+{
+	const char *file = cli_option(a, "file");
+	char said[128], comment[128];
+	json_t *config, *params;
+	long long version = 0;
+	int rc;
+
+	if ((file != NULL) == (a->count == 1))
+		return cli_fail(c, CLI_USAGE, "rollback takes a version or --file, one of both");
+	if (file != NULL) {
+		rc = cli_load_file(c, file, &config);
+		if (rc != CLI_OK)
+			return rc;
+		params = json_pack("{s:o}", "file-config", config);
+		snprintf(comment, sizeof(comment), "roll back to a file");
+	} else {
+		if (cli_number(a->word[0], 0, INT64_MAX, &version) != 0)
+			return cli_fail(c, CLI_USAGE,
+					"'%s' is no version ('show history' lists them)",
+					a->word[0]);
+		params = json_pack("{s:I}", "version", (json_int_t)version);
+		snprintf(comment, sizeof(comment), "roll back to version %lld", version);
+	}
+	if (cli_option(a, "commit") != NULL) {
+		json_t *result;
+
+		rc = cli_call(c, "rollback", params, &result);
+		if (rc != CLI_OK)
+			return rc;
+		json_decref(result);
+		return commit(c, comment, false);
+	}
+	snprintf(said, sizeof(said),
+		 file != NULL ? "the candidate holds that file; see compare, then commit"
+			      : "the candidate holds version %lld; see compare, then commit",
+		 version);
+	return simple(c, "rollback", params, said);
+}
+
+// ---- locks -----------------------------------------------------------------------------------
+
+static int lock_target(struct cli *c, const struct cli_args *a, const char **target)
+{
+	*target = a->count > 0 ? a->word[0] : "candidate";
+	if (strcmp(*target, "candidate") != 0 && strcmp(*target, "running") != 0)
+		return cli_fail(c, CLI_USAGE,
+				"'%s' cannot be locked, only running and candidate can", *target);
+	return CLI_OK;
+}
+
+int cmd_lock(struct cli *c, const struct cli_args *a)
+{
+	const char *target;
+	char said[128];
+	int rc = lock_target(c, a, &target);
+
+	if (rc != CLI_OK)
+		return rc;
+	snprintf(said, sizeof(said), "%s is locked by this session", target);
+	rc = simple(c, "lock", json_pack("{s:s}", "target", target), said);
+	if (rc == CLI_OK && !c->session)
+		fprintf(stderr, "sluicectl: the session ends with this command, and the lock with "
+				"it; to hold one, use interactive mode or give all commands on "
+				"standard input\n");
+	return rc;
+}
+
+int cmd_unlock(struct cli *c, const struct cli_args *a)
+{
+	const char *target;
+	char said[128];
+	int rc = lock_target(c, a, &target);
+
+	if (rc != CLI_OK)
+		return rc;
+	snprintf(said, sizeof(said), "%s is unlocked", target);
+	return simple(c, "unlock", json_pack("{s:s}", "target", target), said);
+}

@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// query - what is asked of the app itself, through sluiced: flows, counters, drops, capture, trace.
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "control/cli/commands.h"
+#include "control/cli/print.h"
+#include "control/cli/table.h"
+
+// ---- flows -----------------------------------------------------------------------------------
+
+// Titles of the flow table, by the order in which they are shown; members an app adds come behind.
+static const char *const flow_first[] = {"protocol", "client",  "service", "local", "server",
+					 "state",    "idle-ms", "packets", "bytes"};
+
+int cmd_show_flows(struct cli *c, const struct cli_args *a)
+{
+	const char *limit = cli_option(a, "limit");
+	json_t *args, *result, *flows;
+	char n[TABLE_TEXT];
+	long long max = 50;
+	int rc;
+
+	if (limit != NULL && cli_number(limit, 1, 1000000, &max) != 0)
+		return cli_fail(c, CLI_USAGE, "--limit takes a number from 1, not '%s'", limit);
+	args = json_pack("{s:I}", "limit", (json_int_t)max);
+	if (a->count > 0)
+		json_object_set_new(args, "filter", json_string(a->word[0]));
+	rc = cli_query(c, "flows", args, &result);
+	if (rc != CLI_OK)
+		return rc;
+	if (!cli_print_json(c, result)) {
+		flows = json_object_get(result, "flows");
+		table_any(flows, flow_first, sizeof(flow_first) / sizeof(flow_first[0]), "no flows",
+			  c->out, c->color);
+		if (print_count(result, "total") > json_array_size(flows))
+			fprintf(c->out, "%zu of %s flows (--limit shows more)\n",
+				json_array_size(flows),
+				table_count(print_count(result, "total"), n));
+	}
+	json_decref(result);
+	return CLI_OK;
+}
+
+// ---- counters --------------------------------------------------------------------------------
+
+static void print_sum(struct cli *c, const json_t *sum)
+{
+	const char *name;
+	char n[TABLE_TEXT];
+	json_t *v;
+
+	json_object_foreach((json_t *)(uintptr_t)sum, name, v)
+	{
+		if (json_is_boolean(v))
+			fprintf(c->out, "%-18s %s\n", name, json_is_true(v) ? "yes" : "NO");
+		else
+			fprintf(c->out, "%-18s %16s\n", name, table_count(print_number(v), n));
+	}
+}
+
+int cmd_show_counters(struct cli *c, const struct cli_args *a)
+{
+	static const char *const worker_first[] = {"index",    "busy",      "received", "forwarded",
+						   "answered", "to-kernel", "held",     "dropped"};
+	static const char *const port_first[] = {"name"};
+	json_t *result;
+	int rc = cli_query(c, "counters", NULL, &result);
+
+	(void)a;
+	if (rc != CLI_OK)
+		return rc;
+	if (!cli_print_json(c, result)) {
+		fputs("workers\n", c->out);
+		table_any(json_object_get(result, "worker"), worker_first, 8, "none", c->out,
+			  c->color);
+		fputs("\nports\n", c->out);
+		table_any(json_object_get(result, "port"), port_first, 1, "none", c->out, c->color);
+		fputs("\nsum\n", c->out);
+		print_sum(c, json_object_get(result, "sum"));
+	}
+	json_decref(result);
+	return CLI_OK;
+}
+
+static int by_packets(const void *a, const void *b)
+{
+	const json_t *const *x = a, *const *y = b;
+	uint64_t nx = print_count(*x, "packets"), ny = print_count(*y, "packets");
+
+	return nx < ny ? 1 : nx > ny ? -1 : 0;
+}
+
+static void print_drops(struct cli *c, json_t *const *row, size_t count, bool all)
+{
+	static const struct table_column columns[] = {
+		{"REASON", TABLE_LEFT},
+		{"PACKETS", TABLE_RIGHT},
+		{"SHARE", TABLE_RIGHT},
+		{"", TABLE_LEFT},
+	};
+	struct table *t = table_create(columns, 4);
+	uint64_t total = 0;
+	char n[TABLE_TEXT], share[TABLE_TEXT], bar[40];
+
+	for (size_t i = 0; i < count; i++)
+		total += print_count(row[i], "packets");
+	for (size_t i = 0; i < count; i++) {
+		uint64_t packets = print_count(row[i], "packets");
+
+		if (packets == 0 && !all)
+			continue;
+		table_cell(t, TABLE_PLAIN, "%s", print_text(row[i], "reason"));
+		table_cell(t, TABLE_PLAIN, "%s", table_count(packets, n));
+		table_cell(t, TABLE_PLAIN, "%s", table_share(packets, total, share));
+		table_cell(t, TABLE_DIM, "%s", table_bar(packets, total, false, bar, sizeof(bar)));
+	}
+	if (t != NULL && table_rows(t) > 0)
+		table_print(t, c->out, c->color);
+	else
+		fputs("nothing has been dropped\n", c->out);
+	table_destroy(t);
+}
+
+int cmd_show_drops(struct cli *c, const struct cli_args *a)
+{
+	json_t *result, *list, *v, **row;
+	const char *name;
+	size_t count, i;
+	int rc = cli_query(c, "counters", NULL, &result);
+
+	if (rc != CLI_OK)
+		return rc;
+	list = json_array();
+	json_object_foreach(json_object_get(result, "drop"), name, v)
+		json_array_append_new(list, json_pack("{s:s, s:I}", "reason", name, "packets",
+						      (json_int_t)print_number(v)));
+	if (!cli_print_json(c, list)) {
+		count = json_array_size(list);
+		row = calloc(count + 1, sizeof(json_t *));
+		for (i = 0; row != NULL && i < count; i++)
+			row[i] = json_array_get(list, i);
+		if (row != NULL) {
+			qsort(row, count, sizeof(json_t *), by_packets);
+			print_drops(c, row, count, cli_option(a, "all") != NULL);
+		}
+		free(row);
+	}
+	json_decref(list);
+	json_decref(result);
+	return CLI_OK;
+}
+
+// ---- capture and trace -----------------------------------------------------------------------
+
+static volatile sig_atomic_t interrupted;
+
+static void on_interrupt(int sig)
+{
+	(void)sig;
+	interrupted = 1;
+}
+
+// {"filter": .., "limit": ..} from the options.
+static int packet_args(struct cli *c, const struct cli_args *a, long long fallback, json_t **args)
+{
+	const char *limit = cli_option(a, "limit"), *filter = cli_option(a, "filter");
+	long long n = fallback;
+
+	if (limit != NULL && cli_number(limit, 1, 100000000, &n) != 0)
+		return cli_fail(c, CLI_USAGE, "--limit takes a number from 1, not '%s'", limit);
+	*args = json_object();
+	if (n > 0)
+		json_object_set_new(*args, "limit", json_integer(n));
+	json_object_set_new(*args, "filter", json_string(filter != NULL ? filter : ""));
+	return CLI_OK;
+}
+
+int cmd_capture(struct cli *c, const struct cli_args *a)
+{
+	bool stop = cli_option(a, "stop") != NULL;
+	char n[TABLE_TEXT];
+	json_t *args, *result;
+	int rc;
+
+	if (stop == (a->count == 1))
+		return cli_fail(c, CLI_USAGE, "capture takes the name of a file, or --stop");
+	if (stop) {
+		args = json_pack("{s:b}", "stop", 1);
+	} else {
+		rc = packet_args(c, a, 0, &args);
+		if (rc != CLI_OK)
+			return rc;
+		json_object_set_new(args, "file", json_string(a->word[0]));
+	}
+	rc = cli_query(c, "capture", args, &result);
+	if (rc != CLI_OK)
+		return rc;
+	if (!cli_print_json(c, result)) {
+		if (stop)
+			fprintf(c->out, "%s packets captured\n",
+				table_count(print_count(result, "captured"), n));
+		else
+			fprintf(c->out, "capturing; 'sluicectl capture --stop' ends it\n");
+	}
+	json_decref(result);
+	return CLI_OK;
+}
+
+static void print_packet(struct cli *c, const json_t *p)
+{
+	const char *name;
+	char text[1024];
+	json_t *v;
+	size_t i;
+
+	json_object_foreach((json_t *)(uintptr_t)p, name, v) if (!json_is_array(v))
+		fprintf(c->out, "%s %s  ", name, print_scalar(v, text, sizeof(text)));
+	fputc('\n', c->out);
+	json_object_foreach((json_t *)(uintptr_t)p, name, v)
+	{
+		json_t *stage;
+
+		json_array_foreach(v, i, stage)
+		{
+			const char *key;
+			json_t *m;
+
+			fputs("    ", c->out);
+			if (!json_is_object(stage))
+				fputs(print_scalar(stage, text, sizeof(text)), c->out);
+			json_object_foreach(stage, key, m)
+				fprintf(c->out, "%s ", print_scalar(m, text, sizeof(text)));
+			fputc('\n', c->out);
+		}
+	}
+}
+
+// Ask for what has been traced since the last time, until there are enough, or time or patience ends.
+int cmd_trace(struct cli *c, const struct cli_args *a)
+{
+	static const struct timespec pause = {.tv_nsec = 200 * 1000000};
+	struct sigaction act = {.sa_handler = on_interrupt}, old;
+	const char *seconds = cli_option(a, "seconds");
+	json_t *args, *result, *all = json_array(), *p;
+	long long limit, max_s = 10;
+	time_t end;
+	int rc = packet_args(c, a, 10, &args);
+
+	if (rc == CLI_OK && seconds != NULL && cli_number(seconds, 1, 86400, &max_s) != 0)
+		rc = cli_fail(c, CLI_USAGE, "--seconds takes 1 to 86400, not '%s'", seconds);
+	if (rc != CLI_OK)
+		goto out;
+	limit = (long long)print_count(args, "limit");
+	end = time(NULL) + max_s;
+	interrupted = 0;
+	sigaction(SIGINT, &act, &old);
+	for (;;) {
+		size_t i;
+
+		rc = cli_query(c, "trace", args, &result);
+		args = NULL;
+		if (rc != CLI_OK)
+			break;
+		json_array_foreach(json_object_get(result, "packets"), i, p)
+		{
+			if (!c->json)
+				print_packet(c, p);
+			json_array_append(all, p);
+		}
+		json_decref(result);
+		fflush(c->out);
+		if (interrupted || (long long)json_array_size(all) >= limit || time(NULL) >= end)
+			break;
+		nanosleep(&pause, NULL);
+		args = json_object();
+	}
+	sigaction(SIGINT, &old, NULL);
+	if (rc == CLI_OK && !cli_print_json(c, all) && json_array_size(all) == 0)
+		fprintf(c->out, "no packet matched in %lld s\n", max_s);
+out:
+	json_decref(all);
+	return rc;
+}
