@@ -43,6 +43,9 @@ void cli_manual(FILE *out);
 // Returns: exit code, without a terminal that of the first command that failed
 int cli_interactive(struct cli *c);
 
+// A JSON object of a file, - for standard input. Returns: exit code, the reason printed
+int cli_load_file(struct cli *c, const char *name, json_t **out); // edit.c
+
 // commands by file
 int cmd_show_services(struct cli *c, const struct cli_args *a); // show_lb.c
 int cmd_show_pools(struct cli *c, const struct cli_args *a);

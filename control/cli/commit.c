@@ -142,8 +142,6 @@ int cmd_commit(struct cli *c, const struct cli_args *a)
 	return commit(c, cli_option(a, "comment"), cli_option(a, "require-all") != NULL);
 }
 
-int cli_load_file(struct cli *c, const char *name, json_t **out); // edit.c
-
 int cmd_rollback(struct cli *c, const struct cli_args *a)
 {
 	const char *file = cli_option(a, "file");

@@ -53,7 +53,7 @@ static char *full_identity(const struct lysc_type *t, const char *text)
 	LY_ARRAY_COUNT_TYPE i;
 	char *full = NULL;
 
-	if (t->basetype != LY_TYPE_IDENTITY || strchr(text, ':') != NULL)
+	if (t->basetype != LY_TYPE_IDENT || strchr(text, ':') != NULL)
 		return NULL;
 	LY_ARRAY_FOR(ir->bases, i)
 	{

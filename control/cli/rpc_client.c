@@ -156,7 +156,7 @@ static int read_line(struct cli_rpc *r, unsigned timeout_s, char **line)
 static int exchange(struct cli *c, json_t *request, json_t **answer)
 {
 	struct cli_rpc *r = c->rpc;
-	char *text = json_dumps(request, JSON_COMPACT), *line;
+	char *text = json_dumps(request, JSON_COMPACT), *line = NULL;
 	json_error_t err;
 	int rc, used;
 
