@@ -28,22 +28,6 @@ struct fresh {
 	struct flow_key key; // server-side tuple
 };
 
-static void drop(struct lb_worker *lw, struct worker *w, struct rte_mbuf *m,
-		 enum drop_reason reason)
-{
-	if (unlikely(lw->trace))
-		trace_note(w, m, TRACE_DROP, reason);
-	out_drop(w, m, reason);
-}
-
-// Send the answer that is in m by now.
-static void answer(struct lb_worker *lw, struct worker *w, struct rte_mbuf *m)
-{
-	if (unlikely(lw->trace))
-		trace_note(w, m, TRACE_ANSWER, 0);
-	out_answer(w, m);
-}
-
 static const struct lb_service *service_find(const struct lb_snapshot *s, const struct port *port,
 					     const uint8_t *ip, const struct parse_info *pi)
 {
@@ -76,15 +60,15 @@ static void stray_segment(struct lb_worker *lw, struct worker *w, struct rte_mbu
 			  const struct parse_info *pi)
 {
 	if (is_quiet(lw, w))
-		drop(lw, w, m, DROP_QUIET);
+		out_drop(w, m, DROP_QUIET);
 	else if ((pi->tcp_flags & TCP_RST) != 0)
-		drop(lw, w, m, DROP_NO_FLOW);
+		out_drop(w, m, DROP_NO_FLOW);
 	else if (!answer_allowed(w))
-		drop(lw, w, m, DROP_ANSWER_LIMIT);
+		out_drop(w, m, DROP_ANSWER_LIMIT);
 	else if (answer_reset(m, pi))
-		answer(lw, w, m);
+		out_answer(w, m);
 	else
-		drop(lw, w, m, DROP_NO_FLOW);
+		out_drop(w, m, DROP_NO_FLOW);
 }
 
 // No service has this address and port.
@@ -98,12 +82,10 @@ static void no_service(struct lb_worker *lw, struct worker *w, const struct port
 
 	if (own != NULL && (own->kind & LB_OWN_LOCAL) != 0) {
 		// A server speaks of a flow we do not have: never the kernel's business.
-		drop(lw, w, m,
-		     pi->proto == IPPROTO_TCP && is_quiet(lw, w) ? DROP_QUIET : DROP_NO_FLOW);
+		out_drop(w, m,
+			 pi->proto == IPPROTO_TCP && is_quiet(lw, w) ? DROP_QUIET : DROP_NO_FLOW);
 		return;
 	}
-	if (unlikely(lw->trace))
-		trace_note(w, m, TRACE_PUNT, 0);
 	out_punt(w, m, pi);
 }
 
@@ -113,11 +95,11 @@ static void refuse(struct lb_worker *lw, struct worker *w, struct rte_mbuf *m,
 {
 	lb_service_count(lw, service->ref)->refused++;
 	if (!answer_allowed(w))
-		drop(lw, w, m, DROP_ANSWER_LIMIT);
+		out_drop(w, m, DROP_ANSWER_LIMIT);
 	else if (pi->proto == IPPROTO_TCP ? answer_reset(m, pi) : answer_unreachable(m, pi))
-		answer(lw, w, m);
+		out_answer(w, m);
 	else
-		drop(lw, w, m, DROP_NO_SERVER);
+		out_drop(w, m, DROP_NO_SERVER);
 }
 
 static const struct lb_server *pick_server(struct lb_worker *lw, const struct lb_service *service,
@@ -180,7 +162,7 @@ static bool choose(struct lb_worker *lw, struct worker *w, const struct port *po
 		return false;
 	}
 	if (unlikely(pi->ttl <= 1)) {
-		drop(lw, w, m, DROP_IP_TTL);
+		out_drop(w, m, DROP_IP_TTL);
 		return false;
 	}
 	n->server = pick_server(lw, n->service, (uint32_t)lw->key[n->packet].hash);
@@ -190,7 +172,7 @@ static bool choose(struct lb_worker *lw, struct worker *w, const struct port *po
 	}
 	if (!next_local(lw, n)) {
 		lb_service_count(lw, n->service->ref)->refused++;
-		drop(lw, w, m, DROP_NO_LOCAL_PORT);
+		out_drop(w, m, DROP_NO_LOCAL_PORT);
 		return false;
 	}
 	return true;
@@ -270,7 +252,7 @@ static void give_up(struct lb_worker *lw, struct worker *w, struct rte_mbuf *m, 
 	lb_server_count(lw, n->server->ref)->refused++;
 	if (n->index != FLOW_NONE)
 		flow_unalloc(lw->table, n->index);
-	drop(lw, w, m, reason);
+	out_drop(w, m, reason);
 }
 
 // Step 3.
@@ -284,7 +266,7 @@ static void start_flow(struct lb_worker *lw, struct worker *w, struct rte_mbuf *
 	if (unlikely(known != FLOW_NONE)) {
 		flow_unalloc(lw->table, n->index);
 		if (!lb_known(lw, w, m, pi, known))
-			drop(lw, w, m, DROP_STALE_FLOW);
+			out_drop(w, m, DROP_STALE_FLOW);
 		return;
 	}
 	if (unlikely(!free_local(lw, n))) {
@@ -303,10 +285,8 @@ static void start_flow(struct lb_worker *lw, struct worker *w, struct rte_mbuf *
 	}
 	lb_service_count(lw, n->service->ref)->new_flows++;
 	lb_server_count(lw, n->server->ref)->new_flows++;
-	if (unlikely(lw->trace)) {
+	if (unlikely(lw->trace))
 		trace_note(w, m, TRACE_FLOW_NEW, n->index);
-		trace_note(w, m, TRACE_FORWARD, flow_at(lw->table, n->index)->nexthop[0]);
-	}
 	lb_forward(lw, w, m, pi, n->index);
 }
 

@@ -146,11 +146,9 @@ static void reset_flow(struct lb_worker *lw, struct worker *w, struct rte_mbuf *
 	}
 	lb_flow_end(lw, ref);
 	if ((pi->tcp_flags & TCP_RST) != 0 || !answer_reset(m, pi)) {
-		note(lw, w, m, TRACE_DROP, DROP_STALE_FLOW);
 		out_drop(w, m, DROP_STALE_FLOW);
 		return;
 	}
-	note(lw, w, m, TRACE_ANSWER, 0);
 	out_answer(w, m);
 }
 
@@ -200,7 +198,6 @@ inline bool lb_known(struct lb_worker *lw, struct worker *w, struct rte_mbuf *m,
 			return v == VERDICT_TAKEN;
 	}
 	if (unlikely(pi->ttl <= 1)) {
-		note(lw, w, m, TRACE_DROP, DROP_IP_TTL);
 		out_drop(w, m, DROP_IP_TTL);
 		return true;
 	}
@@ -216,7 +213,6 @@ inline bool lb_known(struct lb_worker *lw, struct worker *w, struct rte_mbuf *m,
 		}
 	}
 	note(lw, w, m, TRACE_FLOW_HIT, ref & ~FLOW_DIR_BIT);
-	note(lw, w, m, TRACE_FORWARD, f->nexthop[dir]);
 	lb_forward(lw, w, m, pi, ref);
 	return true;
 }
@@ -247,18 +243,15 @@ static void other_packet(struct lb_worker *lw, struct worker *w, const struct po
 		own = lb_own_find(lw->snap, port->context, pi->flags & PARSE_IPV4 ? 4 : 6,
 				  destination_of(rte_pktmbuf_mtod(m, uint8_t *) + pi->l3_off, pi));
 	if (own != NULL && (pi->flags & PARSE_FRAGMENT) != 0) {
-		note(lw, w, m, TRACE_DROP, DROP_FRAGMENT);
 		out_drop(w, m, DROP_FRAGMENT);
 		return;
 	}
 	if ((own != NULL && (own->kind & LB_OWN_SERVICE) != 0 && is_echo(pi) &&
 	     answer_echo(m, pi)) ||
 	    (port->view == PORT_VIEW_NONE && answer_neighbour(m, pi, port))) {
-		note(lw, w, m, TRACE_ANSWER, 0);
 		out_answer(w, m);
 		return;
 	}
-	note(lw, w, m, TRACE_PUNT, 0);
 	out_punt(w, m, pi);
 }
 
@@ -281,7 +274,6 @@ static bool parse_packet(struct lb_worker *lw, struct worker *w, const struct po
 		reason = DROP_VLAN_UNKNOWN;
 	if (unlikely(reason != DROP_NONE)) {
 		*other = false;
-		note(lw, w, m, TRACE_DROP, reason);
 		out_drop(w, m, reason);
 		return false;
 	}
@@ -331,10 +323,9 @@ static bool hand_over(struct lb_worker *lw, struct worker *w, const struct port 
 
 	if (to == lw->index)
 		return false;
-	if (handover_send(w, to, &m, 1) == 0) {
-		note(lw, w, m, TRACE_DROP, DROP_HANDOVER_FULL);
+	note(lw, w, m, TRACE_HAND_OVER, to);
+	if (handover_send(w, to, &m, 1) == 0)
 		out_drop(w, m, DROP_HANDOVER_FULL);
-	}
 	return true;
 }
 

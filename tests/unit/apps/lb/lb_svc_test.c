@@ -1,0 +1,686 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The worker of sluice-lb, packet by packet: what becomes of each kind, and that all are counted.
+
+#include "tests/unit/apps/lb/lb_fake.h"
+
+#include "dataplane/flow/state.h"
+
+enum { PSH = 0x08 };
+
+static int start(void **state)
+{
+	(void)state;
+	fake_start(1024);
+	return 0;
+}
+
+static int stop(void **state)
+{
+	(void)state;
+	fake_stop();
+	return 0;
+}
+
+static unsigned port_at(const uint8_t *p)
+{
+	return (unsigned)p[0] << 8 | p[1];
+}
+
+static const struct lb_counters *server_count(unsigned slot)
+{
+	return lb_worker_server_counters(world.lw, slot);
+}
+
+static const struct lb_counters *service_count(unsigned slot)
+{
+	return lb_worker_service_counters(world.lw, slot);
+}
+
+#define ASSERT_DROPPED(p, why)                                                                     \
+	do {                                                                                       \
+		assert_int_equal((p)->fate, FATE_DROP);                                            \
+		assert_int_equal((p)->reason, DROP_##why);                                         \
+	} while (0)
+
+// A SYN; the packet that went to the server.
+static struct fake_packet *open_flow(unsigned service, unsigned c)
+{
+	struct fake_packet *p = fake_client(service, c, TCP_SYN);
+
+	fake_burst();
+	assert_int_equal(p->fate, FATE_FORWARD);
+	return p;
+}
+
+// A whole handshake.
+static struct fake_packet *establish(unsigned c)
+{
+	struct fake_packet *syn = open_flow(FAKE_TCP, c);
+
+	fake_reply(syn, TCP_SYN | TCP_ACK);
+	fake_burst();
+	fake_client(FAKE_TCP, c, TCP_ACK);
+	fake_burst();
+	return syn;
+}
+
+static void balances_a_syn_and_its_answer(void **state)
+{
+	struct fake_packet *syn = open_flow(FAKE_TCP, 1), *reply;
+	uint8_t *ip = fake_bytes(syn) + 14;
+
+	(void)state;
+	assert_int_equal(syn->nexthop, FAKE_HOP_SERVER);
+	fake_check_checksums(syn);
+	assert_int_equal(ip[8], 63);
+	assert_memory_equal(ip + 12, ((uint8_t[]){198, 51, 100}), 3);
+	assert_memory_equal(ip + 16, world.server[0].addr, 4);
+	assert_in_range(port_at(ip + 20), 1000, 1999);
+	assert_int_equal(port_at(ip + 22), 8080);
+
+	reply = fake_reply(syn, TCP_SYN | TCP_ACK);
+	fake_burst();
+	assert_int_equal(reply->fate, FATE_FORWARD);
+	assert_int_equal(reply->nexthop, FAKE_HOP_CLIENT);
+	fake_check_checksums(reply);
+	ip = fake_bytes(reply) + 14;
+	assert_memory_equal(ip + 12, ((uint8_t[]){192, 0, 2, 1, 10, 2, 0, 0}), 8);
+	assert_int_equal(port_at(ip + 20), 80);
+	assert_int_equal(port_at(ip + 22), 1025);
+	assert_int_equal(lb_worker_flow_count(world.lw), 1);
+	assert_int_equal(world.picks, 1);
+}
+
+static void balances_ipv6_and_udp(void **state)
+{
+	struct fake_packet *syn = open_flow(FAKE_TCP6, 1), *udp = open_flow(FAKE_UDP, 1), *r6, *ru;
+
+	(void)state;
+	fake_check_checksums(syn);
+	fake_check_checksums(udp);
+	assert_memory_equal(fake_bytes(syn) + 14 + 24, world.server[FAKE_SERVER6].addr, 16);
+	assert_int_equal(fake_bytes(syn)[14 + 7], 63);
+	r6 = fake_reply(syn, TCP_SYN | TCP_ACK);
+	ru = fake_reply(udp, 0);
+	fake_burst();
+	assert_int_equal(r6->nexthop, FAKE_HOP_CLIENT);
+	assert_int_equal(ru->nexthop, FAKE_HOP_CLIENT);
+	fake_check_checksums(r6);
+	fake_check_checksums(ru);
+	assert_memory_equal(fake_bytes(r6) + 14 + 8, world.service[FAKE_TCP6].addr, 16);
+	assert_int_equal(lb_worker_flow_count(world.lw), 2);
+}
+
+static void makes_one_flow_of_a_burst_of_its_packets(void **state)
+{
+	struct fake_packet *p[LB_BURST];
+
+	(void)state;
+	for (unsigned i = 0; i < LB_BURST; i++)
+		p[i] = fake_client(FAKE_UDP, i % 4, 0);
+	fake_burst();
+	assert_int_equal(lb_worker_flow_count(world.lw), 4);
+	for (unsigned i = 4; i < LB_BURST; i++) {
+		assert_int_equal(p[i]->fate, FATE_FORWARD);
+		assert_memory_equal(fake_bytes(p[i]) + 26, fake_bytes(p[i % 4]) + 26, 12);
+	}
+	assert_int_equal(service_count(FAKE_UDP)->new_flows, 4);
+	assert_int_equal(service_count(FAKE_UDP)->packets[0], LB_BURST);
+}
+
+static void counts_by_service_and_server(void **state)
+{
+	(void)state;
+	for (unsigned c = 0; c < 6; c++)
+		fake_reply(establish(c), TCP_ACK);
+	fake_burst();
+	for (unsigned s = 0; s < FAKE_SERVERS; s++) {
+		assert_int_equal(server_count(s)->new_flows, 2);
+		assert_int_equal(server_count(s)->packets[FLOW_TO_SERVER], 4);
+		assert_int_equal(server_count(s)->packets[FLOW_TO_CLIENT], 4);
+		assert_int_equal(server_count(s)->bytes[FLOW_TO_CLIENT], 4 * 46);
+	}
+	assert_int_equal(service_count(FAKE_TCP)->new_flows, 6);
+	assert_int_equal(service_count(FAKE_TCP)->bytes[FLOW_TO_SERVER], 12 * 46);
+	assert_null(lb_worker_server_counters(world.lw, LB_CHUNK));
+	assert_null(lb_worker_server_counters(world.lw, UINT32_MAX));
+}
+
+static void uses_each_local_pair_once_and_then_refuses(void **state)
+{
+	static bool used[2][1000];
+	struct fake_packet *p;
+
+	(void)state;
+	fake_stop();
+	fake_start(10000);
+	memset(used, 0, sizeof(used));
+	world.pool.available = 1;
+	world.server[1].takes_new = world.server[2].takes_new = 0;
+	for (unsigned c = 0; c < 2000; c++) {
+		const uint8_t *ip;
+
+		p = open_flow(FAKE_UDP, c);
+		ip = fake_bytes(p) + 14;
+		assert_false(used[ip[15] - 1][port_at(ip + 20) - 1000]);
+		used[ip[15] - 1][port_at(ip + 20) - 1000] = true;
+	}
+	p = fake_client(FAKE_UDP, 2000, 0);
+	fake_burst();
+	ASSERT_DROPPED(p, NO_LOCAL_PORT);
+	assert_int_equal(service_count(FAKE_UDP)->refused, 1);
+	assert_int_equal(server_count(0)->refused, 1);
+	assert_int_equal(lb_worker_flow_count(world.lw), 2000);
+	// The pairs are free towards another server.
+	world.server[0].takes_new = 0;
+	world.server[1].takes_new = 1;
+	open_flow(FAKE_UDP, 2001);
+	// TCP and UDP do not share ports.
+	world.server[0].takes_new = 1;
+	world.server[1].takes_new = 0;
+	open_flow(FAKE_TCP, 2002);
+}
+
+static void refuses_new_flows_and_keeps_old_when_full(void **state)
+{
+	struct fake_packet *p, *old = open_flow(FAKE_TCP, 0);
+
+	(void)state;
+	for (unsigned c = 1; c < 1024; c++)
+		open_flow(c % 2 ? FAKE_UDP : FAKE_TCP, c);
+	p = fake_client(FAKE_TCP, 5000, TCP_SYN);
+	fake_client(FAKE_UDP, 5000, 0);
+	fake_burst();
+	ASSERT_DROPPED(p, TABLE_FULL);
+	assert_int_equal(world.w.count.dropped[DROP_TABLE_FULL], 2);
+	assert_int_equal(service_count(FAKE_TCP)->refused, 1);
+	p = fake_reply(old, TCP_SYN | TCP_ACK);
+	fake_burst();
+	assert_int_equal(p->fate, FATE_FORWARD);
+	assert_int_equal(lb_worker_flow_count(world.lw), 1024);
+}
+
+static void answers_resets_when_no_server_is_there(void **state)
+{
+	struct fake_packet *syn, *udp;
+	uint8_t *ip;
+
+	(void)state;
+	world.pool.available = 0;
+	syn = fake_client(FAKE_TCP, 1, TCP_SYN);
+	udp = fake_client(FAKE_UDP, 1, 0);
+	fake_burst();
+	assert_int_equal(syn->fate, FATE_ANSWER);
+	ip = fake_bytes(syn) + 14;
+	assert_memory_equal(ip + 12, ((uint8_t[]){192, 0, 2, 1, 10, 2, 0, 0}), 8);
+	assert_int_equal(ip[20 + 13] & TCP_RST, TCP_RST);
+	assert_int_equal(udp->fate, FATE_ANSWER);
+	assert_int_equal(fake_bytes(udp)[14 + 9], IPPROTO_ICMP);
+	assert_int_equal(service_count(FAKE_TCP)->refused, 1);
+	world.answers_allowed = false;
+	syn = fake_client(FAKE_TCP, 1, TCP_SYN);
+	fake_burst();
+	ASSERT_DROPPED(syn, ANSWER_LIMIT);
+	assert_int_equal(lb_worker_flow_count(world.lw), 0);
+}
+
+static void refuses_a_disabled_service(void **state)
+{
+	struct fake_packet *old = establish(1), *p;
+
+	(void)state;
+	world.service[FAKE_TCP].enabled = 0;
+	fake_changed();
+	p = fake_client(FAKE_TCP, 2, TCP_SYN);
+	fake_burst();
+	assert_int_equal(p->fate, FATE_ANSWER);
+	p = fake_reply(old, TCP_ACK);
+	fake_burst();
+	ASSERT_DROPPED(p, NO_FLOW);
+	assert_int_equal(lb_worker_flow_count(world.lw), 0);
+}
+
+static void is_quiet_after_a_start_and_then_resets(void **state)
+{
+	struct fake_packet *p;
+
+	(void)state;
+	world.snap.quiet_until = world.w.now_ticks + 10;
+	p = fake_client(FAKE_TCP, 1, TCP_ACK);
+	fake_burst();
+	ASSERT_DROPPED(p, QUIET);
+	world.w.now_ticks += 9;
+	p = fake_client(FAKE_TCP, 1, TCP_ACK | TCP_FIN);
+	fake_burst();
+	ASSERT_DROPPED(p, QUIET);
+	open_flow(FAKE_TCP, 2); // SYNs are served all the time
+	world.w.now_ticks += 1;
+	p = fake_client(FAKE_TCP, 1, TCP_ACK);
+	fake_burst();
+	assert_int_equal(p->fate, FATE_ANSWER);
+	assert_int_equal(fake_bytes(p)[14 + 20 + 13] & TCP_RST, TCP_RST);
+	p = fake_client(FAKE_TCP, 1, TCP_RST); // never a reset for a reset
+	fake_burst();
+	ASSERT_DROPPED(p, NO_FLOW);
+	world.answers_allowed = false;
+	p = fake_client(FAKE_TCP, 1, TCP_SYN | TCP_ACK);
+	fake_burst();
+	ASSERT_DROPPED(p, ANSWER_LIMIT);
+}
+
+static void keeps_strays_to_local_addresses_from_the_kernel(void **state)
+{
+	struct fake_packet *syn = open_flow(FAKE_TCP, 1), *p;
+
+	(void)state;
+	fake_bytes(syn)[14 + 20] ^= 1; // another local port
+	p = fake_reply(syn, TCP_ACK);
+	fake_burst();
+	ASSERT_DROPPED(p, NO_FLOW);
+	world.snap.quiet_until = world.w.now_ticks + 1;
+	p = fake_reply(syn, TCP_ACK);
+	fake_burst();
+	ASSERT_DROPPED(p, QUIET);
+}
+
+static void resets_clients_of_a_server_that_is_down(void **state)
+{
+	struct fake_packet *flow[3], *p;
+
+	(void)state;
+	for (unsigned c = 0; c < 3; c++)
+		flow[c] = establish(c);
+	world.server[1].alive = world.server[1].takes_new = 0;
+	fake_changed();
+	p = fake_reply(flow[1], TCP_ACK | PSH);
+	fake_burst();
+	ASSERT_DROPPED(p, STALE_FLOW);
+	p = fake_client(FAKE_TCP, 1, TCP_ACK);
+	fake_burst();
+	assert_int_equal(p->fate, FATE_ANSWER);
+	assert_int_equal(fake_bytes(p)[14 + 20 + 13] & TCP_RST, TCP_RST);
+	assert_int_equal(lb_worker_flow_count(world.lw), 2);
+	assert_int_equal(server_count(1)->ended_flows, 1);
+	p = fake_client(FAKE_TCP, 0, TCP_ACK); // the others' go on
+	fake_burst();
+	assert_int_equal(p->fate, FATE_FORWARD);
+	// The client comes back to another server.
+	p = open_flow(FAKE_TCP, 1);
+	assert_int_not_equal(fake_bytes(p)[14 + 19], 2);
+}
+
+static void gives_udp_of_a_server_that_is_down_to_another(void **state)
+{
+	struct fake_packet *p = open_flow(FAKE_UDP, 1);
+	unsigned first = fake_bytes(p)[14 + 19];
+
+	(void)state;
+	world.server[first - 1].alive = world.server[first - 1].takes_new = 0;
+	fake_changed();
+	p = open_flow(FAKE_UDP, 1);
+	assert_int_not_equal(fake_bytes(p)[14 + 19], first);
+	assert_int_equal(lb_worker_flow_count(world.lw), 1);
+}
+
+static void drains_a_server(void **state)
+{
+	struct fake_packet *p, *old = establish(0);
+
+	(void)state;
+	world.server[0].takes_new = 0; // alive
+	fake_changed();
+	for (unsigned c = 1; c < 20; c++)
+		assert_int_not_equal(fake_bytes(open_flow(FAKE_TCP, c))[14 + 19], 1);
+	p = fake_reply(old, TCP_ACK);
+	fake_client(FAKE_TCP, 0, TCP_ACK);
+	fake_burst();
+	assert_int_equal(p->fate, FATE_FORWARD);
+	assert_int_equal(server_count(0)->packets[0], 3);
+}
+
+static void treats_flows_of_a_deleted_server_as_missed(void **state)
+{
+	struct fake_packet *p;
+
+	(void)state;
+	establish(0);
+	open_flow(FAKE_UDP, 3);                    // server 1
+	world.server[0].ref += 1U << LB_SLOT_BITS; // its slot is another's now
+	world.server[1].ref = 0;
+	fake_changed();
+	p = fake_client(FAKE_TCP, 0, TCP_ACK);
+	fake_burst();
+	assert_int_equal(p->fate, FATE_ANSWER); // as any stray segment
+	world.server[1].takes_new = 0;
+	p = fake_client(FAKE_UDP, 3, 0);
+	fake_burst();
+	assert_int_equal(p->fate, FATE_FORWARD); // a new flow
+	assert_int_equal(lb_worker_flow_count(world.lw), 1);
+	assert_int_equal(server_count(0)->ended_flows + server_count(1)->ended_flows, 2);
+}
+
+// A server or service that changed its address under the same reference.
+static void believes_the_snapshot_rather_than_the_flow(void **state)
+{
+	struct fake_packet *p;
+
+	(void)state;
+	establish(0);
+	world.server[0].addr[3] = 77;
+	fake_changed();
+	p = fake_client(FAKE_TCP, 0, TCP_ACK);
+	fake_burst();
+	assert_int_equal(p->fate, FATE_ANSWER);
+	assert_int_equal(lb_worker_flow_count(world.lw), 0);
+}
+
+static void looks_next_hops_up_again_when_routes_change(void **state)
+{
+	struct fake_packet *p;
+	struct out_view *v = out_view_published.current;
+
+	(void)state;
+	establish(0);
+	world.route_server = FAKE_HOP_OTHER;
+	p = fake_client(FAKE_TCP, 0, TCP_ACK);
+	fake_burst();
+	assert_int_equal(p->nexthop, FAKE_HOP_SERVER); // as remembered
+	v->generation++;
+	p = fake_client(FAKE_TCP, 0, TCP_ACK);
+	fake_burst();
+	assert_int_equal(p->nexthop, FAKE_HOP_OTHER);
+	world.route_server = 0;
+	v->generation++;
+	p = fake_client(FAKE_TCP, 0, TCP_ACK);
+	fake_burst();
+	ASSERT_DROPPED(p, NO_ROUTE);
+	assert_int_equal(lb_worker_flow_count(world.lw), 1);
+	p = fake_client(FAKE_TCP, 1, TCP_SYN);
+	fake_burst();
+	ASSERT_DROPPED(p, NO_ROUTE);
+	assert_int_equal(lb_worker_flow_count(world.lw), 1); // none made in vain
+}
+
+static void starts_anew_on_a_syn_after_the_end(void **state)
+{
+	struct fake_packet *flow = establish(0), *p;
+
+	(void)state;
+	p = fake_client(FAKE_TCP, 0, TCP_SYN); // on a live one: the server's to answer
+	fake_burst();
+	assert_int_equal(p->fate, FATE_FORWARD);
+	assert_int_equal(lb_worker_flow_count(world.lw), 1);
+	assert_int_equal(service_count(FAKE_TCP)->new_flows, 1);
+	fake_client(FAKE_TCP, 0, TCP_FIN | TCP_ACK);
+	fake_reply(flow, TCP_FIN | TCP_ACK);
+	fake_burst();
+	p = fake_client(FAKE_TCP, 0, TCP_SYN);
+	fake_burst();
+	assert_int_equal(p->fate, FATE_FORWARD);
+	assert_int_equal(lb_worker_flow_count(world.lw), 1);
+	assert_int_equal(service_count(FAKE_TCP)->new_flows, 2);
+	assert_int_equal(service_count(FAKE_TCP)->ended_flows, 1);
+	assert_memory_not_equal(fake_bytes(p) + 26, fake_bytes(flow) + 26, 12); // another pair
+}
+
+static void ends_idle_flows_by_their_state(void **state)
+{
+	struct fake_packet *flow;
+	uint32_t start_ticks = world.w.now_ticks;
+
+	(void)state;
+	establish(0);                  // 1000
+	open_flow(FAKE_TCP, 1);        // 100
+	open_flow(FAKE_UDP, 2);        // 200
+	flow = open_flow(FAKE_TCP, 3); // 50, once reset
+	fake_reply(flow, TCP_RST | TCP_ACK);
+	fake_burst();
+	for (unsigned i = 0; i < 4; i++) {
+		static const uint32_t at[] = {49, 99, 199, 999};
+
+		world.w.now_ticks = start_ticks + at[i];
+		while (lb_age_poll(&world.w, world.lw) != 0)
+			;
+		assert_int_equal(lb_worker_flow_count(world.lw), 4 - i);
+		world.w.now_ticks = start_ticks + at[i] + 6;
+		while (lb_age_poll(&world.w, world.lw) != 0)
+			;
+		assert_int_equal(lb_worker_flow_count(world.lw), 3 - i);
+	}
+	assert_int_equal(service_count(FAKE_TCP)->ended_flows, 3);
+	assert_int_equal(service_count(FAKE_UDP)->ended_flows, 1);
+}
+
+static void takes_timeouts_of_the_snapshot(void **state)
+{
+	(void)state;
+	world.snap.timeout[FLOW_TCP_SYN] = 8;
+	fake_changed();
+	open_flow(FAKE_TCP, 1);
+	world.w.now_ticks += 14;
+	lb_age_poll(&world.w, world.lw);
+	assert_int_equal(lb_worker_flow_count(world.lw), 0);
+}
+
+static void decrements_the_hop_limit_and_drops_at_its_end(void **state)
+{
+	struct fake_packet *p;
+
+	(void)state;
+	for (unsigned ttl = 0; ttl <= 2; ttl++) {
+		p = fake_client(FAKE_TCP, 1, TCP_SYN);
+		fake_bytes(p)[14 + 8] = (uint8_t)ttl;
+		fake_checksums(p);
+		fake_burst();
+		if (ttl < 2)
+			ASSERT_DROPPED(p, IP_TTL);
+		else
+			assert_int_equal(p->fate, FATE_FORWARD);
+		assert_int_equal(lb_worker_flow_count(world.lw), ttl == 2);
+	}
+	fake_check_checksums(p);
+	assert_int_equal(fake_bytes(p)[14 + 8], 1);
+	p = fake_client(FAKE_TCP, 1, TCP_ACK); // of a known flow
+	fake_bytes(p)[14 + 8] = 1;
+	fake_checksums(p);
+	fake_burst();
+	ASSERT_DROPPED(p, IP_TTL);
+}
+
+static void drops_fragments_to_our_addresses_alone(void **state)
+{
+	struct fake_packet *ours = fake_client(FAKE_TCP, 1, TCP_SYN);
+	struct fake_packet *others = fake_client(FAKE_TCP, 1, TCP_SYN);
+
+	(void)state;
+	fake_bytes(ours)[14 + 6] = 0x20;
+	fake_checksums(ours);
+	fake_bytes(others)[14 + 6] = 0x20;
+	fake_bytes(others)[14 + 19] = 9;
+	fake_checksums(others);
+	fake_burst();
+	ASSERT_DROPPED(ours, FRAGMENT);
+	assert_int_equal(others->fate, FATE_PUNT);
+}
+
+static void answers_echo_to_a_service_address_alone(void **state)
+{
+	struct fake_packet *ours = fake_client(FAKE_UDP, 1, 0), *others, *reply, *local;
+	uint8_t *icmp = fake_bytes(ours) + 34;
+
+	(void)state;
+	fake_bytes(ours)[14 + 9] = IPPROTO_ICMP;
+	memset(icmp, 0, 14);
+	icmp[0] = 8;
+	icmp[2] = 0xf7;
+	icmp[3] = 0xff;
+	fake_checksums(ours);
+	others = fake_frame(fake_bytes(ours), ours->m.data_len);
+	fake_bytes(others)[14 + 19] = 9;
+	fake_checksums(others);
+	reply = fake_frame(fake_bytes(ours), ours->m.data_len);
+	fake_bytes(reply)[34] = 0; // no request
+	local = fake_frame(fake_bytes(ours), ours->m.data_len);
+	memcpy(fake_bytes(local) + 30, world.local4[0].addr, 4);
+	fake_checksums(local);
+	fake_burst();
+	assert_int_equal(ours->fate, FATE_ANSWER);
+	assert_int_equal(fake_bytes(ours)[34], 0);
+	assert_memory_equal(fake_bytes(ours) + 26, ((uint8_t[]){192, 0, 2, 1, 10, 2, 0, 0}), 8);
+	assert_int_equal(others->fate, FATE_PUNT);
+	assert_int_equal(reply->fate, FATE_PUNT);
+	assert_int_equal(local->fate, FATE_PUNT);
+}
+
+static void gives_the_kernel_what_is_not_ours(void **state)
+{
+	uint8_t arp[60] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 9, 8, 6};
+	struct fake_packet *a = fake_frame(arp, 60), *port = fake_client(FAKE_TCP, 1, TCP_SYN),
+			   *host;
+
+	(void)state;
+	fake_bytes(port)[14 + 22] = 9; // no service there
+	fake_checksums(port);
+	host = fake_client(FAKE_TCP, 1, TCP_SYN);
+	fake_bytes(host)[14 + 16] = 193;
+	fake_checksums(host);
+	fake_burst();
+	assert_int_equal(a->fate, FATE_PUNT);
+	assert_int_equal(port->fate, FATE_PUNT);
+	assert_int_equal(host->fate, FATE_PUNT);
+}
+
+static void drops_what_does_not_parse_and_unknown_vlans(void **state)
+{
+	struct fake_packet *bad = fake_client(FAKE_TCP, 1, TCP_SYN);
+	struct fake_packet *vlan = fake_client(FAKE_TCP, 2, TCP_SYN);
+	struct fake_packet *known = fake_client(FAKE_TCP, 3, TCP_SYN);
+
+	(void)state;
+	fake_bytes(bad)[14 + 10] ^= 1;
+	vlan->m.ol_flags = known->m.ol_flags = RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_VLAN_STRIPPED;
+	vlan->m.vlan_tci = 0x2005;
+	known->m.vlan_tci = 0x2006;
+	world.port.vlan_count = 1;
+	world.port.vlan[0].vid = 6;
+	fake_burst();
+	ASSERT_DROPPED(bad, IP_CHECKSUM);
+	ASSERT_DROPPED(vlan, VLAN_UNKNOWN);
+	assert_int_equal(known->fate, FATE_FORWARD);
+}
+
+static void keeps_contexts_apart(void **state)
+{
+	struct fake_packet *p;
+
+	(void)state;
+	open_flow(FAKE_TCP, 1);
+	world.port.context = 7;
+	p = fake_client(FAKE_TCP, 1, TCP_ACK); // the same tuple in another context
+	fake_burst();
+	assert_int_equal(p->fate, FATE_PUNT); // no service there
+	world.port.context = 0;
+	p = fake_client(FAKE_TCP, 1, TCP_ACK);
+	fake_burst();
+	assert_int_equal(p->fate, FATE_FORWARD);
+}
+
+static void takes_packets_of_the_kernel_to_their_port(void **state)
+{
+	struct fake_packet *p;
+
+	(void)state;
+	world.port.parent = 3;
+	p = fake_client(FAKE_TCP, 1, TCP_SYN);
+	fake_burst();
+	assert_int_equal(p->fate, FATE_FORWARD);
+	assert_int_equal(lb_worker_flow_count(world.lw), 0);
+}
+
+static void serves_packets_that_were_handed_over(void **state)
+{
+	struct fake_packet *p = fake_client(FAKE_TCP, 1, TCP_SYN);
+
+	(void)state;
+	assert_int_equal(lb_handover_poll(&world.w, world.lw), 1);
+	assert_int_equal(p->fate, FATE_FORWARD);
+}
+
+static void gives_all_to_the_kernel_before_the_first_snapshot(void **state)
+{
+	struct fake_packet *p = fake_client(FAKE_TCP, 1, TCP_SYN);
+
+	(void)state;
+	world.publish.current = NULL;
+	fake_burst();
+	assert_int_equal(p->fate, FATE_PUNT);
+}
+
+static bool note_flow(void *ctx, const struct lb_flow_info *f)
+{
+	memcpy(ctx, f, sizeof(*f));
+	return false;
+}
+
+static void shows_flows_to_operators(void **state)
+{
+	struct lb_flow_info f = {0};
+
+	(void)state;
+	fake_reply(open_flow(FAKE_TCP6, 300), TCP_SYN | TCP_ACK);
+	fake_burst();
+	lb_worker_flows(world.lw, note_flow, &f);
+	assert_int_equal(f.family, 6);
+	assert_int_equal(f.proto, IPPROTO_TCP);
+	assert_int_equal(f.state, FLOW_TCP_SYN);
+	assert_memory_equal(f.service, world.service[FAKE_TCP6].addr, 16);
+	assert_memory_equal(f.server, world.server[FAKE_SERVER6].addr, 16);
+	assert_memory_equal(f.local, world.local6[0].addr, 16);
+	assert_int_equal(f.client[14], 0);
+	assert_int_equal(f.client[15], 1);
+	assert_int_equal(f.client_port, RTE_BE16(1024 + 300 - 256));
+	assert_int_equal(f.server_ref, world.server[FAKE_SERVER6].ref);
+	assert_int_equal(f.packets[0], 1);
+	assert_int_equal(f.packets[1], 1);
+	assert_int_equal(f.bytes[1], 66);
+	assert_int_equal(f.nexthop[0], FAKE_HOP_SERVER);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, start, stop)
+	const struct CMUnitTest tests[] = {
+		T(balances_a_syn_and_its_answer),
+		T(balances_ipv6_and_udp),
+		T(makes_one_flow_of_a_burst_of_its_packets),
+		T(counts_by_service_and_server),
+		T(uses_each_local_pair_once_and_then_refuses),
+		T(refuses_new_flows_and_keeps_old_when_full),
+		T(answers_resets_when_no_server_is_there),
+		T(refuses_a_disabled_service),
+		T(is_quiet_after_a_start_and_then_resets),
+		T(keeps_strays_to_local_addresses_from_the_kernel),
+		T(resets_clients_of_a_server_that_is_down),
+		T(gives_udp_of_a_server_that_is_down_to_another),
+		T(drains_a_server),
+		T(treats_flows_of_a_deleted_server_as_missed),
+		T(believes_the_snapshot_rather_than_the_flow),
+		T(looks_next_hops_up_again_when_routes_change),
+		T(starts_anew_on_a_syn_after_the_end),
+		T(ends_idle_flows_by_their_state),
+		T(takes_timeouts_of_the_snapshot),
+		T(decrements_the_hop_limit_and_drops_at_its_end),
+		T(drops_fragments_to_our_addresses_alone),
+		T(answers_echo_to_a_service_address_alone),
+		T(gives_the_kernel_what_is_not_ours),
+		T(drops_what_does_not_parse_and_unknown_vlans),
+		T(keeps_contexts_apart),
+		T(takes_packets_of_the_kernel_to_their_port),
+		T(serves_packets_that_were_handed_over),
+		T(gives_all_to_the_kernel_before_the_first_snapshot),
+		T(shows_flows_to_operators),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
