@@ -250,8 +250,8 @@ class Lab:
         for node, dev in ((a, dev_a), (b, dev_b)):
             node.run("ethtool", "-K", dev, "tx", "off", "tso", "off", "gso", "off", "gro", "off", check=False)
             if mtu:
-                node.run("ip", "link", "set", dev, "mtu", mtu)
-            node.run("ip", "link", "set", dev, "up")
+                node.run("ip", "link", "set", "dev", dev, "mtu", mtu)
+            node.run("ip", "link", "set", "dev", dev, "up")
 
     def capture(self, node, dev, snap=128):
         """Capture a device into the lab's logs; kept only when the test fails."""
