@@ -73,7 +73,7 @@ int lb_conf_init(struct lb_conf *c, const struct lb_conf_args *args);
 // Workers are stopped. Ports stay as they are (port_leave_all).
 void lb_conf_fini(struct lb_conf *c);
 
-// The five calls; arg = struct lb_conf.
+// The calls of the control link, without arg: copy it and set arg to the struct lb_conf.
 extern const struct ctl_app lb_conf_calls;
 
 // Give the link, once it is there.

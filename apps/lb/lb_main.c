@@ -311,6 +311,7 @@ static void start(const struct args *a, struct loop **loop, struct lb_conf *conf
 		.instance = a->instance,
 		.control_uid = a->control_uid,
 	};
+	static struct ctl_app app; // outlives this call
 	struct port_error err = {0};
 	char *captures;
 	int rc;
@@ -331,7 +332,9 @@ static void start(const struct args *a, struct loop **loop, struct lb_conf *conf
 	conf_args.loop = *loop;
 	need(lb_conf_init(conf, &conf_args), "configuration");
 	need(port_watch(*loop, on_port_changed, conf), "watch of the interfaces");
-	rc = ctl_link_create(*loop, &link_conf, &lb_conf_calls, link);
+	app = lb_conf_calls;
+	app.arg = conf;
+	rc = ctl_link_create(*loop, &link_conf, &app, link);
 	if (rc == -EADDRINUSE)
 		die("instance '%s' runs already (%s/%s.lock)", a->instance, a->run_dir,
 		    a->instance);
