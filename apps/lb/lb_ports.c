@@ -218,7 +218,7 @@ static void add_queues(struct lb_conf *c, struct worker_sources *set, struct lb_
 	for (unsigned i = 0; i < PORT_MAX; i++) {
 		const struct port *p = port_get((uint16_t)i);
 
-		if (p != NULL && is_gone(p, gone, gone_count))
+		if (p != NULL && (!atomic_load(&p->live) || is_gone(p, gone, gone_count)))
 			continue;
 		for (uint16_t q = 0; p != NULL && q < p->queues; q++, rx++) {
 			unsigned w = (p->parent == PORT_NONE ? q : i + q) % c->workers;
@@ -227,6 +227,14 @@ static void add_queues(struct lb_conf *c, struct worker_sources *set, struct lb_
 			add_source(&set[w], lb_rx_poll, rx, port_queue_fd(p, q));
 		}
 	}
+}
+
+// The last source of a turn: what the others put into TX buffers leaves. Thread: owner worker
+static unsigned flush_poll(struct worker *w, void *arg)
+{
+	(void)arg;
+	out_flush(w);
+	return 0; // no work of its own
 }
 
 int lb_ports_sources(struct lb_conf *c, struct port *const *gone, unsigned gone_count)
@@ -246,8 +254,11 @@ int lb_ports_sources(struct lb_conf *c, struct port *const *gone, unsigned gone_
 	}
 	add_queues(c, set, rx, gone, gone_count);
 	for (unsigned w = 0; w < c->workers; w++) {
+		if (c->workers > 1)
+			add_source(&set[w], lb_handover_poll, c->worker[w], WORKER_FD_WAKES);
 		add_source(&set[w], lb_age_poll, c->worker[w], WORKER_FD_TIMER);
-		add_source(&set[w], out_poll, NULL, WORKER_FD_TIMER);
+		add_source(&set[w], out_poll, NULL, OUT_POLL_FD);
+		add_source(&set[w], flush_poll, NULL, WORKER_FD_WAKES);
 		if (rc == 0)
 			rc = worker_set_sources(w, &set[w]);
 	}
