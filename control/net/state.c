@@ -129,6 +129,8 @@ int net_state_merge(const struct ly_ctx *ctx, struct lyd_node *tree, const char 
 	int rc = 0;
 
 	snprintf(why, why_size, "not JSON of our models");
+	if (only_space(json, size))
+		return -EPROTO; // libyang takes nothing for an empty tree
 	if (ly_in_new_memory(json, &in) != LY_SUCCESS)
 		return -ENOMEM;
 	if (lyd_parse_data(ctx, NULL, in, LYD_JSON, LYD_PARSE_ONLY | LYD_PARSE_STRICT, 0,
