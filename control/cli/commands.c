@@ -58,9 +58,11 @@ const struct cli_command cli_commands[] = {
 	 1, cmd_show_pools, false},
 	{"show servers", "[POOL]", "servers: health, reason, share of new flows", "", NULL, 0, 1,
 	 cmd_show_servers, false},
-	{"show flows", "[FILTER]", "flows that live now",
-	 "FILTER is a text that the flow must contain as it is shown, such as an address.",
-	 opt_limit, 0, 1, cmd_show_flows, false},
+	{"show flows", "[WORD...]", "flows that live now",
+	 "Only flows for which every WORD holds: tcp, udp, syn, established, closing, ipv4, ipv6, an "
+	 "address, or client=, service=, local= or server= with an address, address:port or "
+	 "[address]:port, or port=N.",
+	 opt_limit, 0, 8, cmd_show_flows, false},
 	{"show ports", "", "network ports: owner, link, counters", "", NULL, 0, 0, cmd_show_ports,
 	 false},
 	{"show counters", "", "packets by worker and port, and whether they add up", "", NULL, 0, 0,
@@ -109,8 +111,9 @@ const struct cli_command cli_commands[] = {
 	{"unlock", "[running|candidate]", "give a lock of this session back", "", NULL, 0, 1,
 	 cmd_unlock, false},
 	{"capture", "[FILE]", "write packets to a pcapng file, as the application sees them",
-	 "The application writes the file; it must be able to.", opt_capture, 0, 1, cmd_capture,
-	 false},
+	 "FILE is a plain name; the application writes it into its capture folder and never over a "
+	 "file that is there.",
+	 opt_capture, 0, 1, cmd_capture, false},
 	{"trace", "", "follow single packets through the stages", "", opt_trace, 0, 0, cmd_trace,
 	 false},
 	{"watch", "SECONDS COMMAND...", "repeat a command until Ctrl-C", "", NULL, 2, -1, cmd_watch,
