@@ -14,6 +14,8 @@
 
 #include "control/net/net_priv.h"
 
+#include <libyang/libyang.h>
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -21,6 +23,7 @@
 
 struct check {
 	struct net_delta *d;
+	const struct lyd_node *after; // for values that no record holds
 	struct txn_result *r;
 };
 
@@ -128,16 +131,29 @@ static void check_families(struct check *c, const struct net_entry *e, unsigned 
 	}
 }
 
+// A reference is an id in the record; the name it was made from stands in the tree.
+static void refuse_reference(struct check *c, const struct net_entry *e, const char *leaf,
+			     const char *kind)
+{
+	struct lyd_node *n = NULL;
+	char path[512];
+
+	net_entry_path(NULL, e, leaf, path, sizeof(path));
+	if (!c->after || lyd_find_path(c->after, path, 0, &n) != LY_SUCCESS)
+		n = NULL;
+	refuse(c, e, leaf, "data-missing", "instance-required",
+	       "service '%s' refers to %s '%s', which does not exist", net_entry_name(e), kind,
+	       n ? lyd_get_value(n) : "?");
+}
+
 static void check_references(struct check *c, const struct net_entry *e)
 {
 	const struct ctl_service *s = (const struct ctl_service *)e->rec;
 
 	if (!net_store_find(e->inst, CTL_REC_POOL, s->pool))
-		refuse(c, e, "pool", "data-missing", "instance-required",
-		       "service '%s' refers to a pool that does not exist", s->name);
+		refuse_reference(c, e, "pool", "pool");
 	if (!net_store_find(e->inst, CTL_REC_LOCAL_POOL, s->local_pool))
-		refuse(c, e, "local-address-pool", "data-missing", "instance-required",
-		       "service '%s' refers to a local address pool that does not exist", s->name);
+		refuse_reference(c, e, "local-address-pool", "local address pool");
 }
 
 static void check_service(struct check *c, const struct net_entry *e)
@@ -152,8 +168,9 @@ static void check_service(struct check *c, const struct net_entry *e)
 	net_keys(e, keys);
 	o = other(&keys[0], e);
 	if (o)
-		refuse(c, e, "address", "in-use", "data-not-unique",
-		       "%s already has this context, protocol, address and port", called(o, name));
+		refuse(c, e, "address", "operation-failed", "data-not-unique",
+		       "service '%s' has the context, protocol, address and port of %s", s->name,
+		       called(o, name));
 	net_key_addr(&key, NET_KEY_LOCAL, &s->addr);
 	o = net_key_next(&key, &pos);
 	if (o)
@@ -315,9 +332,9 @@ static void check_gone(struct check *c, const struct net_entry *e)
 	}
 }
 
-int net_index_check(struct net_delta *d, struct txn_result *r)
+int net_index_check(struct net_delta *d, const struct lyd_node *after, struct txn_result *r)
 {
-	struct check c = {.d = d, .r = r};
+	struct check c = {.d = d, .after = after, .r = r};
 
 	for (size_t i = 0; i < d->count; i++) {
 		if (d->item[i].new)

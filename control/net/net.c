@@ -30,7 +30,7 @@ static int build_and_check(const struct txn_change *c, struct net_delta *d, stru
 	if (rc != 0)
 		return rc;
 	net_delta_apply(d);
-	rc = net_index_check(d, r);
+	rc = net_index_check(d, c->after, r);
 	net_delta_undo(d);
 	return rc;
 }
@@ -133,7 +133,7 @@ static void load(const struct lyd_node *running)
 	running = lyd_first_sibling(running);
 	net_delta_build(&d, NULL, running, running, r);
 	net_delta_apply(&d);
-	net_index_check(&d, r);
+	net_index_check(&d, running, r);
 	net_delta_keep(&d);
 	// It was checked when it was committed. Should a new release find fault with it, what can be
 	// mapped still serves, and the operator is told.

@@ -266,8 +266,8 @@ __attribute__((format(printf, 6, 7))) void net_refuse(struct net_out *o,
 
 // ---- checks (index.c) ------------------------------------------------------------------------
 
-// On the store with d applied. Refusals go to r. Returns r->result.
-int net_index_check(struct net_delta *d, struct txn_result *r);
+// On the store with d applied; after: the tree it comes from. Refusals go to r. Returns r->result.
+int net_index_check(struct net_delta *d, const struct lyd_node *after, struct txn_result *r);
 
 // ---- paths (path.c) --------------------------------------------------------------------------
 

@@ -48,7 +48,7 @@ static int change(const char *from, const char *to, struct txn_result *r)
 	net_store_clear();
 	net_delta_build(&d, NULL, before, before, &none);
 	net_delta_apply(&d);
-	net_index_check(&d, &none);
+	net_index_check(&d, before, &none);
 	net_delta_keep(&d);
 	assert_int_equal(none.result, 0); // what we start from is sound
 	size = net_store_size();
@@ -121,7 +121,8 @@ static void refuses_two_services_on_one_address_and_port(void **state)
 	refused(base,
 		ONE(LOCAL("l", "'10.0.0.200'"), POOL4("p"),
 		    SERVICE("web", "192.0.2.1", "") "," SERVICE("b", "192.0.2.1", "")),
-		"in-use", LB "/services/service[name='b']/address", "service 'web' of lb");
+		"operation-failed", LB "/services/service[name='b']/address",
+		"service 'web' of lb");
 	taken(base,
 	      ONE(LOCAL("l", "'10.0.0.200'"), POOL4("p"),
 		  SERVICE("web", "192.0.2.1", "") "," SERVICE("b", "192.0.2.1", ",'context':2")));
@@ -137,7 +138,8 @@ static void refuses_the_service_of_another_instance(void **state)
 			 SERVICE("web", "192.0.2.1",
 				 "")) "," INST("lb2", LOCAL("l", "'10.0.0.201'"), POOL4("p"),
 					       SERVICE("x", "192.0.2.1", ""))),
-		"in-use", LB2 "/services/service[name='x']/address", "service 'web' of lb");
+		"operation-failed", LB2 "/services/service[name='x']/address",
+		"service 'web' of lb");
 }
 
 static void lets_two_services_trade_their_addresses(void **state)
@@ -153,7 +155,8 @@ static void refuses_to_delete_a_pool_that_is_used(void **state)
 {
 	(void)state;
 	refused(base, ONE(LOCAL("l", "'10.0.0.200'"), "", SERVICE("web", "192.0.2.1", "")),
-		"data-missing", LB "/services/service[name='web']/pool", "does not exist");
+		"data-missing", LB "/services/service[name='web']/pool",
+		"pool 'p', which does not exist");
 	refused(base, ONE("", POOL4("p"), SERVICE("web", "192.0.2.1", "")), "data-missing",
 		LB "/services/service[name='web']/local-address-pool", "does not exist");
 	taken(base, ONE("", "", ""));
@@ -164,7 +167,8 @@ static void refuses_a_service_of_an_unknown_pool(void **state)
 	(void)state;
 	refused(ONE(LOCAL("l", "'10.0.0.200'"), POOL4("q"), ""),
 		ONE(LOCAL("l", "'10.0.0.200'"), POOL4("q"), SERVICE("web", "192.0.2.1", "")),
-		"data-missing", LB "/services/service[name='web']/pool", "does not exist");
+		"data-missing", LB "/services/service[name='web']/pool",
+		"pool 'p', which does not exist");
 }
 
 static void refuses_servers_of_a_family_without_local_address(void **state)

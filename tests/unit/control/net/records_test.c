@@ -27,7 +27,7 @@ static void load(const char *json)
 	net_delta_build(&d, NULL, tree, tree, &r);
 	assert_int_equal(r.result, 0);
 	net_delta_apply(&d);
-	assert_int_equal(net_index_check(&d, &r), 0);
+	assert_int_equal(net_index_check(&d, tree, &r), 0);
 	net_delta_keep(&d);
 	lyd_free_all(tree);
 }
