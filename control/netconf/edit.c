@@ -286,7 +286,7 @@ static int add_gap(const struct walk *w, xmlNodePtr n, const struct lysc_node *s
 }
 
 // wd:default="true" says "leave it to its default": the value must be just that, and in explicit mode
-// the leaf then does not exist (RFC 6243 section 4.5.1... the reverse of report-all-tagged).
+// the leaf then does not exist (RFC 6243 section 4.5.2).
 static int check_default(const struct walk *w, xmlNodePtr n, const struct lysc_node *schema,
                          const char *canonical)
 {

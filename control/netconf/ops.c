@@ -24,6 +24,7 @@
 #include "control/netconf/xml.h"
 
 #define READ_MS   60000  // a look at data
+#define GAP_PATHS_MAX 256 // leaves to delete that are asked for one by one
 #define CHANGE_MS 120000 // an edit or commit: apps have 10 s to prepare, large trees take their time
 
 struct request {
@@ -307,10 +308,13 @@ static int fill_gaps(const struct request *r, const char *target, struct ncd_edi
 
 	if (e->gap_count == 0)
 		return 0;
-	paths = json_array();
-	for (size_t i = 0; i < e->gap_count; i++)
-		json_array_append_new(paths, json_string(e->gaps[i].path));
-	params = json_pack("{s:s, s:o}", "source", target, "paths", paths);
+	params = json_pack("{s:s}", "source", target);
+	if (e->gap_count <= GAP_PATHS_MAX) { // else it is cheaper, and allowed, to ask for all
+		paths = json_array();
+		for (size_t i = 0; i < e->gap_count; i++)
+			json_array_append_new(paths, json_string(e->gaps[i].path));
+		json_object_set_new(params, "paths", paths);
+	}
 	rc = call(r, "get-config", params, READ_MS, &result);
 	if (rc < 0)
 		return rc;
