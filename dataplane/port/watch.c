@@ -241,10 +241,27 @@ static void on_netlink(struct loop *l, int fd, uint32_t epoll_events, void *arg)
 	}
 }
 
+// A memif link says nothing of its peer by netlink: ask.
+static void poll_memif(struct port_slot *s)
+{
+	struct rte_eth_link link;
+	bool up;
+
+	if (s->p.kind != CTL_PORT_MEMIF || s->lost ||
+	    rte_eth_link_get_nowait(s->p.queue[0].rte_id, &link) != 0)
+		return;
+	up = link.link_status == RTE_ETH_LINK_UP;
+	if (atomic_exchange(&s->p.up, up) == up)
+		return;
+	PORT_LOG(NOTICE, "%s: the other end %s\n", s->p.name, up ? "is there" : "is away");
+	tell(s);
+}
+
 static void on_timer(struct loop *l, void *arg)
 {
 	publish_reclaim();
 	each_port(recover);
+	each_port(poll_memif);
 	sweep_pools();
 }
 

@@ -6,8 +6,9 @@
 //	port_probe INSTANCE RUN_DIR WORKERS [no-huge]
 //
 // One command a line, one JSON object as answer:
-//	open NAME KIND DEVICE [key=value ...]    keys: queues mtu peer path path2 server infinite id vlan=VID:TAP
+//	open NAME KIND DEVICE [key=value ...]    keys: queues mtu peer path path2 server infinite id to vlan=VID:TAP
 //	close NAME
+//	bridge FROM TO    (what FROM receives is sent on TO instead of echoed)
 //	steer ADDR/PROTO/PORT ... local=ADDR/MIN/MAX ...    (the whole set)
 //	counters NAME
 //	drop UID
@@ -51,6 +52,8 @@ static struct {
 	uint64_t rx, echoed, tcp, other, lost;
 	uint64_t queue_rx[PORT_QUEUE_MAX];
 } seen[PORT_MAX];
+
+static _Atomic uint16_t bridge_to[PORT_MAX]; // index + 1, 0: echo
 
 static struct queue_source sources[PORT_MAX][PORT_QUEUE_MAX];
 
@@ -97,8 +100,13 @@ static void one(struct worker *w, struct port *p, struct rte_mbuf *m)
 {
 	struct rte_ether_hdr *eth = rte_pktmbuf_mtod(m, struct rte_ether_hdr *);
 	struct rte_ipv4_hdr *ip = (void *)(eth + 1);
-	uint16_t vid;
+	uint16_t vid, to = atomic_load(&bridge_to[p->index]);
 
+	if (to != 0) {
+		seen[p->index].other++;
+		send_or_lose(w, port_get((uint16_t)(to - 1)), m);
+		return;
+	}
 	if (p->parent != PORT_NONE) { // from the kernel's view: tag it
 		m->vlan_tci = p->parent_vlan;
 		if (rte_vlan_insert(&m) != 0) {
@@ -209,7 +217,7 @@ static void do_open(char *rest)
 	struct port_error err = {0};
 	unsigned vlan_count = 0;
 	char *save, *t = strtok_r(rest, " ", &save);
-	struct port *p = NULL;
+	struct port *p = NULL, *to = NULL;
 	int rc;
 
 	snprintf(conf.name, sizeof(conf.name), "%s", t != NULL ? t : "");
@@ -237,6 +245,8 @@ static void do_open(char *rest)
 			snprintf(conf.path, sizeof(conf.path), "%s", v);
 		else if (strcmp(t, "path2") == 0)
 			snprintf(conf.path2, sizeof(conf.path2), "%s", v);
+		else if (strcmp(t, "to") == 0)
+			to = find(v);
 		else if (strcmp(t, "server") == 0)
 			conf.flags |= CTL_PORT_F_MEMIF_SERVER;
 		else if (strcmp(t, "infinite") == 0)
@@ -247,8 +257,11 @@ static void do_open(char *rest)
 		}
 	}
 	rc = port_open(&conf, vlans, vlan_count, &p, &err);
-	if (rc == 0)
+	if (rc == 0) {
+		memset(&seen[p->index], 0, sizeof(seen[0]));
+		atomic_store(&bridge_to[p->index], to != NULL ? (uint16_t)(to->index + 1) : 0);
 		rebuild(NULL);
+	}
 	answer(rc, &err);
 }
 
@@ -263,6 +276,17 @@ static void do_close(const char *name)
 		port_close(p);
 	}
 	answer(p == NULL ? -ENOENT : 0, &err);
+}
+
+static void do_bridge(char *rest)
+{
+	char *save, *from = strtok_r(rest, " ", &save), *to = strtok_r(NULL, " ", &save);
+	struct port *a = find(from), *b = find(to);
+	struct port_error err = {0};
+
+	if (a != NULL && b != NULL)
+		atomic_store(&bridge_to[a->index], (uint16_t)(b->index + 1));
+	answer(a != NULL && b != NULL ? 0 : -ENOENT, &err);
 }
 
 static bool read_addr(const char *text, struct ctl_addr *a)
@@ -386,6 +410,8 @@ static void command(struct loop *l, const char *instance, char *line)
 		do_open(rest);
 	else if (strcmp(line, "close") == 0)
 		do_close(rest);
+	else if (strcmp(line, "bridge") == 0)
+		do_bridge(rest);
 	else if (strcmp(line, "steer") == 0)
 		do_steer(rest);
 	else if (strcmp(line, "counters") == 0)

@@ -54,19 +54,42 @@ def test_a_tap_with_two_queues(node):
     assert node.run("ping", "-c", "3", "-i", "0.05", "-W", "1", "10.9.0.2", check=False).returncode == 0
 
 
-def test_memif_links_two_processes(node):
-    sock = node.lab.base / "m.sock"
-    a = Probe(node, "a", name="a")
-    b = Probe(node, "b", name="b")
+@pytest.mark.parametrize("drop", [False, True])
+def test_memif_links_two_processes(node, drop):
+    """pcap -> a -> memif -> b, which echoes -> memif -> a -> pcap: every packet comes back, from asleep."""
+    from scapy.all import UDP, rdpcap
+    sock, out = node.lab.base / "m.sock", node.lab.base / "out.pcap"
+    a, b = Probe(node, "a", name="a"), Probe(node, "b", name="b")
+    if drop:
+        node.lab.base.chmod(0o777)
+        a.ok(f"drop {PROBE_UID}")
+        b.ok(f"drop {PROBE_UID}")
     a.ok(f"open m memif m path={sock} server=1 peer=02:00:00:00:00:0b")
     b.ok(f"open m memif m path={sock} peer=02:00:00:00:00:0a")
-    frames = node.lab.base / "in.pcap"
-    udp_frames(frames, 100)
     assert a.ok("counters m")["fd"] == -1, "the driver offers no fd for memif"
+    lab.wait_for("memif is up", lambda: a.ok("counters m")["up"] and b.ok("counters m")["up"])
     idle = a.ok("idle 1000")
     print(f"idle with a memif (no fd): {idle}")
     assert idle["percent"] < 20.0
-    assert a.alive() and b.alive()
+    empty, frames = node.lab.base / "empty.pcap", node.lab.base / "in.pcap"
+    udp_frames(empty, 0)
+    udp_frames(frames, 100)
+    a.ok(f"open p pcap p path={empty} path2={out}")
+    a.ok("bridge m p")
+    a.ok(f"open q pcap q path={frames} to=m")
+    lab.wait_for("all packets came back", lambda: a.ok("counters m")["other"] == 100)
+    assert b.ok("counters m")["echoed"] == 100
+    a.ok("close p")
+    back = rdpcap(str(out))
+    assert len(back) == 100 and all(p[UDP].sport == 53 for p in back)
+    # The peer goes and comes back.
+    b.kill()
+    lab.wait_for("memif is down", lambda: not a.ok("counters m")["up"])
+    b = Probe(node, "b", name="b2")
+    if drop:
+        b.ok(f"drop {PROBE_UID}")
+    b.ok(f"open m memif m path={sock} peer=02:00:00:00:00:0a")
+    lab.wait_for("memif is up again", lambda: a.ok("counters m")["up"])
 
 
 def test_null_swallows_and_never_receives(node):
@@ -77,11 +100,21 @@ def test_null_swallows_and_never_receives(node):
 
 
 def test_ring_gives_back_what_is_sent(node):
+    from scapy.all import rdpcap
+    inp, out, empty = (node.lab.base / n for n in ("in.pcap", "out.pcap", "empty.pcap"))
+    udp_frames(inp, 50)
+    udp_frames(empty, 0)
     probe = Probe(node)
     probe.ok("open r ring r")
-    assert probe.ok("counters r")["queues"] == 1
+    probe.ok(f"open p pcap p path={empty} path2={out}")
+    probe.ok("bridge r p")
+    probe.ok(f"open q pcap q path={inp} to=r")
+    lab.wait_for("all came round", lambda: probe.ok("counters r")["other"] == 50)
+    probe.ok("close q")
     probe.ok("close r")
+    probe.ok("close p")
     probe.ok("open r ring r")
+    assert len(rdpcap(str(out))) == 50
 
 
 def test_pcap_reads_and_writes_files(node):

@@ -31,7 +31,7 @@ static int reset(void **state)
 
 static void frees_the_old_object_when_there_are_no_readers(void **state)
 {
-	struct publish p = {0};
+	struct publish p = {.current = NULL};
 	int a, b;
 
 	publish_swap(&p, &a, count_free);
@@ -52,7 +52,7 @@ static void frees_the_old_object_when_there_are_no_readers(void **state)
 
 static void does_not_free_what_stays_current(void **state)
 {
-	struct publish p = {0};
+	struct publish p = {.current = NULL};
 	int a;
 
 	publish_swap(&p, &a, count_free);
@@ -64,7 +64,7 @@ static void does_not_free_what_stays_current(void **state)
 static void waits_for_the_reader_that_was_online(void **state)
 {
 	struct rte_rcu_qsbr *v = publish_qsbr();
-	struct publish p = {0};
+	struct publish p = {.current = NULL};
 	int a, b, c;
 
 	rte_rcu_qsbr_thread_register(v, 3);
