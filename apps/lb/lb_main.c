@@ -16,6 +16,7 @@
 #include "dataplane/core/privs.h"
 #include "dataplane/core/publish.h"
 #include "dataplane/out/out.h"
+#include "dataplane/out/telemetry.h"
 #include "dataplane/port/port.h"
 #include "dataplane/trace/trace.h"
 
@@ -402,6 +403,7 @@ int main(int argc, char **argv)
 	make_dirs(&a);
 	raise_limits();
 	start(&a, &loop, &conf, &link);
+	need(out_telemetry_init(loop), "telemetry");
 	lb_telemetry_init(&conf);
 	drop_root(&a);
 	fprintf(stderr,

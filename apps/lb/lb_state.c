@@ -6,6 +6,7 @@
 #include "apps/lb/lb_conf.h"
 #include "apps/lb/lb_text.h"
 #include "dataplane/core/clock.h"
+#include "dataplane/out/telemetry.h"
 #include "dataplane/port/port.h"
 
 #include <rte_cycles.h>
@@ -346,88 +347,12 @@ int lb_state_json(struct lb_conf *c, char **json)
 
 // ---- counters ---------------------------------------------------------------------------------
 
-static void put_sum(struct lb_text *t, const struct worker_counters *n)
-{
-	lb_text_number(t, "received", n->received);
-	lb_text_number(t, "received-octets", n->received_bytes);
-	lb_text_number(t, "forwarded", n->forwarded);
-	lb_text_number(t, "answered", n->answered);
-	lb_text_number(t, "to-kernel", n->to_kernel);
-	lb_text_number(t, "held", n->held);
-	lb_text_number(t, "dropped", dropped_of(n));
-	lb_text_number(t, "handed-over", n->handed_over);
-	lb_text_number(t, "made", n->made);
-	lb_text_number(t, "made-lost", n->made_lost);
-}
-
-static void put_worker_counters(struct lb_text *t, unsigned w)
-{
-	const struct worker *k = worker_get(w);
-	unsigned busy = busy_permille(w);
-
-	lb_text_open(t, NULL, '{');
-	lb_text_number(t, "index", w);
-	lb_text_format(t, "busy", "%u.%u", busy / 10, busy % 10);
-	lb_text_number(t, "turns", k->turns);
-	lb_text_number(t, "sleeps", k->sleeps);
-	lb_text_number(t, "longest-turn-us", clock_tsc_to_ns(worker_longest_turn_take(w)) / 1000);
-	put_sum(t, &k->count);
-	lb_text_close(t, '}');
-}
-
-static void put_port_row(struct lb_text *t, const struct port *p)
-{
-	struct port_counters n = {0};
-
-	port_counters(p, &n);
-	lb_text_open(t, NULL, '{');
-	lb_text_string(t, "name", p->name);
-	lb_text_string(t, "device", p->device);
-	lb_text_bool(t, "up", atomic_load(&p->up));
-	if (p->kind == CTL_PORT_AF_XDP) {
-		lb_text_number(t, "xdp-seen", n.xdp_seen);
-		lb_text_number(t, "xdp-passed", n.xdp_passed);
-		lb_text_number(t, "xdp-redirected", n.xdp_redirected);
-		lb_text_number(t, "xdp-dropped", n.xdp_dropped);
-	}
-	lb_text_number(t, "rx-packets", n.rx_packets);
-	lb_text_number(t, "rx-octets", n.rx_bytes);
-	lb_text_number(t, "rx-missed", n.rx_missed);
-	lb_text_number(t, "rx-errors", n.rx_errors);
-	lb_text_number(t, "tx-packets", n.tx_packets);
-	lb_text_number(t, "tx-octets", n.tx_bytes);
-	lb_text_number(t, "tx-errors", n.tx_errors);
-	lb_text_number(t, "rx-depth", n.rx_depth);
-	lb_text_close(t, '}');
-}
-
 int lb_counters_json(struct lb_conf *c, char **json)
 {
-	struct worker_counters sum;
-	struct lb_text t = {0};
+	char extra[96];
 
-	(void)c;
-	worker_counters_sum(&sum);
-	lb_text_open(&t, NULL, '{');
-	lb_text_open(&t, "worker", '[');
-	for (unsigned w = 0; w < worker_count(); w++)
-		put_worker_counters(&t, w);
-	lb_text_close(&t, ']');
-	lb_text_open(&t, "port", '[');
-	for (unsigned i = 0; i < PORT_MAX; i++)
-		if (port_get((uint16_t)i) != NULL)
-			put_port_row(&t, port_get((uint16_t)i));
-	lb_text_close(&t, ']');
-	lb_text_open(&t, "drop", '{');
-	for (unsigned r = 1; r < DROP_COUNT; r++)
-		lb_text_number(&t, drop_name(r), sum.dropped[r]);
-	lb_text_close(&t, '}');
-	lb_text_open(&t, "sum", '{');
-	put_sum(&t, &sum);
-	lb_text_number(&t, "active-flows", active_flows(c));
-	lb_text_number(&t, "flows-taken-over", c->flows_taken);
-	lb_text_close(&t, '}');
-	lb_text_close(&t, '}');
-	*json = lb_text_take(&t);
+	snprintf(extra, sizeof(extra), "\"active-flows\":%llu,\"flows-taken-over\":%u",
+		 (unsigned long long)active_flows(c), c->flows_taken);
+	*json = out_counters_json(extra);
 	return *json == NULL ? -ENOMEM : 0;
 }

@@ -114,15 +114,16 @@ static unsigned port_fields(const struct port *p, struct field *f)
 	return n;
 }
 
-// Of all workers and ports. What XDP passed went to the kernel; what it or a full receive ring dropped
-// is dropped; what it redirected is received by a worker.
-static unsigned sum_fields(struct field *f)
-{
-	uint64_t arrived = 0, passed = 0, cut = 0, missed = 0, accounted;
+// What ports and their XDP programs saw, beside the workers.
+struct node_sum {
+	uint64_t arrived, passed, cut, missed;
 	struct worker_counters c;
-	unsigned n = 0;
+};
 
-	worker_counters_sum(&c);
+static void node_sum(struct node_sum *s)
+{
+	*s = (struct node_sum){0};
+	worker_counters_sum(&s->c);
 	for (uint16_t i = 0; i < PORT_MAX; i++) {
 		const struct port *p = port_get(i);
 		struct port_counters pc;
@@ -130,28 +131,44 @@ static unsigned sum_fields(struct field *f)
 		if (p == NULL)
 			continue;
 		port_counters(p, &pc);
-		arrived += p->view == PORT_VIEW_XDP ? pc.xdp_seen : pc.rx_packets + pc.rx_missed;
-		passed += pc.xdp_passed;
-		cut += pc.xdp_dropped;
-		missed += pc.rx_missed;
+		s->arrived += p->view == PORT_VIEW_XDP ? pc.xdp_seen : pc.rx_packets + pc.rx_missed;
+		s->passed += pc.xdp_passed;
+		s->cut += pc.xdp_dropped;
+		s->missed += pc.rx_missed;
 	}
-	// A packet handed over is received by two workers.
-	accounted = c.forwarded + c.answered + c.to_kernel + passed + c.held + dropped(&c) + cut +
-		    missed;
-	f[n++] = (struct field){"received", arrived};
-	f[n++] = (struct field){"forwarded", c.forwarded};
-	f[n++] = (struct field){"answered", c.answered};
-	f[n++] = (struct field){"to-kernel", c.to_kernel + passed};
-	f[n++] = (struct field){"held", c.held};
-	f[n++] = (struct field){"dropped", dropped(&c) + cut + missed};
-	f[n++] = (struct field){"difference", arrived - accounted}; // printed signed
-	f[n++] = (struct field){"xdp-passed", passed};
-	f[n++] = (struct field){"xdp-dropped", cut};
-	f[n++] = (struct field){"missed", missed};
-	f[n++] = (struct field){"worker-received", c.received};
-	f[n++] = (struct field){"handed-over", c.handed_over};
-	f[n++] = (struct field){"made", c.made};
-	f[n++] = (struct field){"made-lost", c.made_lost};
+}
+
+// Of all workers and ports. What XDP passed went to the kernel; what it or a full receive ring dropped
+// is dropped; what it redirected is received by a worker. A packet handed over from one worker to
+// another arrived once.
+static unsigned sum_fields(const struct node_sum *s, struct field *f)
+{
+	uint64_t gone = dropped(&s->c) + s->cut + s->missed;
+	uint64_t kernel = s->c.to_kernel + s->passed;
+	unsigned n = 0;
+
+	f[n++] = (struct field){"received", s->arrived};
+	f[n++] = (struct field){"forwarded", s->c.forwarded};
+	f[n++] = (struct field){"answered", s->c.answered};
+	f[n++] = (struct field){"to-kernel", kernel};
+	f[n++] = (struct field){"held", s->c.held};
+	f[n++] = (struct field){"dropped", gone};
+	f[n++] = (struct field){"difference", s->arrived - (s->c.forwarded + s->c.answered +
+							    kernel + s->c.held + gone)};
+	return n;
+}
+
+static unsigned detail_fields(const struct node_sum *s, struct field *f)
+{
+	unsigned n = 0;
+
+	f[n++] = (struct field){"xdp-passed", s->passed};
+	f[n++] = (struct field){"xdp-dropped", s->cut};
+	f[n++] = (struct field){"rx-missed", s->missed};
+	f[n++] = (struct field){"worker-received", s->c.received};
+	f[n++] = (struct field){"handed-over", s->c.handed_over};
+	f[n++] = (struct field){"made", s->c.made};
+	f[n++] = (struct field){"made-lost", s->c.made_lost};
 	f[n++] = (struct field){"trace-lost", trace_lost()};
 	return n;
 }
@@ -235,10 +252,26 @@ static void put_ports(FILE *f)
 	}
 }
 
-char *out_counters_json(void)
+static void put_drops(FILE *f, const struct node_sum *s)
 {
-	struct worker_counters c;
+	fputs("],\"drop\":{", f);
+	for (unsigned i = 1; i < DROP_COUNT; i++)
+		fprintf(f, "\"%s\":%" PRIu64 ",", drop_name((enum drop_reason)i), s->c.dropped[i]);
+	fprintf(f, "\"xdp-dropped\":%" PRIu64 ",\"rx-missed\":%" PRIu64 "},\"drop-text\":{", s->cut,
+		s->missed);
+	for (unsigned i = 1; i < DROP_COUNT; i++) {
+		put_text(f, drop_name((enum drop_reason)i), drop_text((enum drop_reason)i));
+		fputc(',', f);
+	}
+	put_text(f, "xdp-dropped", "for us, but the application was not there to take it");
+	fputc(',', f);
+	put_text(f, "rx-missed", "receive ring was full");
+}
+
+char *out_counters_json(const char *extra)
+{
 	struct field field[FIELDS];
+	struct node_sum s;
 	char *text = NULL;
 	size_t size = 0;
 	unsigned n;
@@ -248,19 +281,16 @@ char *out_counters_json(void)
 		return NULL;
 	put_workers(f);
 	put_ports(f);
-	worker_counters_sum(&c);
-	fputs("],\"drop\":{", f);
-	for (unsigned i = 1; i < DROP_COUNT; i++)
-		fprintf(f, "%s\"%s\":%" PRIu64, i == 1 ? "" : ",", drop_name((enum drop_reason)i),
-			c.dropped[i]);
-	fputs("},\"drop-text\":{", f);
-	for (unsigned i = 1; i < DROP_COUNT; i++) {
-		fputs(i == 1 ? "" : ",", f);
-		put_text(f, drop_name((enum drop_reason)i), drop_text((enum drop_reason)i));
-	}
-	n = sum_fields(field);
+	node_sum(&s);
+	put_drops(f, &s);
+	n = sum_fields(&s, field);
 	fprintf(f, "},\"sum\":{\"%s\":%" PRId64, field[0].name, (int64_t)field[0].value);
 	put_fields(f, field + 1, n - 1);
+	n = detail_fields(&s, field);
+	fprintf(f, "},\"detail\":{\"%s\":%" PRId64, field[0].name, (int64_t)field[0].value);
+	put_fields(f, field + 1, n - 1);
+	if (extra != NULL && extra[0] != '\0')
+		fprintf(f, ",%s", extra);
 	fputs("}}", f);
 	if (fclose(f) != 0) {
 		free(text);
@@ -294,9 +324,12 @@ static int tel_counters(unsigned from, struct rte_tel_data *d)
 {
 	struct field field[FIELDS];
 	struct mirror_stats ms;
+	struct node_sum s;
 
+	node_sum(&s);
 	rte_tel_data_start_dict(d);
-	tel_fields(d, field, sum_fields(field));
+	tel_fields(d, field, sum_fields(&s, field));
+	tel_fields(d, field, detail_fields(&s, field));
 	mirror_stats(&ms);
 	rte_tel_data_add_dict_u64(d, "mirror_events", ms.events);
 	rte_tel_data_add_dict_u64(d, "mirror_resyncs", ms.resyncs);
