@@ -100,7 +100,9 @@ static bool look_below(void *arg, const struct lysc_node *n)
 {
 	struct descent *d = arg;
 
-	if (n->nodetype == LYS_CONTAINER && d->l->depth + 1 < PATH_STEPS) {
+	// What is deprecated (interfaces-state) is found by its full name only.
+	if (n->nodetype == LYS_CONTAINER && !(n->flags & (LYS_STATUS_DEPRC | LYS_STATUS_OBSLT)) &&
+	    d->l->depth + 1 < PATH_STEPS) {
 		d->l->via[d->l->depth++] = n;
 		look_level(d->l, n, d->level - 1);
 		d->l->depth--;
