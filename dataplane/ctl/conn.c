@@ -53,8 +53,8 @@ static void watch(struct ctl_conn *c)
 
 	if (!c->ending && c->waiting < CTL_CONN_OUT_PAUSE)
 		events |= EPOLLIN;
-	if (c->out != NULL)
-		events |= EPOLLOUT;
+	if (c->out != NULL || c->ending)
+		events |= EPOLLOUT; // with nothing to send it only ends the connection
 	if (events == c->events)
 		return;
 	if (loop_add_fd(c->loop, c->fd, events, on_event, c) == 0)

@@ -20,7 +20,8 @@ struct ctl_link;
 #define CTL_REC_PRIVATE UINT16_C(0x8000)
 
 struct ctl_app {
-	// A transaction starts. base 0: from nothing. Returns 0 or negative errno.
+	// A transaction starts. base 0: from nothing. Returns 0, or a negative errno: then nothing was
+	// begun, and no abort follows. Every transaction begun ends in one commit or one abort.
 	int (*begin)(void *arg, uint64_t base, uint64_t target);
 	// One record, already checked for form (lengths, string ends, enums, ranges, reserved fields).
 	// On error *ack is filled (tag, field, message).

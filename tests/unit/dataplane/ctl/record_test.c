@@ -17,7 +17,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#define HEAD(t, s, i) {.type = (t), .size = sizeof(s), .id = (i)}
+#define HEAD(t, s, i)                                                                              \
+	{                                                                                          \
+		.type = (t), .size = sizeof(s), .id = (i)                                          \
+	}
 
 static union {
 	struct ctl_rec rec;
@@ -124,9 +127,10 @@ static void good_service(void)
 static void good_local_pool(void)
 {
 	memset(&r, 0, sizeof(r));
-	r.local_pool = (struct ctl_local_pool){.rec = HEAD(CTL_REC_LOCAL_POOL, struct ctl_local_pool, 4),
-					       .port_min = 1024,
-					       .port_max = 65535};
+	r.local_pool =
+		(struct ctl_local_pool){.rec = HEAD(CTL_REC_LOCAL_POOL, struct ctl_local_pool, 4),
+					.port_min = 1024,
+					.port_max = 65535};
 	strcpy(r.local_pool.name, "snat");
 }
 
@@ -257,10 +261,10 @@ static void names_are_those_of_the_model(void **state)
 
 static void addresses_can_stand_on_the_wire(void **state)
 {
-	static const char *const bad4[] = {"0.0.0.0", "0.1.2.3", "127.0.0.1", "224.0.0.1",
-					   "255.255.255.255", "240.0.0.1"};
-	static const char *const bad6[] = {"::",	"::1",	    "ff02::1",
-					   "fe80::1",	"febf::1", "::ffff:1.2.3.4"};
+	static const char *const bad4[] = {"0.0.0.0",   "0.1.2.3",         "127.0.0.1",
+					   "224.0.0.1", "255.255.255.255", "240.0.0.1"};
+	static const char *const bad6[] = {"::",      "::1",     "ff02::1",
+					   "fe80::1", "febf::1", "::ffff:1.2.3.4"};
 	static const char *const ok6[] = {"fd00::1", "2001:db8::", "fec0::1", "::2"};
 
 	(void)state;
@@ -379,8 +383,8 @@ static void pool_fields(void **state)
 static void health_check_fields(void **state)
 {
 	(void)state;
-	RANGE((good_pool(CTL_CHECK_TCP), r.pool.check.timeout_ms = 10), r.pool.check.interval_ms, 100,
-	      3600000, "health-check/interval");
+	RANGE((good_pool(CTL_CHECK_TCP), r.pool.check.timeout_ms = 10), r.pool.check.interval_ms,
+	      100, 3600000, "health-check/interval");
 	RANGE(good_pool(CTL_CHECK_TCP), r.pool.check.timeout_ms, 10, 2000, "health-check/timeout");
 	RANGE(good_pool(CTL_CHECK_TCP), r.pool.check.rise, 1, 100, "health-check/rise");
 	RANGE(good_pool(CTL_CHECK_TCP), r.pool.check.fall, 1, 100, "health-check/fall");

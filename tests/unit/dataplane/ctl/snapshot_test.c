@@ -61,7 +61,8 @@ static struct ctl_snapshot *open_log(struct seen *seen, struct ctl_snapshot_stat
 	return s;
 }
 
-static struct ctl_snapshot_txn txn_of(const struct ctl_snapshot_buf *b, uint64_t version, bool nothing)
+static struct ctl_snapshot_txn txn_of(const struct ctl_snapshot_buf *b, uint64_t version,
+				      bool nothing)
 {
 	return (struct ctl_snapshot_txn){.version = version,
 					 .datastore = "0123456789abcde",
@@ -335,7 +336,8 @@ static void a_folder_that_is_not_there_is_an_error(void **state)
 	struct seen seen;
 
 	(void)state;
-	assert_int_equal(ctl_snapshot_open("/nonexistent/x.snapshot", on_record, &seen, &st, &s), -EIO);
+	assert_int_equal(ctl_snapshot_open("/nonexistent/x.snapshot", on_record, &seen, &st, &s),
+			 -EIO);
 	assert_null(s);
 }
 
