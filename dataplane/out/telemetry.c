@@ -19,6 +19,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <net/if.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -29,11 +30,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#define FIELDS     32
-#define ANSWER_MS  2000
-#define LIST_MAX   500 // the library takes 512
-#define SAMPLE_MS  1000
-#define KIND_COUNT 7
+#define FIELDS       32
+#define ANSWER_MS    2000
+#define LIST_MAX     500 // the library takes 512
+#define SAMPLE_MS    1000
+#define KIND_COUNT   7
+#define NO_PARAMETER UINT_MAX
 
 struct field {
 	const char *name;
@@ -356,46 +358,52 @@ static int tel_drops(unsigned from, struct rte_tel_data *d)
 	return 0;
 }
 
+// The library of 22.11 nests no dictionaries: without a parameter the list, with one that worker.
 static int tel_workers(unsigned from, struct rte_tel_data *d)
 {
 	struct field field[FIELDS];
 
-	rte_tel_data_start_array(d, RTE_TEL_CONTAINER);
-	for (unsigned i = 0; i < worker_count(); i++) {
-		struct rte_tel_data *one = rte_tel_data_alloc();
-
-		if (one == NULL)
-			return -ENOMEM;
-		rte_tel_data_start_dict(one);
-		rte_tel_data_add_dict_u64(one, "busy_permille", t.busy_permille[i]);
-		tel_fields(one, field, worker_fields(worker_get(i), field));
-		rte_tel_data_add_array_container(d, one, 0);
+	if (from == NO_PARAMETER) {
+		rte_tel_data_start_array(d, RTE_TEL_INT_VAL);
+		for (unsigned i = 0; i < worker_count(); i++)
+			rte_tel_data_add_array_int(d, (int)i);
+		return 0;
 	}
+	if (from >= worker_count())
+		return -EINVAL;
+	rte_tel_data_start_dict(d);
+	rte_tel_data_add_dict_u64(d, "busy_permille", t.busy_permille[from]);
+	tel_fields(d, field, worker_fields(worker_get(from), field));
 	return 0;
 }
 
 static int tel_ports(unsigned from, struct rte_tel_data *d)
 {
+	char text[RTE_TEL_MAX_STRING_LEN];
 	struct field field[FIELDS];
+	const struct port *p;
 
-	rte_tel_data_start_array(d, RTE_TEL_CONTAINER);
-	for (uint16_t i = 0; i < PORT_MAX; i++) {
-		const struct port *p = port_get(i);
-		struct rte_tel_data *one;
-
-		if (p == NULL)
-			continue;
-		one = rte_tel_data_alloc();
-		if (one == NULL)
-			return -ENOMEM;
-		rte_tel_data_start_dict(one);
-		rte_tel_data_add_dict_string(one, "name", p->name);
-		rte_tel_data_add_dict_string(one, "kind", kind_name(p->kind));
-		rte_tel_data_add_dict_int(
-			one, "up", atomic_load_explicit(&p->up, memory_order_relaxed) ? 1 : 0);
-		tel_fields(one, field, port_fields(p, field));
-		rte_tel_data_add_array_container(d, one, 0);
+	if (from == NO_PARAMETER) {
+		rte_tel_data_start_array(d, RTE_TEL_STRING_VAL);
+		for (uint16_t i = 0; i < PORT_MAX; i++) {
+			p = port_get(i);
+			if (p == NULL)
+				continue;
+			snprintf(text, sizeof(text), "%u %s", i, p->name);
+			rte_tel_data_add_array_string(d, text);
+		}
+		return 0;
 	}
+	p = from < PORT_MAX ? port_get((uint16_t)from) : NULL;
+	if (p == NULL)
+		return -EINVAL;
+	rte_tel_data_start_dict(d);
+	rte_tel_data_add_dict_string(d, "name", p->name);
+	rte_tel_data_add_dict_string(d, "device", p->device);
+	rte_tel_data_add_dict_string(d, "kind", kind_name(p->kind));
+	rte_tel_data_add_dict_int(d, "up",
+				  atomic_load_explicit(&p->up, memory_order_relaxed) ? 1 : 0);
+	tel_fields(d, field, port_fields(p, field));
 	return 0;
 }
 
@@ -416,7 +424,8 @@ static int tel_nexthops(unsigned from, struct rte_tel_data *d)
 	unsigned shown = 0;
 
 	rte_tel_data_start_array(d, RTE_TEL_STRING_VAL);
-	for (uint32_t i = from != 0 ? from : 1; i < v->count && shown < LIST_MAX; i++) {
+	for (uint32_t i = from == NO_PARAMETER || from == 0 ? 1 : from;
+	     i < v->count && shown < LIST_MAX; i++) {
 		const struct nexthop *nh = &v->nexthop[i];
 
 		if (nh->state == NEXTHOP_NONE)
@@ -470,7 +479,7 @@ static bool tel_route(void *arg, const struct fib_route *r)
 
 static int tel_routes(unsigned from, struct rte_tel_data *d)
 {
-	struct routes_walk w = {.d = d, .skip = from};
+	struct routes_walk w = {.d = d, .skip = from == NO_PARAMETER ? 0 : from};
 
 	rte_tel_data_start_array(d, RTE_TEL_STRING_VAL);
 	mirror_walk(tel_route, &w);
@@ -485,9 +494,9 @@ static const struct command {
 	{"/sluice/counters", tel_counters, "Sum of all packets, XDP included. No parameters"},
 	{"/sluice/drops", tel_drops, "Packets dropped, by reason. No parameters"},
 	{"/sluice/nexthops", tel_nexthops, "Next hops. Parameter: first index"},
-	{"/sluice/ports", tel_ports, "Ports. No parameters"},
+	{"/sluice/ports", tel_ports, "Ports. Parameter: index of one"},
 	{"/sluice/routes", tel_routes, "Routes mirrored. Parameter: how many to skip"},
-	{"/sluice/workers", tel_workers, "Workers. No parameters"},
+	{"/sluice/workers", tel_workers, "Workers. Parameter: index of one"},
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -541,7 +550,8 @@ static int on_command(const char *cmd, const char *params, struct rte_tel_data *
 	}
 	ask.busy = ask.wanted = true;
 	ask.command = c;
-	ask.from = params != NULL ? (unsigned)strtoul(params, NULL, 10) : 0;
+	ask.from = params != NULL && params[0] != '\0' ? (unsigned)strtoul(params, NULL, 10)
+						       : NO_PARAMETER;
 	ask.data = d;
 	rc = write(t.fd, &one, sizeof(one)) == sizeof(one) ? 0 : EIO;
 	while (ask.wanted && rc == 0)
