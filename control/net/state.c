@@ -4,7 +4,8 @@
 // and its answer is put into the tree. Who does not answer in time is left out, with a warning.
 //
 // An answer may hold nothing but state nodes, below entries that exist and belong to that app: its own
-// load-balancer entry and the interfaces whose owner it is. Anything else refuses the whole answer.
+// load-balancer entry and the interfaces whose owner it is; configuration in it must be what it is here.
+// Anything else refuses the whole answer.
 
 #include "control/net/net_priv.h"
 
@@ -95,9 +96,13 @@ static int merge_children(struct merge *m, struct lyd_node *from, struct lyd_nod
 			}
 			continue;
 		}
-		if (!(c->schema->nodetype & (LYS_CONTAINER | LYS_LIST)))
-			return wrong(m, c, "configuration in a state answer");
 		old = (struct lyd_node *)(uintptr_t)same(lyd_child(target), c);
+		if (!(c->schema->nodetype & (LYS_CONTAINER | LYS_LIST))) {
+			// a leaf said again is harmless (an interface's type, that its state hangs on)
+			if (old && lyd_compare_single(old, c, 0) == LY_SUCCESS)
+				continue;
+			return wrong(m, c, "configuration in a state answer");
+		}
 		if (!old && c->schema->nodetype == LYS_CONTAINER) {
 			// a container of the configuration that has no content of its own yet
 			if (lyd_new_inner(target, c->schema->module, c->schema->name, 0, &old))
@@ -213,8 +218,10 @@ static void on_answer(void *arg, int rc, const char *json, size_t size)
 		rc = net_state_merge(c->ctx, *c->tree, a->inst, json, size, why, sizeof(why));
 	else
 		snprintf(why, sizeof(why), "%s", strerror(-rc));
-	if (rc != 0)
+	if (rc != 0) {
+		net_log("no state of %s: %s", a->inst, why);
 		txn_warn(&c->result, "no state of %s: %.200s", a->inst, why);
+	}
 	free(a);
 	collect_step(c);
 }

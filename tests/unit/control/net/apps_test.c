@@ -641,6 +641,8 @@ static void refuses_state_that_is_not_the_apps_to_give(void **state)
 		// configuration
 		"{\"sluice-lb:load-balancers\":{\"load-balancer\":[{\"name\":\"lb\",\"pools\":{\"pool\":"
 		"[{\"name\":\"p\",\"scheduler\":\"weighted-round-robin\"}]}}]}}",
+		"{\"ietf-interfaces:interfaces\":{\"interface\":[{\"name\":\"x\",\"type\":"
+		"\"sluice-port:tap\"}]}}",
 		// another instance
 		"{\"sluice-lb:load-balancers\":{\"load-balancer\":[{\"name\":\"lb2\",\"state\":"
 		"{\"active-flows\":\"5\"}}]}}",
@@ -655,6 +657,7 @@ static void refuses_state_that_is_not_the_apps_to_give(void **state)
 	};
 	static const char good[] =
 		"{\"ietf-interfaces:interfaces\":{\"interface\":[{\"name\":\"x\",\"oper-status\":\"up\","
+		"\"type\":\"sluice-port:af-xdp\","
 		"\"sluice-port:port-state\":{\"wakeup\":true}}]}}  \n";
 	struct lyd_node *tree, *copy;
 	char why[256];
