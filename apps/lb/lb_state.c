@@ -281,8 +281,6 @@ static void put_open_port(struct lb_conf *c, struct lb_text *t, const struct por
 
 	port_counters(p, &n);
 	lb_text_string(t, "oper-status", atomic_load(&p->up) ? "up" : "down");
-	if (p->ifindex > 0)
-		lb_text_number(t, "if-index", (uint64_t)p->ifindex);
 	lb_text_format(t, "phys-address", "%02x:%02x:%02x:%02x:%02x:%02x", p->mac.addr_bytes[0],
 		       p->mac.addr_bytes[1], p->mac.addr_bytes[2], p->mac.addr_bytes[3],
 		       p->mac.addr_bytes[4], p->mac.addr_bytes[5]);
