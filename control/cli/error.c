@@ -30,11 +30,14 @@ static const char *remedy(const char *tag)
 static void print_one(const json_t *e, const char *message)
 {
 	const char *path = print_text(e, "error-path"), *text = print_text(e, "error-message");
-	const char *tag = print_text(e, "error-tag"), *help = remedy(tag);
+	const char *tag = print_text(e, "error-tag"), *help;
 	char info[512] = "";
 	const json_t *session = print_member(print_member(e, "error-info"), "session-id");
 
-	if (session != NULL)
+	// Session 0: no session holds the lock, the candidate holds changes (RFC 6241 section 7.5).
+	help = session != NULL && print_number(session) == 0 ? "commit or discard them first"
+							     : remedy(tag);
+	if (session != NULL && print_number(session) != 0)
 		snprintf(info, sizeof(info), " [session %llu]",
 			 (unsigned long long)print_number(session));
 	fprintf(stderr, "%s%s%s%s%s%s%s\n", path, path[0] != '\0' ? ": " : "",

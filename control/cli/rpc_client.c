@@ -186,7 +186,8 @@ static int exchange(struct cli *c, json_t *request, json_t **answer)
 static int call(struct cli *c, const char *method, json_t *params, json_t **result, json_t **error,
 		bool quiet)
 {
-	json_t *request, *answer = NULL, *id;
+	json_t *request, *answer = NULL;
+	bool ours;
 	int rc = CLI_OK;
 
 	*result = NULL;
@@ -205,7 +206,8 @@ static int call(struct cli *c, const char *method, json_t *params, json_t **resu
 	json_decref(request);
 	if (rc != CLI_OK)
 		return rc;
-	id = json_object_get(answer, "id");
+	ours = json_is_integer(json_object_get(answer, "id")) &&
+	       json_integer_value(json_object_get(answer, "id")) == (json_int_t)c->rpc->id;
 	*error = json_incref(json_object_get(answer, "error"));
 	*result = json_incref(json_object_get(answer, "result"));
 	json_decref(answer);
@@ -214,7 +216,7 @@ static int call(struct cli *c, const char *method, json_t *params, json_t **resu
 		*result = NULL;
 		return CLI_REFUSED;
 	}
-	if (*result == NULL || !json_is_integer(id))
+	if (*result == NULL || !ours)
 		return lost(c, "the answer of sluiced is no JSON-RPC");
 	return CLI_OK;
 }
@@ -252,7 +254,8 @@ int cli_fail(struct cli *c, int code, const char *fmt, ...)
 	vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
 	fflush(c->out);
-	fprintf(stderr, "sluicectl: %s\n", line);
+	// A refusal begins with its path, whoever refuses.
+	fprintf(stderr, "%s%s\n", code == CLI_REFUSED ? "" : "sluicectl: ", line);
 	if (c->json) {
 		json_t *v =
 			json_pack("{s:{s:s, s:i}}", "error", "message", line, "exit-code", code);
