@@ -237,8 +237,9 @@ static int slot_make(const struct ctl_port *conf, struct port_slot **out, struct
 	s->p.shadow = PORT_NONE;
 	s->p.parent = PORT_NONE;
 	s->p.id = conf->rec.id;
-	snprintf(s->p.name, sizeof(s->p.name), "%s", conf->name);
-	snprintf(s->p.device, sizeof(s->p.device), "%s", conf->device);
+	// Not yet checked: they may lack their end.
+	snprintf(s->p.name, sizeof(s->p.name), "%.*s", (int)sizeof(conf->name), conf->name);
+	snprintf(s->p.device, sizeof(s->p.device), "%.*s", (int)sizeof(conf->device), conf->device);
 	for (unsigned q = 0; q < PORT_QUEUE_MAX; q++) {
 		s->xsk_fd[q] = -1;
 		s->p.queue[q] = (struct port_queue){.rte_id = RTE_MAX_ETHPORTS, .fd = -1};

@@ -22,6 +22,7 @@ extern int port_log_type;
 // Frames that fit a 4 KiB chunk of AF_XDP beside headroom and metadata.
 #define PORT_AF_XDP_MTU_MAX 3498
 #define PORT_QUEUE_MBUFS    8192
+#define PORT_TAP_MBUFS      4096
 #define PORT_RING_SIZE      1024
 
 struct port_slot {

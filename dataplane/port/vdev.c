@@ -44,6 +44,8 @@ static int start_queues(struct port_slot *s, const struct port_device *d, uint16
 
 	if (s->p.kind == CTL_PORT_AF_XDP)
 		rx_desc = tx_desc = 2048;
+	else if (s->p.kind == CTL_PORT_TAP)
+		rx_desc = tx_desc = 512; // each takes a buffer from the start
 	for (uint16_t q = 0; q < d->queues && rc == 0; q++) {
 		rc = rte_eth_rx_queue_setup(id, q, (uint16_t)rx_desc, SOCKET_ID_ANY, NULL, s->pool);
 		if (rc == 0)
@@ -242,7 +244,7 @@ static int tap_after(struct port_slot *s, struct port_error *err)
 int vdev_bring_up(struct port_slot *s, struct port_error *err)
 {
 	const struct ctl_port *c = &s->conf;
-	unsigned mbufs = s->p.queues * PORT_QUEUE_MBUFS - 1;
+	unsigned mbufs = s->p.queues * PORT_QUEUE_MBUFS - 1u;
 	struct rte_ether_addr mac = s->p.mac;
 	char args[320] = "", text[RTE_ETHER_ADDR_FMT_SIZE];
 	const char *driver;
@@ -251,6 +253,7 @@ int vdev_bring_up(struct port_slot *s, struct port_error *err)
 	switch (c->kind) {
 	case CTL_PORT_TAP:
 		driver = "net_tap";
+		mbufs = s->p.queues * PORT_TAP_MBUFS - 1u; // a port may have many
 		// The view of a VLAN has the MAC of its wire. A TAP by itself is a link to the kernel: the
 		// kernel's end gets the peer's MAC.
 		if (s->p.parent == PORT_NONE)
@@ -267,6 +270,7 @@ int vdev_bring_up(struct port_slot *s, struct port_error *err)
 		break;
 	case CTL_PORT_NULL:
 		driver = "net_null";
+		mbufs = PORT_TAP_MBUFS - 1u;
 		snprintf(args, sizeof(args), "no-rx=1");
 		break;
 	case CTL_PORT_RING:

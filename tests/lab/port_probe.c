@@ -234,11 +234,11 @@ static void do_open(char *rest)
 			continue;
 		*v++ = '\0';
 		if (strcmp(t, "queues") == 0)
-			conf.queues = (uint16_t)atoi(v);
+			conf.queues = (uint16_t)strtoul(v, NULL, 10);
 		else if (strcmp(t, "mtu") == 0)
-			conf.mtu = (uint16_t)atoi(v);
+			conf.mtu = (uint16_t)strtoul(v, NULL, 10);
 		else if (strcmp(t, "id") == 0)
-			conf.memif_id = (uint16_t)atoi(v);
+			conf.memif_id = (uint16_t)strtoul(v, NULL, 10);
 		else if (strcmp(t, "peer") == 0)
 			rte_ether_unformat_addr(v, (struct rte_ether_addr *)conf.peer_mac);
 		else if (strcmp(t, "path") == 0)
@@ -252,7 +252,7 @@ static void do_open(char *rest)
 		else if (strcmp(t, "infinite") == 0)
 			conf.flags |= CTL_PORT_F_PCAP_INFINITE;
 		else if (strcmp(t, "vlan") == 0 && vlan_count < 16) {
-			vlans[vlan_count].vid = (uint16_t)atoi(v);
+			vlans[vlan_count].vid = (uint16_t)strtoul(v, NULL, 10);
 			snprintf(vlans[vlan_count++].tap, 16, "%s", strchr(v, ':') + 1);
 		}
 	}
@@ -321,11 +321,11 @@ static void do_steer(char *rest)
 		if (!read_addr(t, &s->addr))
 			continue;
 		if (s->local) {
-			s->port_min = (uint16_t)atoi(a);
-			s->port_max = (uint16_t)atoi(b);
+			s->port_min = (uint16_t)strtoul(a, NULL, 10);
+			s->port_max = (uint16_t)strtoul(b, NULL, 10);
 		} else {
 			s->proto = strcmp(a, "tcp") == 0 ? IPPROTO_TCP : IPPROTO_UDP;
-			s->port = htons((uint16_t)atoi(b));
+			s->port = htons((uint16_t)strtoul(b, NULL, 10));
 		}
 		n++;
 	}
@@ -417,7 +417,7 @@ static void command(struct loop *l, const char *instance, char *line)
 	else if (strcmp(line, "counters") == 0)
 		do_counters(rest);
 	else if (strcmp(line, "idle") == 0)
-		do_idle((unsigned)atoi(rest));
+		do_idle((unsigned)strtoul(rest, NULL, 10));
 	else if (strcmp(line, "caps") == 0)
 		do_caps();
 	else if (strcmp(line, "drop") == 0)
@@ -468,7 +468,7 @@ int main(int argc, char **argv)
 	}
 	conf.instance = argv[1];
 	conf.run_dir = argv[2];
-	conf.workers = (unsigned)atoi(argv[3]);
+	conf.workers = (unsigned)strtoul(argv[3], NULL, 10);
 	conf.no_huge = argc > 4;
 	if (loop_create(&l) != 0)
 		return 1;

@@ -363,6 +363,30 @@ def test_a_vlan_is_taken_whole_and_its_tap_is_the_kernels_view(wire):
     assert wire.border.run("ip", "link", "show", "v7", check=False).returncode != 0
 
 
+def test_a_driver_without_xdp_is_used_in_generic_mode(wire):
+    border = wire.border
+    border.run("ip", "link", "add", "br0", "type", "bridge")
+    # br_netfilter would show packets to the guard before the bridge's XDP sees them.
+    border.sysctl("net.bridge.bridge-nf-call-iptables", 0)
+    border.run("ip", "addr", "flush", "dev", "wan")
+    border.run("ip", "link", "set", "wan", "master", "br0")
+    border.run("ip", "link", "set", "br0", "up")
+    border.addr("br0", "10.0.0.1/24")
+    probe = Probe(border)
+    probe.ok("open up af-xdp br0")
+    assert "xdpgeneric" in border.out("ip", "link", "show", "br0")
+    assert "generic mode" in probe.tail()
+    probe.ok(STEER)
+    assert wire.udp_echo() == 1 and wire.ping("10.0.0.1")
+    probe.kill()
+    assert wire.udp_echo(timeout=0.3) == 0
+    probe = Probe(border)
+    probe.ok("open up af-xdp br0")
+    assert wire.udp_echo() == 1
+    probe.ok("close up")
+    assert "xdp" not in border.out("ip", "link", "show", "br0")
+
+
 def test_a_thousand_services_can_be_steered(wire):
     probe = started(wire)
     words = " ".join(f"10.0.0.100/udp/{port}" for port in range(1000, 2000))
