@@ -148,6 +148,9 @@ int port_eal_init(const struct port_eal_conf *conf, struct port_error *err)
 		argv[argc++] = strdup("--no-shconf");
 	} else {
 		argv[argc++] = strdup("--in-memory");
+		// Else a file per hugepage: past 2 GB their numbers pass 1024, and a select() of a
+		// library that was given a later fd kills the process.
+		argv[argc++] = strdup("--single-file-segments");
 	}
 	if (mb != 0) {
 		argv[argc++] = strdup("-m");
