@@ -13,6 +13,7 @@
 //	lb_bench run   --flows N   traffic.pcap over and over; prints packets and CPU time of the worker
 //	lb_bench new   --flows N   SYNs, each of another client (the generator sits in port_rx), with a timeout
 //	                           of 1 s; prints new flows and CPU time in steady state
+//	lb_bench bytes --flows N   what a table of N flows takes
 //
 // The last line printed is a JSON object.
 
@@ -387,11 +388,20 @@ static void step_new(void)
 	       (double)made * 1e9 / (double)(b.cpu_ns - a.cpu_ns));
 }
 
+static void step_bytes(void)
+{
+	uint64_t bytes = flow_table_bytes(arg.flows, 0);
+	uint64_t bytes6 = flow_table_bytes(arg.flows, arg.flows);
+
+	printf("{\"bytes\":%llu,\"bytes_per_flow\":%.1f,\"bytes_per_flow6\":%.1f}\n",
+	       (unsigned long long)bytes, (double)bytes / arg.flows, (double)bytes6 / arg.flows);
+}
+
 // ---- main --------------------------------------------------------------------------------------
 
 static void usage(void)
 {
-	fputs("usage: lb_bench open|shake|check|run|new --dir DIR --flows N [--seconds S]\n"
+	fputs("usage: lb_bench open|shake|check|run|new|bytes --dir DIR --flows N [--seconds S]\n"
 	      "                [--cpus LIST] [--memory MB] [--no-huge]\n",
 	      stderr);
 	exit(2);
@@ -448,6 +458,8 @@ int main(int argc, char **argv)
 		step_run();
 	} else if (strcmp(arg.step, "new") == 0) {
 		step_new();
+	} else if (strcmp(arg.step, "bytes") == 0) {
+		step_bytes();
 	} else {
 		usage();
 	}
