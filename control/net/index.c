@@ -7,7 +7,7 @@
 //	two entries of one type with the same record id
 //	a service on the context, protocol, address and port of another, on any instance
 //	a service whose pool or local address pool is not there; also when the pool is deleted
-//	a service whose pool has servers of a family that its local address pool has no address of
+//	a service whose pool has servers of the other family, or whose local pool has no address of its own
 //	a local address given twice on this node, or one that is a service address
 //	a kernel device, memif socket or written capture file claimed twice
 //	a port owned by an instance that has no load-balancer entry; also when that entry is deleted
@@ -109,7 +109,8 @@ static void check_id(struct check *c, const struct net_entry *e)
 	}
 }
 
-static void check_families(struct check *c, const struct net_entry *e, unsigned families)
+// FULLNAT changes addresses, not the family: clients, local addresses and servers are of one.
+static void check_families(struct check *c, const struct net_entry *e)
 {
 	static const char *const name[] = {"IPv4", "IPv6"};
 	const struct ctl_service *s = (const struct ctl_service *)e->rec;
@@ -117,18 +118,18 @@ static void check_families(struct check *c, const struct net_entry *e, unsigned 
 	const struct net_count *local = net_store_count(e->inst, CTL_REC_LOCAL_POOL, s->local_pool);
 	const struct net_entry *pool = net_store_find(e->inst, CTL_REC_POOL, s->pool);
 	const struct net_entry *lpool = net_store_find(e->inst, CTL_REC_LOCAL_POOL, s->local_pool);
+	unsigned f = net_family(&s->addr);
 
 	if (!pool || !lpool)
 		return; // said by check_references
-	for (unsigned f = 0; f < 2; f++) {
-		if (!(families & 1U << f) || !servers || servers->n[f] == 0)
-			continue;
-		if (local && local->n[f] > 0)
-			continue;
+	if (servers && servers->n[!f] > 0)
+		refuse(c, e, "pool", "invalid-value", NULL,
+		       "service '%s' is %s, but pool '%s' has %s servers: use one pool for each family",
+		       s->name, name[f], net_entry_name(pool), name[!f]);
+	if (!local || local->n[f] == 0)
 		refuse(c, e, "local-address-pool", "invalid-value", NULL,
-		       "pool '%s' has %s servers, but local address pool '%s' has no %s address",
-		       net_entry_name(pool), name[f], net_entry_name(lpool), name[f]);
-	}
+		       "service '%s' is %s, but local address pool '%s' has no %s address", s->name,
+		       name[f], net_entry_name(lpool), name[f]);
 }
 
 // A reference is an id in the record; the name it was made from stands in the tree.
@@ -178,7 +179,7 @@ static void check_service(struct check *c, const struct net_entry *e)
 		       "%s is a local address of %s; local addresses are exclusive", addr,
 		       o->inst->name);
 	check_references(c, e);
-	check_families(c, e, 3);
+	check_families(c, e);
 }
 
 static void check_local_address(struct check *c, const struct net_entry *e)
@@ -237,9 +238,9 @@ static void check_owner(struct check *c, const struct net_entry *e)
 		       "the owner '%s' has no load-balancer entry", e->inst->name);
 }
 
-// Entries of a kind that name this pool: its services.
+// The services that name this pool, but for those the change holds itself.
 static void services_of(struct check *c, const struct net_inst *inst, enum net_key_kind kind,
-			uint64_t id, unsigned families)
+			uint64_t id, void (*check)(struct check *c, const struct net_entry *e))
 {
 	struct net_entry *o;
 	struct net_key key;
@@ -247,16 +248,12 @@ static void services_of(struct check *c, const struct net_inst *inst, enum net_k
 
 	net_key_of_pool(&key, inst, kind, id);
 	while ((o = net_key_next(&key, &pos)) != NULL) {
-		if (o->mark == c->d->mark)
-			continue; // part of the change: checked by itself
-		if (families)
-			check_families(c, o, families);
-		else
-			check_references(c, o);
+		if (o->mark != c->d->mark)
+			check(c, o);
 	}
 }
 
-// A server came, or changed family: is there a local address of its family wherever it serves?
+// A server came, or changed family: does it fit the services of its pool? Once per pool and family.
 static void check_server(struct check *c, const struct net_entry *e)
 {
 	const struct ctl_server *s = (const struct ctl_server *)e->rec;
@@ -266,7 +263,7 @@ static void check_server(struct check *c, const struct net_entry *e)
 	if (!count || count->mark[f] == c->d->mark)
 		return;
 	count->mark[f] = c->d->mark;
-	services_of(c, e->inst, NET_KEY_OF_POOL, s->pool, 1U << f);
+	services_of(c, e->inst, NET_KEY_OF_POOL, s->pool, check_families);
 }
 
 static void check_new(struct check *c, const struct net_entry *e)
@@ -316,16 +313,16 @@ static void check_gone(struct check *c, const struct net_entry *e)
 		check_ports_of(c, e->inst);
 		break;
 	case CTL_REC_POOL:
-		services_of(c, e->inst, NET_KEY_OF_POOL, e->rec->id, 0);
+		services_of(c, e->inst, NET_KEY_OF_POOL, e->rec->id, check_references);
 		break;
 	case CTL_REC_LOCAL_POOL:
-		services_of(c, e->inst, NET_KEY_OF_LPOOL, e->rec->id, 0);
+		services_of(c, e->inst, NET_KEY_OF_LPOOL, e->rec->id, check_references);
 		break;
 	case CTL_REC_LOCAL_ADDRESS:
 		f = net_family(&a->addr);
 		count = net_store_count(e->inst, CTL_REC_LOCAL_POOL, a->local_pool);
 		if (!count || count->n[f] == 0)
-			services_of(c, e->inst, NET_KEY_OF_LPOOL, a->local_pool, 1U << f);
+			services_of(c, e->inst, NET_KEY_OF_LPOOL, a->local_pool, check_families);
 		break;
 	default:
 		break;

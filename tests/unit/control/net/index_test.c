@@ -171,24 +171,39 @@ static void refuses_a_service_of_an_unknown_pool(void **state)
 		"pool 'p', which does not exist");
 }
 
-static void refuses_servers_of_a_family_without_local_address(void **state)
+static void refuses_servers_of_another_family_than_the_service(void **state)
 {
 	(void)state;
 	// by a new service
-	refused(ONE(LOCAL("l", "'10.0.0.200'"), POOL6("p"), ""),
-		ONE(LOCAL("l", "'10.0.0.200'"), POOL6("p"), SERVICE("web", "192.0.2.1", "")),
-		"invalid-value", LB "/services/service[name='web']/local-address-pool",
-		"no IPv6 address");
+	refused(ONE(LOCAL("l", "'10.0.0.200','fd00::200'"), POOL6("p"), ""),
+		ONE(LOCAL("l", "'10.0.0.200','fd00::200'"), POOL6("p"),
+		    SERVICE("web", "192.0.2.1", "")),
+		"invalid-value", LB "/services/service[name='web']/pool", "IPv6 servers");
 	// by a new server
 	refused(base,
 		ONE(LOCAL("l", "'10.0.0.200'"),
 		    "{'name':'p','servers':{'server':[{'name':'a','address':'10.0.0.1','port':80},"
 		    "{'name':'b','address':'fd00::2','port':80}]}}",
 		    SERVICE("web", "192.0.2.1", "")),
-		"invalid-value", LB "/services/service[name='web']/local-address-pool",
-		"no IPv6 address");
+		"invalid-value", LB "/services/service[name='web']/pool", "IPv6 servers");
 	// by a server that changes its family
 	refused(base, ONE(LOCAL("l", "'10.0.0.200'"), POOL6("p"), SERVICE("web", "192.0.2.1", "")),
+		"invalid-value", LB "/services/service[name='web']/pool", "IPv6 servers");
+	// by a service that changes its family
+	refused(ONE(LOCAL("l", "'10.0.0.200','fd00::200'"), POOL4("p"),
+		    SERVICE("web", "192.0.2.1", "")),
+		ONE(LOCAL("l", "'10.0.0.200','fd00::200'"), POOL4("p"),
+		    SERVICE("web", "2001:db8::1", "")),
+		"invalid-value", LB "/services/service[name='web']/pool", "IPv4 servers");
+	taken(ONE(LOCAL("l", "'fd00::200'"), "", ""),
+	      ONE(LOCAL("l", "'fd00::200'"), POOL6("p"), SERVICE("web", "2001:db8::1", "")));
+}
+
+static void refuses_a_service_without_local_address_of_its_family(void **state)
+{
+	(void)state;
+	refused(ONE(LOCAL("l", "'10.0.0.200'"), POOL6("p"), ""),
+		ONE(LOCAL("l", "'10.0.0.200'"), POOL6("p"), SERVICE("web", "2001:db8::1", "")),
 		"invalid-value", LB "/services/service[name='web']/local-address-pool",
 		"no IPv6 address");
 	// by the last local address of a family that goes
@@ -421,7 +436,8 @@ int main(void)
 		T(lets_two_services_trade_their_addresses),
 		T(refuses_to_delete_a_pool_that_is_used),
 		T(refuses_a_service_of_an_unknown_pool),
-		T(refuses_servers_of_a_family_without_local_address),
+		T(refuses_servers_of_another_family_than_the_service),
+		T(refuses_a_service_without_local_address_of_its_family),
 		T(refuses_addresses_that_no_host_has),
 		T(refuses_a_local_address_twice),
 		T(refuses_a_local_address_that_is_a_service_address),

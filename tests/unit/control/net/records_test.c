@@ -128,7 +128,7 @@ static void takes_every_leaf_of_a_load_balancer(void **state)
 	     "'timeout':400,'rise':4,'fall':5,'http':{'path':'/ok','host':'h.example',"
 	     "'status-min':201,'status-max':202,'body-match':'fine'}},'servers':{'server':["
 	     "{'name':'a','address':'fd00::1','port':1,'weight':256,'admin-state':'drain'},"
-	     "{'name':'b','address':'10.1.1.1','port':65535,'weight':0,'admin-state':'disabled'}"
+	     "{'name':'b','address':'fd00::2','port':65535,'weight':0,'admin-state':'disabled'}"
 	     "]}}]},'services':{'service':[{'name':'dns','address':'2001:db8::1','port':53,"
 	     "'protocol':'udp','context':7,'enabled':false,'forwarding':'fullnat','pool':'p',"
 	     "'local-address-pool':'l'}]}}]}}");
