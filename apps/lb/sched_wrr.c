@@ -3,9 +3,9 @@
 // sched_wrr - weighted round robin over a sequence worked out beforehand.
 //
 // After division by their greatest common divisor the weights w add up to W, and the sequence has W
-// places. The k-th turn of a server belongs at (2k + 1) W / (2w), the middle of the k-th of w equal
-// parts; a counting sort by that place interleaves the servers smoothly in O(W). Servers of equal
-// weight thus take turns in the order of the pool, and shares are exact over each W flows.
+// places. The w turns of a server lie W / w apart; the n servers of one weight begin a 1/n-th of that
+// one after the other. A counting sort by place interleaves all of them in O(W). Servers of equal weight
+// thus take turns in the order of the pool, and shares are exact over each W flows.
 //
 // A pool whose W passes SCHED_WRR_MAX gets scaled weights (at least 1): each server's share then differs
 // by less than 1 / SCHED_WRR_MAX of the flows per server from its exact one.
@@ -14,6 +14,9 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+
+#define WEIGHT_MAX 256 // of record.c
 
 struct wrr {
 	uint32_t length;
@@ -58,15 +61,24 @@ static struct scale scale_of(const struct lb_server *const *servers, uint32_t co
 	return sc;
 }
 
-// Call for each turn of each server its place; first to count, then to fill.
+// Servers of one weight: how many, and how many were seen in the pass under way.
+struct classes {
+	uint32_t count[WEIGHT_MAX + 1];
+	uint32_t seen[WEIGHT_MAX + 1];
+};
+
+// Find for each turn of each server its place; first to count, then (out) to fill.
 static void places(const struct scale *sc, const struct lb_server *const *servers, uint32_t count,
-		   uint32_t length, uint32_t *start, struct wrr *out)
+		   uint32_t length, struct classes *c, uint32_t *start, struct wrr *out)
 {
+	memset(c->seen, 0, sizeof(c->seen));
 	for (uint32_t i = 0; i < count; i++) {
 		uint32_t w = turns(sc, servers[i]->weight);
+		uint64_t n = c->count[servers[i]->weight], rank = c->seen[servers[i]->weight]++;
 
 		for (uint64_t k = 0; k < w; k++) {
-			uint32_t place = (uint32_t)((2 * k + 1) * length / (2 * (uint64_t)w));
+			uint32_t place =
+				(uint32_t)((2 * (n * k + rank) + 1) * length / (2 * n * w));
 
 			if (out == NULL)
 				start[place + 1]++;
@@ -78,6 +90,7 @@ static void places(const struct scale *sc, const struct lb_server *const *server
 
 static int wrr_build(struct lb_pool *pool, const struct lb_server *const *servers, uint32_t count)
 {
+	struct classes c = {0};
 	struct scale sc;
 	uint64_t length = 0;
 	uint32_t *start;
@@ -88,8 +101,10 @@ static int wrr_build(struct lb_pool *pool, const struct lb_server *const *server
 	if (count == 0)
 		return 0;
 	sc = scale_of(servers, count);
-	for (uint32_t i = 0; i < count; i++)
+	for (uint32_t i = 0; i < count; i++) {
 		length += turns(&sc, servers[i]->weight);
+		c.count[servers[i]->weight]++;
+	}
 	s = malloc(sizeof(*s) + length * sizeof(s->ref[0]));
 	start = calloc(length + 1, sizeof(*start));
 	if (s == NULL || start == NULL) {
@@ -98,10 +113,10 @@ static int wrr_build(struct lb_pool *pool, const struct lb_server *const *server
 		return -ENOMEM;
 	}
 	s->length = (uint32_t)length;
-	places(&sc, servers, count, s->length, start, NULL);
+	places(&sc, servers, count, s->length, &c, start, NULL);
 	for (uint32_t i = 1; i <= s->length; i++)
 		start[i] += start[i - 1];
-	places(&sc, servers, count, s->length, start, s);
+	places(&sc, servers, count, s->length, &c, start, s);
 	free(start);
 	pool->data = s;
 	return 0;
