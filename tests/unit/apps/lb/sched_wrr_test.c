@@ -152,7 +152,8 @@ static void long_sequences_are_bounded_and_still_fair(void **state)
 	flows--; // the last pick began the second round
 	assert_true(flows > SCHED_WRR_MAX / 2 && flows <= SCHED_WRR_MAX + MOST);
 	for (uint32_t i = 0; i < MOST; i++) {
-		double want = (double)weight[i] / (double)total, got = (double)hits[i] / (double)flows;
+		double want = (double)weight[i] / (double)total,
+		       got = (double)hits[i] / (double)flows;
 
 		assert_true(hits[i] > 0);
 		assert_true(got - want < 1e-5 && want - got < 1e-5);

@@ -173,10 +173,11 @@ static void unclaimed_slots_are_free(void **state)
 
 	lb_slots_init(&s, 1);
 	assert_int_equal(
-		lb_slots_restore(&s, &(struct lb_slot_record){
-					     .rec = {.type = TYPE, .size = sizeof(disk[0]), .id = 1},
-					     .owner = 7,
-					     .generation = 255}),
+		lb_slots_restore(&s,
+				 &(struct lb_slot_record){
+					 .rec = {.type = TYPE, .size = sizeof(disk[0]), .id = 1},
+					 .owner = 7,
+					 .generation = 255}),
 		0);
 	lb_slots_settle(&s);
 	assert_int_equal(take(&s, 8), 1u << LB_SLOT_BITS); // wrapped past 0

@@ -1,0 +1,1103 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Prepare, commit and abort of the balancer's configuration, verdicts, and what workers then see. Ports,
+// tables and the loop are faked; the calls are those the control link makes.
+
+#include "apps/lb/lb_conf.h"
+#include "dataplane/out/out.h"
+#include "dataplane/port/port.h"
+#include "tests/unit/dataplane/ctl/fake_loop.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+// ---- fakes ------------------------------------------------------------------------------------
+
+static struct {
+	struct port *port[PORT_MAX];
+	int open_error;
+	unsigned opened, closed, vlans;
+	struct port_steer steer[64];
+	unsigned steers;
+	unsigned prefixes;
+	int table_error, reserve_error;
+	unsigned tables, tables_closed;
+	uint32_t table_size;
+	uint32_t reserved_servers;
+	char path[256];
+} fake;
+
+int __wrap_port_open(const struct ctl_port *conf, const struct ctl_vlan *vlans, unsigned vlan_count,
+		     struct port **out, struct port_error *err);
+int __wrap_port_open(const struct ctl_port *conf, const struct ctl_vlan *vlans, unsigned vlan_count,
+		     struct port **out, struct port_error *err)
+{
+	struct port *p;
+
+	if (fake.open_error != 0) {
+		*err = (struct port_error){.tag = CTL_TAG_IN_USE, .field = "port/device"};
+		snprintf(err->message, sizeof(err->message), "no device '%s'", conf->device);
+		return fake.open_error;
+	}
+	p = calloc(1, sizeof(*p));
+	for (p->index = 0; fake.port[p->index] != NULL; p->index++)
+		;
+	fake.port[p->index] = p;
+	p->queues = 1;
+	p->parent = PORT_NONE;
+	p->id = conf->rec.id;
+	p->queue[0].fd = -1;
+	strcpy(p->name, conf->name);
+	atomic_store(&p->live, true);
+	fake.opened++;
+	fake.vlans = vlan_count;
+	*out = p;
+	return 0;
+}
+
+void __wrap_port_close(struct port *p);
+void __wrap_port_close(struct port *p)
+{
+	fake.port[p->index] = NULL;
+	fake.closed++;
+	free(p);
+}
+
+struct port *__wrap_port_get(uint16_t index);
+struct port *__wrap_port_get(uint16_t index)
+{
+	return index < PORT_MAX ? fake.port[index] : NULL;
+}
+
+int __wrap_port_queue_fd(const struct port *p, uint16_t queue);
+int __wrap_port_queue_fd(const struct port *p, uint16_t queue)
+{
+	return -1;
+}
+
+void __wrap_port_counters(const struct port *p, struct port_counters *out);
+void __wrap_port_counters(const struct port *p, struct port_counters *out)
+{
+	*out = (struct port_counters){.rx_packets = 5};
+}
+
+int __wrap_port_steer_set(const struct port_steer *set, unsigned count, struct port_error *err);
+int __wrap_port_steer_set(const struct port_steer *set, unsigned count, struct port_error *err)
+{
+	assert_true(count <= 64);
+	if (count > 0)
+		memcpy(fake.steer, set, count * sizeof(*set));
+	fake.steers = count;
+	return 0;
+}
+
+int __wrap_out_prefix_set(const struct ctl_prefix *prefixes, unsigned count);
+int __wrap_out_prefix_set(const struct ctl_prefix *prefixes, unsigned count)
+{
+	fake.prefixes = count;
+	return 0;
+}
+
+void __wrap_out_ports_changed(void);
+void __wrap_out_ports_changed(void)
+{
+}
+
+int __wrap_worker_set_sources(unsigned index, const struct worker_sources *sources);
+int __wrap_worker_set_sources(unsigned index, const struct worker_sources *sources)
+{
+	return 0;
+}
+
+int lb_worker_create(const struct lb_worker_conf *conf, const struct publish *snapshot,
+		     struct lb_worker **out, uint32_t *taken)
+{
+	if (fake.table_error != 0)
+		return fake.table_error;
+	assert_true(conf->flow.timeout[FLOW_TCP_SYN] > 1);
+	snprintf(fake.path, sizeof(fake.path), "%s", conf->flow.path);
+	fake.table_size = conf->flow.max;
+	fake.tables++;
+	*out = malloc(1);
+	*taken = 3;
+	return 0;
+}
+
+void lb_worker_destroy(struct lb_worker *lw)
+{
+	if (lw != NULL)
+		fake.tables_closed++;
+	free(lw);
+}
+
+int lb_worker_reserve(struct lb_worker *lw, uint32_t servers, uint32_t services, uint32_t cursors)
+{
+	fake.reserved_servers = servers;
+	return fake.reserve_error;
+}
+
+const struct lb_counters *lb_worker_server_counters(const struct lb_worker *lw, uint32_t slot)
+{
+	static const struct lb_counters c = {.new_flows = 5, .taken = 1, .ended_flows = 2};
+
+	return &c;
+}
+
+const struct lb_counters *lb_worker_service_counters(const struct lb_worker *lw, uint32_t slot)
+{
+	return NULL;
+}
+
+void lb_worker_flows(const struct lb_worker *lw, bool (*emit)(void *, const struct lb_flow_info *),
+		     void *ctx)
+{
+	struct lb_flow_info f = {.family = 4,
+				 .proto = IPPROTO_TCP,
+				 .state = FLOW_TCP_ESTABLISHED,
+				 .client = {10, 0, 0, 2},
+				 .client_port = htons(4000),
+				 .service = {10, 1, 0, 1},
+				 .service_port = htons(80),
+				 .server = {10, 2, 0, 1},
+				 .server_port = htons(8080)};
+
+	if (!emit(ctx, &f))
+		return;
+	f.client[3] = 3;
+	f.state = FLOW_TCP_SYN;
+	emit(ctx, &f);
+}
+
+uint32_t lb_worker_flow_count(const struct lb_worker *lw)
+{
+	return 2;
+}
+
+unsigned lb_rx_poll(struct worker *w, void *arg)
+{
+	return 0;
+}
+
+unsigned lb_age_poll(struct worker *w, void *arg)
+{
+	return 0;
+}
+
+unsigned lb_handover_poll(struct worker *w, void *arg)
+{
+	return 0;
+}
+
+// ---- records ----------------------------------------------------------------------------------
+
+enum {
+	UP = 10,
+	SNAT = 20,
+	LOCAL4 = 21,
+	LOCAL6 = 22,
+	WEB = 30,
+	S1 = 41,
+	S2 = 42,
+	S3 = 43,
+	SVC = 50
+};
+
+static struct loop *loop;
+static struct lb_conf c;
+static const struct ctl_app *calls = &lb_conf_calls;
+static struct ctl_ack ack;
+static char dir[64];
+
+static struct ctl_addr addr(const char *text)
+{
+	struct ctl_addr a = {.family = strchr(text, ':') ? 6 : 4};
+
+	a.len = a.family == 4 ? 32 : 128;
+	assert_int_equal(inet_pton(a.family == 4 ? AF_INET : AF_INET6, text, a.bytes), 1);
+	return a;
+}
+
+static void put(const void *rec)
+{
+	struct ctl_ack a;
+
+	assert_int_equal(ctl_record_check(rec, ((const struct ctl_rec *)rec)->size, &a), 0);
+	assert_int_equal(calls->upsert(&c, rec, &a), 0);
+}
+
+#define R(t, s, i)                                                                                 \
+	{                                                                                          \
+		.type = (t), .size = sizeof(s), .id = (i)                                          \
+	}
+
+static void put_settings(uint64_t flows)
+{
+	put(&(struct ctl_settings){.rec = R(CTL_REC_SETTINGS, struct ctl_settings, 1),
+				   .flow_max = flows,
+				   .tcp_syn_ms = 30000,
+				   .tcp_established_ms = 900000,
+				   .tcp_closing_ms = 10000,
+				   .udp_ms = 60000,
+				   .restart_quiet_ms = 30000});
+}
+
+static void put_port(uint64_t id, const char *device, uint16_t mtu)
+{
+	struct ctl_port p = {
+		.rec = R(CTL_REC_PORT, struct ctl_port, id), .kind = CTL_PORT_AF_XDP, .mtu = mtu};
+
+	strcpy(p.name, device);
+	strcpy(p.device, device);
+	put(&p);
+}
+
+static void put_local_pool(uint64_t id)
+{
+	put(&(struct ctl_local_pool){.rec = R(CTL_REC_LOCAL_POOL, struct ctl_local_pool, id),
+				     .name = "snat",
+				     .port_min = 1024,
+				     .port_max = 65535});
+}
+
+static void put_local(uint64_t id, uint64_t pool, const char *a)
+{
+	put(&(struct ctl_local_address){
+		.rec = R(CTL_REC_LOCAL_ADDRESS, struct ctl_local_address, id),
+		.local_pool = pool,
+		.addr = addr(a)});
+}
+
+static void put_pool(uint64_t id, uint8_t on_down, uint8_t check)
+{
+	put(&(struct ctl_pool){.rec = R(CTL_REC_POOL, struct ctl_pool, id),
+			       .name = "web",
+			       .scheduler = CTL_SCHED_WRR,
+			       .on_down = on_down,
+			       .check = {.kind = check,
+					 .interval_ms = 500,
+					 .timeout_ms = 400,
+					 .rise = 2,
+					 .fall = 2}});
+}
+
+static void put_server(uint64_t id, const char *a, uint16_t weight, uint8_t admin)
+{
+	struct ctl_server s = {.rec = R(CTL_REC_SERVER, struct ctl_server, id),
+			       .pool = WEB,
+			       .addr = addr(a),
+			       .port = htons(8080),
+			       .weight = weight,
+			       .admin = admin};
+
+	snprintf(s.name, sizeof(s.name), "s%u", (unsigned)id);
+	put(&s);
+}
+
+static void put_service(uint64_t id, const char *name, const char *a, uint16_t port)
+{
+	struct ctl_service s = {.rec = R(CTL_REC_SERVICE, struct ctl_service, id),
+				.pool = WEB,
+				.local_pool = SNAT,
+				.addr = addr(a),
+				.port = htons(port),
+				.proto = IPPROTO_TCP,
+				.enabled = 1};
+
+	strcpy(s.name, name);
+	put(&s);
+}
+
+static void put_base(void)
+{
+	put_settings(4096);
+	put_port(UP, "up", 0);
+	put_local_pool(SNAT);
+	put_local(LOCAL4, SNAT, "10.2.0.200");
+	put_local(LOCAL6, SNAT, "fd20::200");
+	put_pool(WEB, CTL_ON_DOWN_RESET, CTL_CHECK_TCP);
+	put_server(S1, "10.2.0.1", 1, CTL_ADMIN_ENABLED);
+	put_server(S2, "10.2.0.2", 1, CTL_ADMIN_ENABLED);
+	put_service(SVC, "web", "10.1.0.1", 80);
+}
+
+static int prepare(void)
+{
+	memset(&ack, 0, sizeof(ack));
+	return calls->prepare(&c, c.version + 1, &ack);
+}
+
+static void begin(uint64_t base)
+{
+	assert_int_equal(calls->begin(&c, base, c.version + 1), 0);
+}
+
+static void commit(void)
+{
+	uint64_t target = c.version + 1;
+
+	if (prepare() != 0)
+		print_error("%s: %s\n", ack.field, ack.message);
+	assert_non_null(c.prepared);
+	calls->commit(&c, target);
+	assert_int_equal(c.version, target);
+}
+
+static void configure(void)
+{
+	begin(0);
+	put_base();
+	commit();
+}
+
+static void refuse(int err, uint16_t type, uint64_t id, const char *field)
+{
+	assert_int_equal(prepare(), err);
+	assert_int_equal(ack.rec_type, type);
+	assert_int_equal(ack.rec_id, id);
+	assert_string_equal(ack.field, field);
+	assert_true(ack.message[0] != '\0');
+	assert_int_not_equal(ack.tag, CTL_TAG_NONE);
+	calls->abort(&c);
+}
+
+// ---- what a worker sees -----------------------------------------------------------------------
+
+static const struct lb_snapshot *seen(void)
+{
+	return publish_get(&c.published);
+}
+
+static const struct lb_service *find_service(const char *a, uint16_t port)
+{
+	const struct lb_snapshot *s = seen();
+	struct ctl_addr x = addr(a);
+	uint32_t i = lb_service_hash(0, IPPROTO_TCP, x.bytes, htons(port)) & s->service_mask;
+
+	for (; s->service_hash[i] != NULL; i = (i + 1) & s->service_mask)
+		if (memcmp(s->service_hash[i]->addr, x.bytes, 16) == 0 &&
+		    s->service_hash[i]->port == htons(port))
+			return s->service_hash[i];
+	return NULL;
+}
+
+static uint8_t own_kind(const char *a)
+{
+	const struct lb_snapshot *s = seen();
+	struct ctl_addr x = addr(a);
+	uint32_t i = lb_own_hash(x.bytes) & s->own_mask;
+
+	for (; s->own_hash[i] != NULL; i = (i + 1) & s->own_mask)
+		if (memcmp(s->own_hash[i]->addr, x.bytes, 16) == 0)
+			return s->own_hash[i]->kind;
+	return 0;
+}
+
+static uint32_t ref_of(uint64_t id)
+{
+	const struct lb_entry *e = lb_store_live(&c.store, CTL_REC_SERVER, id, false);
+
+	return e == NULL ? 0 : e->ref;
+}
+
+static const struct lb_server *server_of(uint64_t id)
+{
+	return lb_server_get(seen(), ref_of(id));
+}
+
+// Ids of the servers that new flows of the service get, as a bit mask (bit id - S1).
+static unsigned picks(void)
+{
+	const struct lb_service *s = find_service("10.1.0.1", 80);
+	uint32_t cursor = 0;
+	unsigned mask = 0;
+
+	for (unsigned i = 0; i < 64; i++) {
+		uint32_t ref = s->pool->scheduler->pick(s->pool, &cursor, i);
+
+		if (ref != LB_NONE)
+			mask |= 1u << (lb_server_get(seen(), ref)->id - S1);
+	}
+	return mask;
+}
+
+static void verdict(uint64_t id, uint8_t health, const char *reason)
+{
+	struct ctl_verdict v = {.server = id, .health = health, .latency_us = 700};
+
+	strcpy(v.reason, reason);
+	calls->verdict(&c, &v);
+	fake_loop_advance(loop, 10);
+}
+
+// ---- set-up -----------------------------------------------------------------------------------
+
+static void init_conf(unsigned workers)
+{
+	struct lb_conf_args a = {.loop = loop,
+				 .instance = "lb",
+				 .run_dir = dir,
+				 .flow_dir = dir,
+				 .workers = workers};
+
+	assert_int_equal(lb_conf_init(&c, &a), 0);
+	lb_conf_linked(&c, NULL);
+}
+
+static int setup(void **state)
+{
+	memset(&fake, 0, sizeof(fake));
+	snprintf(dir, sizeof(dir), "/dev/shm/sluice-unit-XXXXXX");
+	if (mkdtemp(dir) == NULL || loop_create(&loop) != 0)
+		return -1;
+	init_conf(1);
+	return 0;
+}
+
+static void fini_conf(void)
+{
+	lb_conf_fini(&c);
+	for (unsigned i = 0; i < PORT_MAX; i++) {
+		free(fake.port[i]);
+		fake.port[i] = NULL;
+	}
+}
+
+static int teardown(void **state)
+{
+	char path[128];
+
+	fini_conf();
+	loop_destroy(loop);
+	snprintf(path, sizeof(path), "%s/lb.health", dir);
+	unlink(path);
+	return rmdir(dir);
+}
+
+// ---- tests ------------------------------------------------------------------------------------
+
+static void an_empty_configuration_is_published_at_once(void **state)
+{
+	assert_non_null(seen());
+	assert_int_equal(seen()->version, 0);
+	assert_int_not_equal(seen()->serial, 0);
+	assert_null(find_service("10.1.0.1", 80));
+	assert_null(lb_server_get(seen(), 1u << LB_SLOT_BITS));
+	assert_int_equal(fake.tables, 0); // no size known yet
+}
+
+static void a_commit_is_seen_whole(void **state)
+{
+	const struct lb_service *s;
+
+	begin(0);
+	put_base();
+	assert_int_equal(prepare(), 0);
+	assert_null(find_service("10.1.0.1", 80)); // nothing before the commit
+	assert_int_equal(fake.opened, 1);
+	calls->commit(&c, 1);
+	s = find_service("10.1.0.1", 80);
+	assert_non_null(s);
+	assert_int_equal(s->enabled, 1);
+	assert_int_equal(s->local->count4, 1);
+	assert_int_equal(s->local->count6, 1);
+	assert_int_equal(s->pool->available, 2);
+	assert_int_equal(picks(), 3);
+	assert_int_equal(server_of(S1)->takes_new, 1);
+	assert_int_equal(server_of(S1)->alive, 1);
+	assert_int_equal(own_kind("10.1.0.1"), LB_OWN_SERVICE);
+	assert_int_equal(own_kind("10.2.0.200"), LB_OWN_LOCAL);
+	assert_int_equal(own_kind("10.9.9.9"), 0);
+	assert_int_equal(fake.steers, 3);
+	assert_int_equal(fake.table_size, 4096);
+	assert_non_null(strstr(fake.path, "/lb.w0.flows"));
+	assert_int_equal(c.flows_taken, 3);
+}
+
+static void an_abort_leaves_no_trace(void **state)
+{
+	const struct lb_snapshot *before;
+	uint32_t ref;
+
+	configure();
+	before = seen();
+	ref = ref_of(S1);
+	begin(c.version);
+	put_server(S3, "10.2.0.3", 1, CTL_ADMIN_ENABLED);
+	put_server(S1, "10.2.0.99", 5, CTL_ADMIN_ENABLED);
+	put_port(11, "down", 0);
+	assert_int_equal(calls->del(&c, CTL_REC_SERVER, S2, &ack), 0);
+	assert_int_equal(prepare(), 0);
+	assert_int_equal(fake.opened, 2);
+	calls->abort(&c);
+	assert_int_equal(fake.closed, 1);
+	assert_ptr_equal(seen(), before);
+	assert_int_equal(ref_of(S1), ref);
+	assert_int_equal(ref_of(S3), 0);
+	assert_int_equal(picks(), 3);
+	begin(c.version);
+	put_server(S3, "10.2.0.3", 1, CTL_ADMIN_ENABLED);
+	commit();
+	assert_int_equal(picks(), 7);
+}
+
+static void a_first_transaction_aborted_leaves_no_tables(void **state)
+{
+	begin(0);
+	put_base();
+	assert_int_equal(prepare(), 0);
+	calls->abort(&c);
+	assert_int_equal(fake.tables, 1);
+	assert_int_equal(fake.tables_closed, 1);
+	begin(0);
+	put_base();
+	put_settings(8192); // another size is no matter: nothing was in use
+	commit();
+	assert_int_equal(fake.table_size, 8192);
+}
+
+static void a_resync_of_the_same_changes_nothing(void **state)
+{
+	const struct lb_service *s;
+	uint32_t ref;
+
+	configure();
+	s = find_service("10.1.0.1", 80);
+	ref = ref_of(S1);
+	begin(0);
+	put_base();
+	commit();
+	assert_ptr_equal(find_service("10.1.0.1", 80), s); // shared with the snapshot before
+	assert_int_equal(ref_of(S1), ref);
+	assert_int_equal(fake.opened, 1);
+	assert_int_equal(fake.closed, 0);
+}
+
+static void a_resync_deletes_what_it_does_not_send(void **state)
+{
+	uint32_t ref;
+
+	configure();
+	ref = ref_of(S2);
+	begin(0);
+	put_settings(4096);
+	put_port(UP, "up", 0);
+	put_local_pool(SNAT);
+	put_local(LOCAL4, SNAT, "10.2.0.200");
+	put_pool(WEB, CTL_ON_DOWN_RESET, CTL_CHECK_TCP);
+	put_server(S1, "10.2.0.1", 1, CTL_ADMIN_ENABLED);
+	put_service(SVC, "web", "10.1.0.1", 80);
+	commit();
+	assert_int_equal(ref_of(S2), 0);
+	assert_null(lb_server_get(seen(), ref)); // its flows are stale
+	assert_int_equal(picks(), 1);
+	assert_int_equal(own_kind("fd20::200"), 0);
+	begin(0);
+	commit(); // everything goes
+	assert_null(find_service("10.1.0.1", 80));
+	assert_int_equal(fake.closed, 1);
+	assert_int_equal(fake.steers, 0);
+}
+
+static void a_server_keeps_its_slot_until_its_address_changes(void **state)
+{
+	uint32_t ref;
+
+	configure();
+	ref = ref_of(S1);
+	begin(c.version);
+	put_server(S1, "10.2.0.1", 7, CTL_ADMIN_DRAIN);
+	commit();
+	assert_int_equal(ref_of(S1), ref);
+	assert_int_equal(server_of(S1)->weight, 7);
+	begin(c.version);
+	put_server(S1, "10.2.0.77", 7, CTL_ADMIN_ENABLED);
+	commit();
+	assert_int_not_equal(ref_of(S1), ref);
+	assert_null(lb_server_get(seen(), ref));
+	assert_int_equal(server_of(S1)->addr[3], 77);
+}
+
+static void admin_states_and_weight(void **state)
+{
+	configure();
+	begin(c.version);
+	put_server(S1, "10.2.0.1", 1, CTL_ADMIN_DRAIN);
+	commit();
+	assert_int_equal(picks(), 2);
+	assert_int_equal(server_of(S1)->alive, 1); // its flows go on
+	begin(c.version);
+	put_server(S1, "10.2.0.1", 1, CTL_ADMIN_DISABLED);
+	commit();
+	assert_int_equal(server_of(S1)->alive, 0);
+	begin(c.version);
+	put_pool(WEB, CTL_ON_DOWN_KEEP, CTL_CHECK_TCP);
+	commit();
+	assert_int_equal(server_of(S1)->alive, 1); // the pool says keep
+	assert_int_equal(server_of(S1)->takes_new, 0);
+	begin(c.version);
+	put_server(S1, "10.2.0.1", 0, CTL_ADMIN_ENABLED);
+	commit();
+	assert_int_equal(picks(), 2);
+	assert_int_equal(server_of(S1)->alive, 1);
+}
+
+static void a_verdict_is_published_without_a_transaction(void **state)
+{
+	uint64_t serial, version;
+
+	configure();
+	serial = seen()->serial;
+	version = seen()->version;
+	assert_int_equal(picks(), 3); // unknown counts as up
+	verdict(S1, CTL_HEALTH_UP, "");
+	assert_int_equal(seen()->serial, serial); // nothing changed for workers
+	verdict(S1, CTL_HEALTH_DOWN, "connection refused");
+	assert_int_equal(picks(), 2);
+	assert_int_equal(server_of(S1)->alive, 0);
+	assert_true(seen()->serial > serial);
+	assert_int_equal(seen()->version, version);
+	verdict(S2, CTL_HEALTH_DOWN, "timeout");
+	assert_int_equal(picks(), 0);
+	assert_int_equal(find_service("10.1.0.1", 80)->pool->available, 0);
+	verdict(S1, CTL_HEALTH_UP, "");
+	verdict(S2, CTL_HEALTH_UNKNOWN, "");
+	assert_int_equal(picks(), 3);
+	verdict(99, CTL_HEALTH_DOWN, "");
+	assert_int_equal(c.unknown_verdicts, 1);
+}
+
+static void a_verdict_counts_only_where_a_check_is_configured(void **state)
+{
+	configure();
+	verdict(S1, CTL_HEALTH_DOWN, "x");
+	assert_int_equal(picks(), 2);
+	begin(c.version);
+	put_pool(WEB, CTL_ON_DOWN_RESET, CTL_CHECK_NONE);
+	commit();
+	assert_int_equal(picks(), 3);
+	verdict(S2, CTL_HEALTH_DOWN, "x");
+	assert_int_equal(picks(), 3);
+}
+
+static void a_verdict_between_prepare_and_commit_is_seen_before_and_after(void **state)
+{
+	uint64_t serial;
+
+	configure();
+	begin(c.version);
+	put_server(S3, "10.2.0.3", 1, CTL_ADMIN_ENABLED);
+	assert_int_equal(prepare(), 0);
+	verdict(S1, CTL_HEALTH_DOWN, "gone");
+	assert_int_equal(picks(), 2); // at once
+	serial = seen()->serial;
+	calls->commit(&c, c.version + 1);
+	assert_int_equal(picks(), 6); // and the commit did not bring it back
+	assert_true(seen()->serial > serial);
+}
+
+static void a_verdict_of_a_server_being_deleted_does_no_harm(void **state)
+{
+	struct ctl_verdict v = {.server = S1, .health = CTL_HEALTH_DOWN};
+
+	configure();
+	begin(c.version);
+	assert_int_equal(calls->del(&c, CTL_REC_SERVER, S1, &ack), 0);
+	assert_int_equal(prepare(), 0);
+	calls->verdict(&c, &v);
+	calls->commit(&c, c.version + 1);
+	fake_loop_advance(loop, 10);
+	assert_int_equal(picks(), 2);
+}
+
+static void verdicts_survive_a_restart(void **state)
+{
+	configure();
+	verdict(S1, CTL_HEALTH_DOWN, "connection refused");
+	verdict(S2, CTL_HEALTH_UP, "");
+	fake_loop_advance(loop, 1000); // saved
+	fini_conf();
+	init_conf(1);
+	configure();
+	assert_int_equal(picks(), 2);
+	assert_string_equal(lb_store_find(&c.store, CTL_REC_SERVER, S1)->verdict.reason,
+			    "connection refused");
+	assert_int_equal(lb_store_find(&c.store, CTL_REC_SERVER, S2)->verdict.health,
+			 CTL_HEALTH_UP);
+}
+
+static void a_spoilt_verdict_file_is_ignored(void **state)
+{
+	char path[128];
+	FILE *f;
+
+	configure();
+	verdict(S1, CTL_HEALTH_DOWN, "x");
+	fake_loop_advance(loop, 1000);
+	fini_conf();
+	snprintf(path, sizeof(path), "%s/lb.health", dir);
+	f = fopen(path, "r+");
+	assert_non_null(f);
+	fseek(f, 30, SEEK_SET);
+	fputc('!', f);
+	fclose(f);
+	init_conf(1);
+	configure();
+	assert_int_equal(picks(), 3);
+}
+
+// ---- refusals ---------------------------------------------------------------------------------
+
+static void references_to_nothing_are_refused(void **state)
+{
+	configure();
+	begin(c.version);
+	assert_int_equal(calls->del(&c, CTL_REC_POOL, WEB, &ack), 0);
+	assert_int_equal(prepare(), -ENOENT);
+	assert_true(ack.rec_type == CTL_REC_SERVICE || ack.rec_type == CTL_REC_SERVER);
+	assert_int_equal(ack.tag, CTL_TAG_DATA_MISSING);
+	calls->abort(&c);
+	begin(c.version);
+	assert_int_equal(calls->del(&c, CTL_REC_LOCAL_POOL, SNAT, &ack), 0);
+	assert_int_equal(calls->del(&c, CTL_REC_LOCAL_ADDRESS, LOCAL4, &ack), 0);
+	assert_int_equal(calls->del(&c, CTL_REC_LOCAL_ADDRESS, LOCAL6, &ack), 0);
+	refuse(-ENOENT, CTL_REC_SERVICE, SVC, "local-address-pool");
+	begin(c.version);
+	assert_int_equal(calls->del(&c, CTL_REC_SERVER, 999, &ack), -ENOENT);
+	calls->abort(&c);
+	assert_int_equal(picks(), 3);
+}
+
+static void two_services_on_one_address_are_refused(void **state)
+{
+	configure();
+	begin(c.version);
+	put_service(51, "again", "10.1.0.1", 80);
+	assert_int_equal(prepare(), -EEXIST);
+	assert_string_equal(ack.field, "address");
+	assert_non_null(strstr(ack.message, "again"));
+	assert_non_null(strstr(ack.message, "web"));
+	calls->abort(&c);
+	begin(c.version);
+	put_service(51, "again", "10.1.0.1", 81);
+	commit();
+	assert_non_null(find_service("10.1.0.1", 81));
+}
+
+static void families_must_agree(void **state)
+{
+	configure();
+	begin(c.version);
+	put_server(S3, "fd20::3", 1, CTL_ADMIN_ENABLED);
+	refuse(-EINVAL, CTL_REC_SERVICE, SVC, "pool");
+	begin(c.version);
+	assert_int_equal(calls->del(&c, CTL_REC_LOCAL_ADDRESS, LOCAL4, &ack), 0);
+	refuse(-EINVAL, CTL_REC_SERVICE, SVC, "local-address-pool");
+	begin(c.version);
+	put_service(51, "web6", "fd10::1", 80);
+	refuse(-EINVAL, CTL_REC_SERVICE, 51, "pool");
+	assert_int_equal(picks(), 3);
+}
+
+static void a_local_address_belongs_to_one_pool(void **state)
+{
+	configure();
+	begin(c.version);
+	put_local(23, SNAT, "10.2.0.200");
+	assert_int_equal(prepare(), -EEXIST);
+	assert_int_equal(ack.rec_type, CTL_REC_LOCAL_ADDRESS);
+	calls->abort(&c);
+}
+
+static void a_port_that_does_not_open_is_refused(void **state)
+{
+	configure();
+	fake.open_error = -ENODEV;
+	begin(c.version);
+	put_port(11, "ghost0", 0);
+	refuse(-ENODEV, CTL_REC_PORT, 11, "port/device");
+	assert_non_null(strstr(ack.message, "ghost0"));
+	assert_int_equal(fake.closed, 0);
+}
+
+static void a_port_in_use_does_not_change(void **state)
+{
+	struct ctl_vlan v = {
+		.rec = R(CTL_REC_VLAN, struct ctl_vlan, 60), .port = UP, .vid = 7, .tap = "v7"};
+
+	configure();
+	begin(c.version);
+	put_port(UP, "up", 9000);
+	refuse(-EBUSY, CTL_REC_PORT, UP, "port");
+	begin(c.version);
+	put(&v);
+	refuse(-EBUSY, CTL_REC_VLAN, 60, "vid");
+	begin(c.version);
+	put_port(11, "up", 0);
+	refuse(-EBUSY, CTL_REC_PORT, 11, "port/device");
+	begin(c.version);
+	assert_int_equal(calls->del(&c, CTL_REC_PORT, UP, &ack), 0);
+	commit();
+	assert_int_equal(fake.closed, 1);
+	begin(c.version);
+	put_port(UP, "up", 9000);
+	put(&v);
+	commit();
+	assert_int_equal(fake.opened, 2);
+	assert_int_equal(fake.vlans, 1);
+}
+
+static void a_table_that_does_not_fit_is_refused(void **state)
+{
+	begin(0);
+	put_base();
+	fake.table_error = -ENOMEM;
+	refuse(-ENOMEM, CTL_REC_SETTINGS, 1, "flow-table/size");
+	assert_int_equal(ack.tag, CTL_TAG_RESOURCE_DENIED);
+	fake.table_error = 0;
+	configure();
+	begin(c.version);
+	put_settings(1 << 28); // 47 GB: more than this machine's memory
+	refuse(-ENOMEM, CTL_REC_SETTINGS, 1, "flow-table/size");
+	begin(c.version);
+	put_settings(8192); // waits for the next start
+	commit();
+	assert_int_equal(c.flow_size, 4096);
+	assert_int_equal(c.flow_size_warned, 8192);
+}
+
+static void out_of_memory_for_counters_is_refused(void **state)
+{
+	configure();
+	fake.reserve_error = -ENOMEM;
+	begin(c.version);
+	put_server(S3, "10.2.0.3", 1, CTL_ADMIN_ENABLED);
+	assert_int_equal(prepare(), -ENOMEM);
+	calls->abort(&c);
+	assert_int_equal(picks(), 3);
+}
+
+// ---- restart ----------------------------------------------------------------------------------
+
+static struct {
+	uint8_t bytes[16384];
+	size_t size;
+} disk;
+
+static void to_disk(void *ctx, const struct ctl_rec *rec)
+{
+	memcpy(disk.bytes + disk.size, rec, rec->size);
+	disk.size += (rec->size + 7u) & ~7u;
+}
+
+static void from_disk(bool privates)
+{
+	for (size_t at = 0; at < disk.size;) {
+		const struct ctl_rec *r = (const void *)(disk.bytes + at);
+
+		if (privates && r->type >= CTL_REC_PRIVATE)
+			assert_int_equal(calls->restore(&c, r), 0);
+		if (!privates && r->type < CTL_REC_PRIVATE)
+			put(r);
+		at += (r->size + 7u) & ~7u;
+	}
+}
+
+static void slots_come_back_after_a_restart(void **state)
+{
+	struct lb_conf_args a = {
+		.loop = loop, .instance = "lb", .run_dir = dir, .flow_dir = dir, .workers = 1};
+	uint32_t r1, r2, r3, service;
+
+	configure();
+	begin(c.version);
+	put_server(S3, "10.2.0.3", 1, CTL_ADMIN_ENABLED);
+	commit();
+	r3 = ref_of(S3);
+	begin(c.version);
+	assert_int_equal(calls->del(&c, CTL_REC_SERVER, S3, &ack), 0);
+	commit();
+	r1 = ref_of(S1);
+	r2 = ref_of(S2);
+	service = find_service("10.1.0.1", 80)->ref;
+	disk.size = 0;
+	calls->records(&c, to_disk, NULL);
+	fini_conf();
+
+	assert_int_equal(lb_conf_init(&c, &a), 0);
+	from_disk(true);
+	fake.open_error = -ENODEV; // the interface is not there yet: no reason not to start
+	begin(0);
+	from_disk(false);
+	commit();
+	lb_conf_linked(&c, NULL);
+	assert_int_equal(ref_of(S1), r1);
+	assert_int_equal(ref_of(S2), r2);
+	assert_int_equal(find_service("10.1.0.1", 80)->ref, service);
+	assert_true(lb_ports_missing(&c));
+	fake.open_error = 0;
+	fake_loop_advance(loop, 1500);
+	assert_false(lb_ports_missing(&c));
+	begin(c.version);
+	put_server(S3, "10.2.0.3", 1, CTL_ADMIN_ENABLED);
+	commit();
+	assert_int_not_equal(ref_of(S3), r3); // the old one's flows are not its
+}
+
+// ---- queries ----------------------------------------------------------------------------------
+
+static json_t *ask(const char *name, const char *args)
+{
+	char *text = NULL;
+	json_error_t e;
+	json_t *j;
+
+	assert_int_equal(calls->query(&c, name, args, &text), 0);
+	j = json_loads(text, JSON_REJECT_DUPLICATES, &e);
+	if (j == NULL)
+		print_error("%s\n%s\n", e.text, text);
+	assert_non_null(j);
+	free(text);
+	return j;
+}
+
+static void state_is_json_in_the_shape_of_the_model(void **state)
+{
+	const char *health, *active, *reason, *oper;
+	int available;
+	json_t *j;
+
+	configure();
+	verdict(S1, CTL_HEALTH_DOWN, "said \"no\"\\");
+	j = ask("state", "{}");
+	assert_int_equal(json_unpack(j, "{s:{s:[{s:{s:[{s:{s:[{s:{s:s,s:b,s:s,s:s}}]}}]}}]}}",
+				     "sluice-lb:load-balancers", "load-balancer", "pools", "pool",
+				     "servers", "server", "state", "health", &health, "available",
+				     &available, "active-flows", &active, "reason", &reason),
+			 0);
+	assert_string_equal(health, "down");
+	assert_false(available);
+	assert_string_equal(active, "4");
+	assert_string_equal(reason, "said \"no\"\\");
+	assert_int_equal(json_unpack(j, "{s:{s:[{s:s}]}}", "ietf-interfaces:interfaces",
+				     "interface", "oper-status", &oper),
+			 0);
+	assert_string_equal(oper, "down");
+	json_decref(j);
+}
+
+static void flows_are_filtered(void **state)
+{
+	static const struct {
+		const char *filter;
+		int total;
+	} cases[] = {
+		{"", 2},
+		{"tcp", 2},
+		{"udp", 0},
+		{"established", 1},
+		{"syn ipv4", 1},
+		{"10.0.0.2", 1},
+		{"10.0.0.2:4000", 1},
+		{"10.0.0.2:80", 0},
+		{"port=8080", 2},
+		{"server=10.2.0.1", 2},
+		{"client=10.2.0.1", 0},
+		{"service=10.1.0.1:80 client=10.0.0.3", 1},
+		{"[fd00::1]:80", 0},
+	};
+	static const char *const bad[] = {"nonsense",         "10.0.0",   "port=0",
+					  "port=x",           "[fd00::1", "10.0.0.1:99999",
+					  "a b c d e f g h i"};
+	char args[128], *text;
+
+	configure();
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		json_t *j;
+
+		snprintf(args, sizeof(args), "{\"filter\":\"%s\"}", cases[i].filter);
+		j = ask("flows", args);
+		assert_int_equal(json_integer_value(json_object_get(j, "total")), cases[i].total);
+		assert_int_equal(json_array_size(json_object_get(j, "flows")), cases[i].total);
+		json_decref(j);
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		snprintf(args, sizeof(args), "{\"filter\":\"%s\"}", bad[i]);
+		text = NULL;
+		assert_int_equal(calls->query(&c, "flows", args, &text), -EINVAL);
+		free(text);
+	}
+}
+
+static void hostile_arguments_are_refused(void **state)
+{
+	static const char *const bad[] = {"[]",
+					  "1",
+					  "{",
+					  "nul",
+					  "{\"limit\":-1}",
+					  "{\"limit\":\"x\"}",
+					  "{\"limit\":1e30}",
+					  "{\"filter\":5}",
+					  "{\"limit\":1,\"limit\":2}"};
+	char *text;
+
+	configure();
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		text = NULL;
+		assert_int_equal(calls->query(&c, "flows", bad[i], &text), -EINVAL);
+		assert_non_null(text); // says why
+		free(text);
+	}
+	text = NULL;
+	assert_int_equal(calls->query(&c, "nonsense", "{}", &text), -ENOENT);
+	json_decref(ask("counters", ""));
+	json_decref(ask("doctor", "{}"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+		T(an_empty_configuration_is_published_at_once),
+		T(a_commit_is_seen_whole),
+		T(an_abort_leaves_no_trace),
+		T(a_first_transaction_aborted_leaves_no_tables),
+		T(a_resync_of_the_same_changes_nothing),
+		T(a_resync_deletes_what_it_does_not_send),
+		T(a_server_keeps_its_slot_until_its_address_changes),
+		T(admin_states_and_weight),
+		T(a_verdict_is_published_without_a_transaction),
+		T(a_verdict_counts_only_where_a_check_is_configured),
+		T(a_verdict_between_prepare_and_commit_is_seen_before_and_after),
+		T(a_verdict_of_a_server_being_deleted_does_no_harm),
+		T(verdicts_survive_a_restart),
+		T(a_spoilt_verdict_file_is_ignored),
+		T(references_to_nothing_are_refused),
+		T(two_services_on_one_address_are_refused),
+		T(families_must_agree),
+		T(a_local_address_belongs_to_one_pool),
+		T(a_port_that_does_not_open_is_refused),
+		T(a_port_in_use_does_not_change),
+		T(a_table_that_does_not_fit_is_refused),
+		T(out_of_memory_for_counters_is_refused),
+		T(slots_come_back_after_a_restart),
+		T(state_is_json_in_the_shape_of_the_model),
+		T(flows_are_filtered),
+		T(hostile_arguments_are_refused),
+#undef T
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
