@@ -98,7 +98,9 @@ static int open_from(struct ds *ds, uint64_t *below, struct journal_error *err, 
 	p.r.result = 0;
 	rc = checkpoint_load(ds->dir, ds->conf.ctx, *below, &p.ckpt, text, sizeof(text));
 	ds_notice(ds, text);
-	ds->running.root = rc == 0 ? p.ckpt.tree : NULL;
+	if (rc != 0)
+		p.ckpt = (struct checkpoint){0};
+	ds->running.root = p.ckpt.tree;
 	*below = rc == 0 ? p.ckpt.version : 0;
 	ds->checkpoint_version = *below;
 	snprintf(path, sizeof(path), "%s/journal", ds->dir);

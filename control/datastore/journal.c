@@ -111,16 +111,19 @@ static bool head_good(const uint8_t *h)
 
 static bool record_good(const uint8_t *p, size_t left)
 {
-	size_t size;
+	size_t size, end;
 
 	if (left < JOURNAL_HEAD_SIZE || !head_good(p))
 		return false;
 	size = get32(p + 4);
-	return padded(size) <= left &&
-	       crc32c(crc32c(0, p, 20), p + JOURNAL_HEAD_SIZE, size) == get32(p + 20) &&
+	end = JOURNAL_HEAD_SIZE + size + sizeof(end_magic);
+	if (end > left)
+		return false;
+	if (left > padded(size))
+		left = padded(size); // else the file ends within the padding, which says nothing
+	return crc32c(crc32c(0, p, 20), p + JOURNAL_HEAD_SIZE, size) == get32(p + 20) &&
 	       memcmp(p + JOURNAL_HEAD_SIZE + size, end_magic, sizeof(end_magic)) == 0 &&
-	       all_zero(p + JOURNAL_HEAD_SIZE + size + sizeof(end_magic),
-			padded(size) - JOURNAL_HEAD_SIZE - size - sizeof(end_magic));
+	       all_zero(p + end, left - end);
 }
 
 // p is where a record should stand and does not. Did a crash cut it short, or is it damage?
@@ -279,6 +282,10 @@ static int scan(struct journal *j, const uint8_t *map, size_t size, journal_fn f
 		if (rc != 0)
 			return fail(err, rc, (int64_t)at, j->path, "a change cannot be applied");
 		at += padded(payload);
+		if (at > size) {
+			*good = at;
+			break;
+		}
 	}
 	return rc;
 }
@@ -377,7 +384,8 @@ int journal_open(const char *path, bool keep_good, journal_fn fn, void *arg, str
 		snprintf(notice, notice_size, "%s; the %zu changes before it are kept",
 			 err->message, j->count);
 		rc = save_good(j, map, good, err);
-	} else if (rc == 0 && !all_zero(map + good, (size_t)st.st_size - good)) {
+	} else if (rc == 0 && good < (size_t)st.st_size &&
+		   !all_zero(map + good, (size_t)st.st_size - good)) {
 		snprintf(
 			notice, notice_size,
 			"%s: a change cut short by a crash was dropped at offset %zu; it had never been "
