@@ -233,6 +233,17 @@ static bool vlan_known(const struct port *port, uint16_t vlan)
 	return false;
 }
 
+// ARP and neighbour discovery on a port without kernel view: for addresses of ours, never for others.
+static bool neighbour_answered(const struct lb_worker *lw, const struct port *port,
+			       struct rte_mbuf *m, const struct parse_info *pi)
+{
+	uint8_t family, addr[16];
+
+	return port->view == PORT_VIEW_NONE && answer_neighbour_target(m, pi, &family, addr) &&
+	       lb_own_find(lw->snap, port->context, family, addr) != NULL &&
+	       answer_neighbour(m, pi, port);
+}
+
 // Packets that cannot be of a flow: ARP, ICMP, fragments, other protocols.
 static void other_packet(struct lb_worker *lw, struct worker *w, const struct port *port,
 			 struct rte_mbuf *m, const struct parse_info *pi)
@@ -248,7 +259,7 @@ static void other_packet(struct lb_worker *lw, struct worker *w, const struct po
 	}
 	if ((own != NULL && (own->kind & LB_OWN_SERVICE) != 0 && is_echo(pi) &&
 	     answer_echo(m, pi)) ||
-	    (port->view == PORT_VIEW_NONE && answer_neighbour(m, pi, port))) {
+	    neighbour_answered(lw, port, m, pi)) {
 		out_answer(w, m);
 		return;
 	}
