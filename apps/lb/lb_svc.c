@@ -14,6 +14,7 @@
 
 #include "dataplane/flow/state.h"
 #include "dataplane/out/rewrite.h"
+#include "dataplane/parse/fast.h"
 #include "dataplane/trace/trace.h"
 
 #define ICMP_ECHO  8
@@ -82,8 +83,8 @@ static void note(struct lb_worker *lw, struct worker *w, const struct rte_mbuf *
 		trace_note(w, m, stage, detail);
 }
 
-inline void lb_forward(struct lb_worker *lw, struct worker *w, struct rte_mbuf *m,
-		       const struct parse_info *pi, uint32_t ref)
+static __rte_always_inline void forward(struct lb_worker *lw, struct worker *w, struct rte_mbuf *m,
+					const struct parse_info *pi, uint32_t ref)
 {
 	uint32_t index = ref & ~FLOW_DIR_BIT;
 	struct flow *f = flow_at(lw->table, index);
@@ -105,6 +106,12 @@ inline void lb_forward(struct lb_worker *lw, struct worker *w, struct rte_mbuf *
 	else
 		rewrite_ipv6(ip, l4, f, &lw->table->key6[index], dir);
 	out_forward(w, m, pi, f->nexthop[dir]);
+}
+
+void lb_forward(struct lb_worker *lw, struct worker *w, struct rte_mbuf *m,
+		const struct parse_info *pi, uint32_t ref)
+{
+	forward(lw, w, m, pi, ref);
 }
 
 static bool same_address(const struct lb_worker *lw, uint32_t index, const struct lb_service *v,
@@ -155,8 +162,9 @@ static void reset_flow(struct lb_worker *lw, struct worker *w, struct rte_mbuf *
 enum verdict { VERDICT_GOOD, VERDICT_MISSED, VERDICT_TAKEN };
 
 // Does the flow's server, service and way still hold under this epoch?
-static enum verdict verify(struct lb_worker *lw, struct worker *w, struct rte_mbuf *m,
-			   const struct parse_info *pi, uint32_t ref)
+static __rte_noinline enum verdict verify(struct lb_worker *lw, struct worker *w,
+					  struct rte_mbuf *m, const struct parse_info *pi,
+					  uint32_t ref)
 {
 	uint32_t index = ref & ~FLOW_DIR_BIT;
 	struct flow *f = flow_at(lw->table, index);
@@ -185,8 +193,8 @@ static enum verdict verify(struct lb_worker *lw, struct worker *w, struct rte_mb
 	return VERDICT_GOOD;
 }
 
-inline bool lb_known(struct lb_worker *lw, struct worker *w, struct rte_mbuf *m,
-		     const struct parse_info *pi, uint32_t ref)
+static __rte_always_inline bool known(struct lb_worker *lw, struct worker *w, struct rte_mbuf *m,
+				      const struct parse_info *pi, uint32_t ref)
 {
 	struct flow *f = flow_at(lw->table, ref);
 	enum flow_dir dir = ref >> 31;
@@ -213,8 +221,14 @@ inline bool lb_known(struct lb_worker *lw, struct worker *w, struct rte_mbuf *m,
 		}
 	}
 	note(lw, w, m, TRACE_FLOW_HIT, ref & ~FLOW_DIR_BIT);
-	lb_forward(lw, w, m, pi, ref);
+	forward(lw, w, m, pi, ref);
 	return true;
+}
+
+bool lb_known(struct lb_worker *lw, struct worker *w, struct rte_mbuf *m,
+	      const struct parse_info *pi, uint32_t ref)
+{
+	return known(lw, w, m, pi, ref);
 }
 
 static bool is_echo(const struct parse_info *pi)
@@ -245,8 +259,9 @@ static bool neighbour_answered(const struct lb_worker *lw, const struct port *po
 }
 
 // Packets that cannot be of a flow: ARP, ICMP, fragments, other protocols.
-static void other_packet(struct lb_worker *lw, struct worker *w, const struct port *port,
-			 struct rte_mbuf *m, const struct parse_info *pi)
+static __rte_noinline void other_packet(struct lb_worker *lw, struct worker *w,
+					const struct port *port, struct rte_mbuf *m,
+					const struct parse_info *pi)
 {
 	const struct lb_own_address *own = NULL;
 
@@ -266,10 +281,11 @@ static void other_packet(struct lb_worker *lw, struct worker *w, const struct po
 	out_punt(w, m, pi);
 }
 
-// Parse one packet. Returns: true if it may be of a flow; else it has been dealt with, or is left for
+// Parse one packet that is not of the common kind. Returns: true if it may be of a flow; else it has been dealt with, or is left for
 // other_packet() (*other).
-static bool parse_packet(struct lb_worker *lw, struct worker *w, const struct port *port,
-			 struct rte_mbuf *m, struct parse_info *pi, bool *other)
+static __rte_noinline bool parse_packet(struct lb_worker *lw, struct worker *w,
+					const struct port *port, struct rte_mbuf *m,
+					struct parse_info *pi, bool *other)
 {
 	uint16_t vlan = 0;
 	enum drop_reason reason;
@@ -293,8 +309,8 @@ static bool parse_packet(struct lb_worker *lw, struct worker *w, const struct po
 		      (pi->proto == IPPROTO_TCP || pi->proto == IPPROTO_UDP));
 }
 
-static void key_packet(struct lb_worker *lw, const struct port *port, const uint8_t *frame,
-		       const struct parse_info *pi, struct flow_key *k)
+static inline void key_packet(struct lb_worker *lw, const struct port *port, const uint8_t *frame,
+			      const struct parse_info *pi, struct flow_key *k)
 {
 	const uint8_t *ip = frame + pi->l3_off;
 	uint32_t ports = flow_load32(frame + pi->l4_off);
@@ -340,6 +356,21 @@ static bool hand_over(struct lb_worker *lw, struct worker *w, const struct port 
 	return true;
 }
 
+// The first candidate's entry is on its way or here: fetch the server's counters, which with many servers
+// are in no near cache.
+static inline void prefetch_counters(const struct lb_worker *lw, const struct flow_key *k)
+{
+	uint32_t server;
+	const struct lb_server_chunk *c;
+
+	if (unlikely(k->mask == 0))
+		return;
+	server = flow_at(lw->table, k->ref)->server;
+	c = lb_server_chunk(lw, server);
+	if (likely(c != NULL))
+		rte_prefetch0(&c->count[server % LB_CHUNK]);
+}
+
 // All packets are of this port. `steer`: they may belong to another worker.
 static void burst(struct lb_worker *lw, struct worker *w, const struct port *port,
 		  struct rte_mbuf **pkts, unsigned n, bool steer)
@@ -356,7 +387,10 @@ static void burst(struct lb_worker *lw, struct worker *w, const struct port *por
 		struct parse_info *pi = &lw->pi[i];
 
 		note(lw, w, m, TRACE_RX, port->index);
-		if (unlikely(!parse_packet(lw, w, port, m, pi, &other))) {
+		if (unlikely(m->nb_segs != 1 || (m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) != 0 ||
+			     !parse_fast(rte_pktmbuf_mtod(m, uint8_t *), rte_pktmbuf_data_len(m),
+					 pi)) &&
+		    !parse_packet(lw, w, port, m, pi, &other)) {
 			if (other)
 				other_packet(lw, w, port, m, pi);
 			continue;
@@ -368,11 +402,13 @@ static void burst(struct lb_worker *lw, struct worker *w, const struct port *por
 	}
 	for (unsigned i = 0; i < flows; i++)
 		flow_probe(lw->table, &lw->key[at[i]]);
+	for (unsigned i = 0; i < flows; i++)
+		prefetch_counters(lw, &lw->key[at[i]]);
 	for (unsigned i = 0; i < flows; i++) {
 		unsigned p = at[i];
 		uint32_t ref = flow_find(lw->table, &lw->key[p]);
 
-		if (unlikely(ref == FLOW_NONE) || !lb_known(lw, w, pkts[p], &lw->pi[p], ref))
+		if (unlikely(ref == FLOW_NONE) || unlikely(!known(lw, w, pkts[p], &lw->pi[p], ref)))
 			lw->miss[misses++] = (uint8_t)p;
 	}
 	if (unlikely(misses != 0))

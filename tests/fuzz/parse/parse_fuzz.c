@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // parse_fuzz - any bytes as a frame. The first two are the VLAN that the NIC stripped. What parse_frame
-// says must lie inside the frame, whatever was in it.
+// says must lie inside the frame, whatever was in it; parse_fast says the same or nothing.
 
-#include "dataplane/parse/parse.h"
+#include "dataplane/parse/fast.h"
 
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -40,7 +40,7 @@ static void check_good(const struct parse_info *p, uint32_t len)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct parse_info info;
+	struct parse_info info, fast;
 	enum drop_reason reason;
 	uint16_t vlan;
 
@@ -50,6 +50,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	vlan &= 0xfff;
 	reason = parse_frame(data + 2, (uint32_t)size - 2, vlan, &info);
 	check((unsigned)reason < DROP_COUNT);
+	if (vlan == 0 && parse_fast(data + 2, (uint32_t)size - 2, &fast))
+		check(reason == DROP_NONE && memcmp(&info, &fast, sizeof(info)) == 0);
 	if (reason == DROP_NONE)
 		check_good(&info, (uint32_t)size - 2);
 	return 0;
