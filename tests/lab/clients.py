@@ -47,12 +47,13 @@ class Crowd:
 
 
 class Probe:
-    """Opens a connection, asks, reads the name of the server, closes: again and again in a thread.
+    """Opens a connection, asks, reads the name of the server, closes: a new attempt every `period`.
 
-    Each attempt is (start, end, answer or None, error). An attempt lasts at most `timeout`.
+    Attempts do not wait for each other: a SYN that is lost is sent again only after a second, which would
+    hide when service is back. Each attempt is (start, end, answer or None, error) and lasts at most `timeout`.
     """
 
-    def __init__(self, node, address, port=80, period=0.02, timeout=5.0):
+    def __init__(self, node, address, port=80, period=0.04, timeout=5.0):
         self.node, self.target, self.period, self.timeout = node, (address, port), period, timeout
         self.family = socket.AF_INET6 if ":" in address else socket.AF_INET
         self.attempts, self.stopped = [], False
@@ -68,25 +69,30 @@ class Probe:
         self.thread.join(self.timeout + 5)
 
     def _run(self):
-        self.node.in_netns(self._loop)  # setns acts on the calling thread alone
-
-    def _loop(self):
+        running = []
         while not self.stopped:
-            start = time.monotonic()
-            answer, error = None, None
-            try:
-                answer = fetch(self.family, self.target, self.timeout)
-            except OSError as e:
-                error = type(e).__name__
-            self.attempts.append((start, time.monotonic(), answer, error))
+            t = threading.Thread(target=lambda: self.node.in_netns(self._attempt), daemon=True)
+            t.start()  # setns acts on the calling thread alone
+            running = [r for r in running if r.is_alive()] + [t]
             time.sleep(self.period)
+        for t in running:
+            t.join(self.timeout + 1)
+
+    def _attempt(self):
+        start = time.monotonic()
+        answer, error = None, None
+        try:
+            answer = fetch(self.family, self.target, self.timeout)
+        except OSError as e:
+            error = type(e).__name__
+        self.attempts.append((start, time.monotonic(), answer, error))
 
     def errors(self, since=0.0):
         return [a for a in self.attempts if a[3] and a[0] >= since]
 
     def longest_gap(self, since=0.0):
         """Longest time without a completed attempt, in seconds."""
-        ends = [since] + [a[1] for a in self.attempts if a[2] and a[1] >= since]
+        ends = [since] + sorted(a[1] for a in list(self.attempts) if a[2] and a[1] >= since)
         return max((b - a for a, b in zip(ends, ends[1:])), default=float("inf"))
 
 
