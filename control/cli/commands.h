@@ -22,7 +22,8 @@ struct cli_command {
 	const struct cli_opt *opt; // NULL: none
 	int min, max;              // words; max -1: no limit
 	int (*run)(struct cli *c, const struct cli_args *a);
-	bool path; // its words are a path: completed from the schema
+	bool path;  // its words are a path: completed from the schema
+	bool whole; // it takes its words as they are, options too
 };
 
 extern const struct cli_command cli_commands[];

@@ -48,8 +48,16 @@ static int print_found(struct cli *c, const struct cli_path *p, const char *text
 
 	if (v == NULL)
 		return cli_fail(c, CLI_REFUSED, "%s: there is nothing here", text);
-	if (!cli_print_json(c, v))
+	if (cli_print_json(c, v))
+		return CLI_OK;
+	if (p != NULL && json_is_array(v)) { // entries, each behind the list's name
+		json_t *named = json_pack("{s:O}", path_end_name(p), v);
+
+		print_tree(named, c->out, 0);
+		json_decref(named);
+	} else {
 		print_tree(v, c->out, 0);
+	}
 	return CLI_OK;
 }
 

@@ -223,6 +223,11 @@ const struct lysc_node *path_end(const struct cli_path *p)
 	return end_of(p);
 }
 
+const char *path_end_name(const struct cli_path *p)
+{
+	return end_of(p)->name;
+}
+
 void path_free(struct cli_path *p)
 {
 	for (size_t i = 0; i < p->count; i++)

@@ -53,6 +53,7 @@ void path_free(struct cli_path *p);
 
 // The last node, and what it is.
 const struct lysc_node *path_end(const struct cli_path *p);
+const char *path_end_name(const struct cli_path *p);
 bool path_is_leaf(const struct cli_path *p);      // leaf
 bool path_is_leaf_list(const struct cli_path *p); // leaf-list
 bool path_is_list(const struct cli_path *p);      // list without keys: all entries

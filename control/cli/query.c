@@ -12,6 +12,8 @@
 #include "control/cli/print.h"
 #include "control/cli/table.h"
 
+#define ACROSS_MAX 16 // workers or ports side by side
+
 // ---- flows -----------------------------------------------------------------------------------
 
 static void flow_row(struct table *t, const json_t *f)
@@ -122,11 +124,49 @@ static void print_sum(struct cli *c, const json_t *sum)
 	print_balance(c, sum);
 }
 
+// Counters down, workers or ports across.
+static void print_across(struct cli *c, const json_t *list, const char *what, const char *title)
+{
+	struct table_column column[ACROSS_MAX + 1] = {{what, TABLE_LEFT}};
+	char head[ACROSS_MAX][64], n[TABLE_TEXT], text[64];
+	size_t count = json_array_size(list), i;
+	const char *name;
+	struct table *t;
+	json_t *e, *v;
+
+	if (count > ACROSS_MAX)
+		count = ACROSS_MAX; // the rest in --json
+	for (i = 0; i < count; i++) {
+		e = json_array_get(list, i);
+		snprintf(head[i], sizeof(head[i]), "%s%s%.40s", title, title[0] != '\0' ? " " : "",
+			 print_scalar(json_object_get(e, title[0] != '\0' ? "index" : "name"), text,
+				      sizeof(text)));
+		column[i + 1] = (struct table_column){head[i], TABLE_RIGHT};
+	}
+	t = table_create(column, count + 1);
+	json_object_foreach(json_array_get(list, 0), name, v)
+	{
+		if (strcmp(name, "index") == 0 || strcmp(name, "name") == 0)
+			continue;
+		table_cell(t, TABLE_PLAIN, "%s", name);
+		for (i = 0; i < count; i++) {
+			e = json_object_get(json_array_get(list, i), name);
+			if (json_is_integer(e))
+				table_cell(t, TABLE_PLAIN, "%s", table_count(print_number(e), n));
+			else
+				table_cell(t, TABLE_PLAIN, "%s",
+					   e != NULL ? print_scalar(e, text, sizeof(text)) : "-");
+		}
+	}
+	if (count > 0 && t != NULL)
+		table_print(t, c->out, c->color);
+	else
+		fprintf(c->out, "no %ss\n", what);
+	table_destroy(t);
+}
+
 int cmd_show_counters(struct cli *c, const struct cli_args *a)
 {
-	static const char *const worker_first[] = {"index",    "busy",      "received", "forwarded",
-						   "answered", "to-kernel", "held",     "dropped"};
-	static const char *const port_first[] = {"name"};
 	json_t *result;
 	int rc = cli_query(c, "counters", NULL, &result);
 
@@ -134,12 +174,10 @@ int cmd_show_counters(struct cli *c, const struct cli_args *a)
 	if (rc != CLI_OK)
 		return rc;
 	if (!cli_print_json(c, result)) {
-		fputs("workers\n", c->out);
-		table_any(json_object_get(result, "worker"), worker_first, 8, "none", c->out,
-			  c->color);
-		fputs("\nports\n", c->out);
-		table_any(json_object_get(result, "port"), port_first, 1, "none", c->out, c->color);
-		fputs("\nsum\n", c->out);
+		print_across(c, json_object_get(result, "worker"), "WORKER", "worker");
+		fputc('\n', c->out);
+		print_across(c, json_object_get(result, "port"), "PORT", "");
+		fputs("\nSUM\n", c->out);
 		print_sum(c, json_object_get(result, "sum"));
 	}
 	json_decref(result);
@@ -270,33 +308,35 @@ int cmd_capture(struct cli *c, const struct cli_args *a)
 	return CLI_OK;
 }
 
+// One line a packet: when, where, what; then its way, and how it left.
 static void print_packet(struct cli *c, const json_t *p)
 {
-	const char *name;
-	char text[1024];
-	json_t *v;
+	uint64_t ns = print_count(p, "time-ns");
+	const char *out_port = print_text(p, "out-port");
+	time_t s = (time_t)(ns / 1000000000);
+	char when[32], text[64];
+	struct tm tm;
+	json_t *stage;
 	size_t i;
 
-	json_object_foreach((json_t *)(uintptr_t)p, name, v) if (!json_is_array(v))
-		fprintf(c->out, "%s %s  ", name, print_scalar(v, text, sizeof(text)));
-	fputc('\n', c->out);
-	json_object_foreach((json_t *)(uintptr_t)p, name, v)
+	strftime(when, sizeof(when), "%H:%M:%S", localtime_r(&s, &tm));
+	fprintf(c->out, "%s.%06llu  worker %llu  %s%s%s  %s, %llu bytes\n", when,
+		(unsigned long long)(ns / 1000 % 1000000),
+		(unsigned long long)print_count(p, "worker"), table_escape(c->color, TABLE_BOLD),
+		print_text(p, "port"), table_escape(c->color, TABLE_PLAIN), print_text(p, "packet"),
+		(unsigned long long)print_count(p, "length"));
+	fputs("    ", c->out);
+	json_array_foreach(json_object_get(p, "stages"), i, stage)
 	{
-		json_t *stage;
+		const json_t *detail = json_object_get(stage, "detail");
 
-		json_array_foreach(v, i, stage)
-		{
-			const char *key;
-			json_t *m;
-
-			fputs("    ", c->out);
-			if (!json_is_object(stage))
-				fputs(print_scalar(stage, text, sizeof(text)), c->out);
-			json_object_foreach(stage, key, m)
-				fprintf(c->out, "%s ", print_scalar(m, text, sizeof(text)));
-			fputc('\n', c->out);
-		}
+		fprintf(c->out, "%s%s", i > 0 ? " > " : "", print_text(stage, "stage"));
+		if (detail != NULL)
+			fprintf(c->out, " %s", print_scalar(detail, text, sizeof(text)));
 	}
+	fprintf(c->out, " = %s\n", print_text(p, "verdict"));
+	if (out_port[0] != '\0')
+		fprintf(c->out, "    out %s  %s\n", out_port, print_text(p, "out-packet"));
 }
 
 // Ask for what has been traced since the last time, until there are enough, or time or patience ends.

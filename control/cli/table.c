@@ -96,26 +96,30 @@ static const char *text_of(const struct cell *c)
 	return c->text != NULL ? c->text : "";
 }
 
-// Is column `at` the last one that is printed?
-static bool is_last(const size_t *width, size_t columns, size_t at)
+// Print one line of cells; what would be blank at its end is left out.
+static void put_line(FILE *out, const struct table *t, const size_t *width, const struct cell *row,
+		     bool color)
 {
-	for (size_t i = at + 1; i < columns; i++)
-		if (width[i] > 0)
-			return false;
-	return true;
-}
+	size_t owed = 0; // blanks before the next cell that has text
 
-static void put(FILE *out, const char *text, size_t width, enum table_align align, bool last,
-		const char *on, const char *off)
-{
-	size_t pad = width > table_width(text) ? width - table_width(text) : 0;
+	for (size_t i = 0; i < t->columns; i++) {
+		const char *text = row != NULL ? text_of(&row[i]) : t->column[i].title;
+		enum table_color c = row != NULL ? row[i].color : TABLE_BOLD;
+		size_t pad = width[i] - (width[i] > 0 ? table_width(text) : 0);
+		bool on = color && c != TABLE_PLAIN;
 
-	if (align == TABLE_RIGHT)
-		fprintf(out, "%*s", (int)pad, "");
-	fprintf(out, "%s%s%s", on, text, off);
-	if (last)
-		return;
-	fprintf(out, "%*s", (int)(align == TABLE_LEFT ? pad : 0) + 2, "");
+		if (width[i] == 0)
+			continue;
+		if (text[0] == '\0') {
+			owed += width[i] + 2;
+			continue;
+		}
+		owed += t->column[i].align == TABLE_RIGHT ? pad : 0;
+		fprintf(out, "%*s%s%s%s", (int)owed, "", table_escape(on, c), text,
+			table_escape(on, TABLE_PLAIN));
+		owed = 2 + (t->column[i].align == TABLE_LEFT ? pad : 0);
+	}
+	fputc('\n', out);
 }
 
 void table_print(const struct table *t, FILE *out, bool color)
@@ -133,25 +137,9 @@ void table_print(const struct table *t, FILE *out, bool color)
 	for (size_t i = 0; i < t->columns; i++)
 		if (width[i] > 0 && width[i] < table_width(t->column[i].title))
 			width[i] = table_width(t->column[i].title);
-	for (size_t i = 0; i < t->columns; i++)
-		if (width[i] > 0)
-			put(out, t->column[i].title, width[i], t->column[i].align,
-			    is_last(width, t->columns, i), table_escape(color, TABLE_BOLD),
-			    table_escape(color, TABLE_PLAIN));
-	fputc('\n', out);
-	for (size_t i = 0; i < t->count; i++) {
-		const struct cell *c = &t->cell[i];
-		size_t col = i % t->columns;
-		bool plain = c->color == TABLE_PLAIN;
-
-		if (width[col] > 0)
-			put(out, text_of(c), width[col], t->column[col].align,
-			    is_last(width, t->columns, col),
-			    table_escape(color && !plain, c->color),
-			    table_escape(color && !plain, TABLE_PLAIN));
-		if (col == t->columns - 1)
-			fputc('\n', out);
-	}
+	put_line(out, t, width, NULL, color);
+	for (size_t i = 0; i + t->columns <= t->count; i += t->columns)
+		put_line(out, t, width, &t->cell[i], color);
 	free(width);
 }
 

@@ -90,6 +90,7 @@ static void wrong_lines_are_usage_errors(void **state)
 	assert_int_equal(run("watch 0 show state"), CLI_USAGE);
 	assert_int_equal(run("watch nan show state"), CLI_USAGE);
 	assert_int_equal(run("watch 1 watch 1 help"), CLI_USAGE);
+	assert_int_equal(run("watch 1 show drops --nonsense"), CLI_USAGE);
 	assert_int_equal(run("show history --limit 0"), CLI_USAGE);
 	assert_int_equal(run("help nonsense"), CLI_USAGE);
 }
@@ -102,6 +103,7 @@ static void without_a_daemon_commands_say_so(void **state)
 	assert_int_equal(run("set service web port 80"), CLI_UNREACHABLE);
 	assert_int_equal(run("commit --comment=x --require-all"), CLI_UNREACHABLE);
 	assert_int_equal(run("watch 1 commit"), CLI_UNREACHABLE);
+	assert_int_equal(run("watch 1 show drops --all"), CLI_UNREACHABLE);
 }
 
 static void a_file_that_is_none_is_named(void **state)

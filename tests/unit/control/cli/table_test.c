@@ -61,6 +61,20 @@ static void an_empty_column_is_left_out(void **state)
 	table_destroy(t);
 }
 
+static void an_empty_cell_at_the_end_leaves_no_blanks(void **state)
+{
+	struct table *t = table_create(columns, 2);
+
+	(void)state;
+	table_cell(t, TABLE_PLAIN, "a");
+	table_cell(t, TABLE_RED, "%s", "");
+	table_cell(t, TABLE_PLAIN, "b");
+	table_cell(t, TABLE_RED, "x");
+	print(t, false);
+	assert_string_equal(text, "NAME  NOTE\na\nb     x\n");
+	table_destroy(t);
+}
+
 static void width_counts_characters_not_bytes(void **state)
 {
 	(void)state;
@@ -186,6 +200,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(columns_are_aligned_and_lines_end_without_blanks),
 		cmocka_unit_test(an_empty_column_is_left_out),
+		cmocka_unit_test(an_empty_cell_at_the_end_leaves_no_blanks),
 		cmocka_unit_test(width_counts_characters_not_bytes),
 		cmocka_unit_test(colours_do_not_move_columns),
 		cmocka_unit_test(control_bytes_do_not_reach_the_terminal),
