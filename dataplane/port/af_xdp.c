@@ -20,6 +20,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -99,14 +100,36 @@ int af_xdp_check(struct port_slot *s, struct port_error *err)
 	return 0;
 }
 
+// The maps may be those of an earlier process, and have counted on while nobody served: what they show
+// now is no part of what this process has to account for.
+static void discount(struct port_slot *s)
+{
+	struct steer_stat st;
+
+	if (steer_stats(s->steer, &st) != 0)
+		return;
+	s->base.xdp_seen -= st.seen;
+	s->base.xdp_passed -= st.passed;
+	s->base.xdp_redirected -= st.redirected;
+	s->base.xdp_dropped -= st.dropped;
+	if (st.seen != 0)
+		PORT_LOG(NOTICE,
+			 "%s: took over a steering program; since it was attached %" PRIu64
+			 " packets were dropped for want of a process\n",
+			 s->p.device, (uint64_t)st.dropped);
+}
+
 static int attach(struct port_slot *s, struct port_error *err)
 {
 	uint16_t vids[16];
 	char text[STEER_ERROR_SIZE] = "";
 	int rc = 0;
 
-	if (s->steer == NULL) // else kept from the last try, with the maps of an earlier run
+	if (s->steer == NULL) { // else kept from the last try, with the maps of an earlier run
 		rc = steer_open(port_instance, s->p.ifindex, &s->steer, text);
+		if (rc == 0)
+			discount(s);
+	}
 	if (rc != 0)
 		return port_fail(err, rc == -EBUSY || rc == -ENODEV ? rc : -EIO,
 				 rc == -EBUSY ? CTL_TAG_IN_USE : CTL_TAG_OPERATION_FAILED, "device",

@@ -4,6 +4,7 @@ import collections
 import json
 import pathlib
 import re
+import selectors
 import socket
 import threading
 import time
@@ -47,17 +48,18 @@ class Crowd:
 
 
 class Probe:
-    """Opens a connection, asks, reads the name of the server, closes: a new attempt every `period`.
+    """Starts a connection every `period` seconds, whatever became of those before: each asks, reads the
+    name of the server and ends. Runs in a thread.
 
-    Attempts do not wait for each other: a SYN that is lost is sent again only after a second, which would
-    hide when service is back. Each attempt is (start, end, answer or None, error) and lasts at most `timeout`.
+    Each attempt is (start, end, answer or None, error). An attempt lasts at most `timeout`; a SYN that is
+    lost is sent again by the kernel after a second, so what tells when service is back is the first
+    attempt that was *started* late enough, see back_after().
     """
 
-    def __init__(self, node, address, port=80, period=0.04, timeout=5.0):
+    def __init__(self, node, address, port=80, period=0.02, timeout=10.0):
         self.node, self.target, self.period, self.timeout = node, (address, port), period, timeout
         self.family = socket.AF_INET6 if ":" in address else socket.AF_INET
         self.attempts, self.stopped = [], False
-        self.sockets = collections.deque()
         self.thread = threading.Thread(target=self._run, daemon=True)
 
     def __enter__(self):
@@ -69,31 +71,58 @@ class Probe:
         self.thread.join(self.timeout + 5)
 
     def _run(self):
-        running = []
-        while not self.stopped:
-            t = threading.Thread(target=lambda: self.node.in_netns(self._attempt), daemon=True)
-            t.start()  # setns acts on the calling thread alone
-            running = [r for r in running if r.is_alive()] + [t]
-            time.sleep(self.period)
-        for t in running:
-            t.join(self.timeout + 1)
+        self.node.in_netns(self._loop)  # setns acts on the calling thread alone
 
-    def _attempt(self):
-        start = time.monotonic()
-        answer, error = None, None
+    def _start(self, sel):
+        s = socket.socket(self.family, socket.SOCK_STREAM)
+        s.setblocking(False)
+        s.connect_ex(self.target)
+        sel.register(s, selectors.EVENT_WRITE, [time.monotonic(), b""])
+
+    def _step(self, sel, s, seen):
+        """Returns the error's name or the answer when the attempt is over."""
         try:
-            answer = fetch(self.family, self.target, self.timeout)
+            if sel.get_key(s).events == selectors.EVENT_WRITE:
+                s.sendall(b"GET / HTTP/1.1\r\nHost: probe\r\nConnection: close\r\n\r\n")
+                sel.modify(s, selectors.EVENT_READ, seen)
+                return None
+            data = s.recv(65536)
         except OSError as e:
-            error = type(e).__name__
-        self.attempts.append((start, time.monotonic(), answer, error))
+            return None, type(e).__name__
+        seen[1] += data
+        if data:
+            return None
+        head, _, body = seen[1].partition(b"\r\n\r\n")
+        return (body.decode().strip(), None) if b" 200 " in head[:20] else (None, f"answer {head[:30]!r}")
+
+    def _loop(self):
+        sel, due = selectors.EpollSelector(), 0.0
+        while not self.stopped or sel.get_map():
+            now = time.monotonic()
+            if now >= due and not self.stopped:
+                due = now + self.period
+                self._start(sel)
+            for key, _ in sel.select(self.period / 4):
+                over = self._step(sel, key.fileobj, key.data)
+                if over:
+                    self._end(sel, key, *over)
+            now = time.monotonic()
+            for key in list(sel.get_map().values()):
+                if now - key.data[0] > self.timeout:
+                    self._end(sel, key, None, "timeout")
+        sel.close()
+
+    def _end(self, sel, key, answer, error):
+        sel.unregister(key.fileobj)
+        key.fileobj.close()
+        self.attempts.append((key.data[0], time.monotonic(), answer, error))
 
     def errors(self, since=0.0):
-        return [a for a in self.attempts if a[3] and a[0] >= since]
+        return [a for a in list(self.attempts) if a[3] and a[0] >= since]
 
-    def longest_gap(self, since=0.0):
-        """Longest time without a completed attempt, in seconds."""
-        ends = [since] + sorted(a[1] for a in list(self.attempts) if a[2] and a[1] >= since)
-        return max((b - a for a, b in zip(ends, ends[1:])), default=float("inf"))
+    def back_after(self, since):
+        """Seconds from `since` (a kill) to the end of the first answered attempt that was started later."""
+        return min((a[1] for a in list(self.attempts) if a[2] and a[0] > since), default=float("inf")) - since
 
 
 def fetch(family, target, timeout=5.0, path="/"):

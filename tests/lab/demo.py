@@ -121,7 +121,7 @@ def crash(lab, tally):
         start = time.monotonic()
         lab.kill9("sluice-lb")
         time.sleep(4)
-        gap = probe.longest_gap(start)
+        gap = probe.back_after(start)
     went_on = crowd.went_on(start + 1)
     lost = crowd.lost()
     stats = crowd.stop()
