@@ -11,6 +11,7 @@
 
 #include "dataplane/core/clock.h"
 #include "dataplane/core/loop.h"
+#include "dataplane/out/build.h"
 #include "dataplane/out/link.h"
 #include "dataplane/port/port.h"
 
@@ -42,13 +43,6 @@
 RTE_LOG_REGISTER_DEFAULT(out_logtype, NOTICE);
 #define LOG(level, ...) rte_log(RTE_LOG_##level, (uint32_t)out_logtype, "out: " __VA_ARGS__)
 
-struct address {
-	int ifindex;
-	uint32_t epoch;
-	bool ours; // put there by us for a service: not the kernel's own
-	uint8_t key[17];
-};
-
 void (*mirror_published)(void);
 
 static struct {
@@ -56,7 +50,7 @@ static struct {
 	struct mnl_socket *events, *asks;
 	struct neigh_table *neigh;
 	struct fib *fib;
-	struct address *address;
+	struct build_address *address;
 	unsigned addresses, address_room;
 	struct out_routes *routes; // of the view in force
 	uint32_t epoch, prefix_epoch;
@@ -77,21 +71,9 @@ static void resync_soon(void);
 
 // ---- views ---------------------------------------------------------------------------------------
 
-static void routes_put(struct out_routes *r)
+static void say_full(void)
 {
-	if (r == NULL || --r->refs != 0)
-		return;
-	for (unsigned i = 0; i < r->count; i++)
-		route_table_destroy(r->of[i].table);
-	free(r);
-}
-
-static void view_destroy(void *object)
-{
-	struct out_view *v = object;
-
-	routes_put(v->routes);
-	free(v);
+	LOG(ERR, "no room for another next hop, %u are in use\n", neigh_count(m.neigh) - 1);
 }
 
 static uint16_t intern(uint8_t kind, uint16_t port, uint16_t vlan, uint8_t family,
@@ -100,213 +82,30 @@ static uint16_t intern(uint8_t kind, uint16_t port, uint16_t vlan, uint8_t famil
 	bool made;
 	uint16_t i = neigh_intern(m.neigh, kind, port, vlan, family, addr, &made);
 
-	if (i == 0) {
-		if (m.stats.refused++ == 0)
-			LOG(ERR, "no room for another next hop, %u are in use\n",
-			    neigh_count(m.neigh) - 1);
-		return 0;
-	}
+	if (i == 0 && m.stats.refused++ == 0)
+		say_full();
 	if (made) {
 		m.dirty = true;
-		m.moved |= kind == NEXTHOP_HOST;
+		m.moved = true;
 	}
 	return i;
-}
-
-// The next hop of a path, 0: none. *foreign: it leads out of an interface that is no port of ours.
-static uint16_t path_nexthop(const struct fib_path *p, uint16_t context, bool *foreign, bool *other)
-{
-	static const uint8_t none[16];
-	const struct out_link *l;
-	const struct port *port;
-	struct neigh_entry *e;
-	uint16_t i;
-
-	if (p->ifindex < 0) {
-		port = port_get((uint16_t)(-1 - p->ifindex));
-		if (port == NULL)
-			return 0;
-		if (port->context != context) {
-			*other = true;
-			return 0;
-		}
-		i = intern(NEXTHOP_PEER, port->index, 0, 0, none);
-		if (i == 0)
-			return 0;
-		e = neigh_get(m.neigh, i);
-		out_link_fill_peer(port, &e->nh);
-		e->routed = true;
-		return i;
-	}
-	l = out_link_find(p->ifindex);
-	if (l == NULL) {
-		*foreign = true;
-		return 0;
-	}
-	if (l->context != context) {
-		*other = true;
-		return 0;
-	}
-	if (!l->up || p->dead)
-		return 0;
-	if (p->family != 0)
-		i = intern(NEXTHOP_HOST, l->port, l->vlan, p->family, p->gateway);
-	else
-		i = intern(NEXTHOP_GLEAN, l->port, l->vlan, 0, none);
-	if (i == 0)
-		return 0;
-	e = neigh_get(m.neigh, i);
-	e->ifindex = p->ifindex;
-	e->routed = true;
-	return i;
-}
-
-static uint16_t group_of(const struct fib_route *r, const uint16_t *member, const uint8_t *weight,
-			 unsigned n, uint16_t context)
-{
-	uint16_t slot[NEXTHOP_GROUP_MAX] = {0};
-	unsigned filled = 0, total = 0;
-	struct neigh_entry *e;
-	uint8_t key[16];
-	uint16_t i;
-
-	if (n > NEXTHOP_GROUP_MAX)
-		n = NEXTHOP_GROUP_MAX;
-	for (unsigned k = 0; k < n; k++)
-		total += weight[k];
-	// Equal weights get a slot each; others share the slots by weight, at least one each.
-	for (unsigned k = 0; k < n; k++) {
-		unsigned want = weight[k] * n == total ? 1 : weight[k] * NEXTHOP_GROUP_MAX / total;
-
-		if (want == 0)
-			want = 1;
-		if (want > NEXTHOP_GROUP_MAX - filled - (n - k - 1))
-			want = NEXTHOP_GROUP_MAX - filled - (n - k - 1);
-		while (want-- != 0)
-			slot[filled++] = member[k];
-	}
-	memcpy(key, slot, sizeof(key));
-	i = intern(NEXTHOP_GROUP, context, (uint16_t)filled, r->key.family, key);
-	if (i == 0)
-		return member[0];
-	e = neigh_get(m.neigh, i);
-	e->routed = true;
-	e->nh.state = NEXTHOP_RESOLVED;
-	e->nh.members = (uint8_t)filled;
-	e->nh.context = context;
-	return i;
-}
-
-static int leaf_of(void *arg, const struct fib_route *r)
-{
-	uint16_t context = *(const uint16_t *)arg, member[FIB_PATH_MAX];
-	bool foreign = false, other = false;
-	uint8_t weight[FIB_PATH_MAX];
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < r->paths; i++) {
-		uint16_t to = path_nexthop(&r->path[i], context, &foreign, &other);
-
-		if (to == 0)
-			continue;
-		member[n] = to;
-		weight[n++] = r->path[i].weight;
-	}
-	if (n == 1)
-		return member[0];
-	if (n > 1)
-		return group_of(r, member, weight, n, context);
-	// Nowhere, by order of the kernel or because the way is not ours; a port that is down or of
-	// another context lets the next best route speak.
-	return r->paths == 0 || foreign ? 0 : -1;
-}
-
-static struct out_routes *routes_build(void)
-{
-	uint16_t context[PORT_MAX + 1] = {0};
-	struct out_routes *r;
-	unsigned n = 1;
-
-	for (uint16_t i = 0; i < PORT_MAX; i++) {
-		const struct port *p = port_get(i);
-		unsigned k = 0;
-
-		if (p == NULL)
-			continue;
-		while (k < n && context[k] != p->context)
-			k++;
-		if (k == n)
-			context[n++] = p->context;
-	}
-	r = calloc(1, sizeof(*r) + n * sizeof(r->of[0]));
-	if (r == NULL)
-		return NULL;
-	r->refs = 1;
-	for (uint32_t i = 1; i < neigh_count(m.neigh); i++)
-		neigh_get(m.neigh, (uint16_t)i)->routed = false;
-	m.stats.table_bytes = 0;
-	for (; r->count < n; r->count++) {
-		r->of[r->count].context = context[r->count];
-		if (fib_build(m.fib, leaf_of, &context[r->count], &r->of[r->count].table) != 0) {
-			routes_put(r);
-			return NULL;
-		}
-		m.stats.table_bytes += route_table_bytes(r->of[r->count].table);
-	}
-	return r;
-}
-
-static int key_compare(const void *a, const void *b)
-{
-	return memcmp(a, b, 17);
-}
-
-static struct out_view *view_build(void)
-{
-	uint32_t count, slots, hosts_at, local_at;
-	struct out_addresses *local;
-	struct out_view *v;
-
-	count = neigh_count(m.neigh);
-	slots = neigh_host_slots(m.neigh);
-	hosts_at = sizeof(*v) + count * sizeof(struct nexthop);
-	local_at = (hosts_at + slots * 2 + 15) & ~15u;
-	v = aligned_alloc(64, (local_at + sizeof(*local) + m.addresses * 17 + 63) & ~63u);
-	if (v == NULL)
-		return NULL;
-	memset(v, 0, sizeof(*v));
-	v->count = count;
-	v->host_mask = slots - 1;
-	neigh_host_fill(m.neigh, (uint16_t *)((uint8_t *)v + hosts_at), slots - 1);
-	v->host = (uint16_t *)((uint8_t *)v + hosts_at);
-	memset(&v->nexthop[0], 0, sizeof(v->nexthop[0]));
-	for (uint32_t i = 1; i < count; i++) {
-		struct neigh_entry *e = neigh_get(m.neigh, (uint16_t)i);
-
-		if (e->nh.kind == NEXTHOP_HOST || e->nh.kind == NEXTHOP_GLEAN)
-			out_link_fill(e->ifindex, &e->nh);
-		v->nexthop[i] = e->nh;
-	}
-	local = (struct out_addresses *)((uint8_t *)v + local_at);
-	local->count = 0;
-	for (unsigned i = 0; i < m.addresses; i++)
-		if (!m.address[i].ours)
-			memcpy(local->key[local->count++], m.address[i].key, 17);
-	qsort(local->key, local->count, 17, key_compare);
-	v->local = local;
-	return v;
 }
 
 void mirror_publish(void)
 {
 	uint64_t start = clock_monotonic_ns();
 	struct out_routes *routes = m.routes;
+	struct build_note note = {0};
 	struct out_view *v;
 
 	if (!m.dirty && !m.routes_dirty)
 		return;
 	if (m.routes_dirty) {
-		routes = routes_build();
+		routes = build_routes(m.neigh, m.fib, &note);
+		if (note.refused != 0 && m.stats.refused == 0)
+			say_full();
+		m.stats.refused += note.refused;
+		m.stats.table_bytes = note.table_bytes;
 		if (routes == NULL) {
 			LOG(ERR, "out of memory for %u routes: the old ones stay\n",
 			    fib_count(m.fib));
@@ -316,10 +115,10 @@ void mirror_publish(void)
 	}
 	if (neigh_sweep(m.neigh, start > USED_NS ? start - USED_NS : 0) != 0)
 		m.moved = true;
-	v = view_build();
+	v = build_view(m.neigh, m.address, m.addresses, routes);
 	if (v == NULL) {
 		if (routes != m.routes)
-			routes_put(routes);
+			build_routes_put(routes);
 		LOG(ERR, "out of memory for a view: the old one stays\n");
 		schedule();
 		return;
@@ -329,16 +128,14 @@ void mirror_publish(void)
 	v->generation = m.generation;
 	v->serial = ++m.serial;
 	if (routes != m.routes) {
-		routes_put(m.routes); // ours; views hold their own
+		build_routes_put(m.routes); // ours; views hold their own
 		m.routes = routes;
 	}
-	routes->refs++;
-	v->routes = routes;
 	m.dirty = m.routes_dirty = m.moved = m.urgent = false;
 	m.published_ns = clock_monotonic_ns();
 	m.build_ns = m.published_ns - start;
 	m.stats.views++;
-	publish_swap(&out_view_published, v, view_destroy);
+	publish_swap(&out_view_published, v, build_view_destroy);
 	if (mirror_published != NULL)
 		mirror_published();
 }
@@ -440,7 +237,7 @@ static void on_address(const struct nlmsghdr *nlh, bool dump)
 {
 	const struct ifaddrmsg *ifa = mnl_nlmsg_get_payload(nlh);
 	const struct nlattr *tb[64] = {NULL}, *at;
-	struct address a = {.epoch = m.epoch};
+	struct build_address a = {.epoch = m.epoch};
 	const uint8_t *bytes;
 	unsigned i, size;
 
@@ -975,9 +772,9 @@ void mirror_destroy(void)
 	}
 	if (m.asks != NULL)
 		mnl_socket_close(m.asks);
-	publish_swap(&out_view_published, NULL, view_destroy);
+	publish_swap(&out_view_published, NULL, build_view_destroy);
 	publish_drain();
-	routes_put(m.routes);
+	build_routes_put(m.routes);
 	neigh_destroy(m.neigh);
 	fib_destroy(m.fib);
 	free(m.address);
