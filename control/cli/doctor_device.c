@@ -68,9 +68,9 @@ struct link {
 	uint32_t xdp_id; // 0: no program
 };
 
-static void parse_xdp(const struct rtattr *nest, struct link *l)
+static void parse_xdp(struct rtattr *nest, struct link *l)
 {
-	const struct rtattr *a = RTA_DATA(nest);
+	struct rtattr *a = RTA_DATA(nest);
 	int len = RTA_PAYLOAD(nest);
 
 	for (; RTA_OK(a, len); a = RTA_NEXT(a, len))
@@ -78,10 +78,10 @@ static void parse_xdp(const struct rtattr *nest, struct link *l)
 			memcpy(&l->xdp_id, RTA_DATA(a), sizeof(l->xdp_id));
 }
 
-static void parse_link(const struct nlmsghdr *h, struct link *l)
+static void parse_link(struct nlmsghdr *h, struct link *l)
 {
-	const struct ifinfomsg *i = NLMSG_DATA(h);
-	const struct rtattr *a = IFLA_RTA(i);
+	struct ifinfomsg *i = NLMSG_DATA(h);
+	struct rtattr *a = IFLA_RTA(i);
 	int len = IFLA_PAYLOAD(h);
 
 	memset(l, 0, sizeof(*l));

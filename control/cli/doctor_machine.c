@@ -53,10 +53,11 @@ static void limits(struct doctor *d)
 		if (lim.rlim_max == RLIM_INFINITY)
 			doctor_say(d, DOCTOR_OK, "locked memory", "", "no limit here");
 		else if (lim.rlim_max < 64 * 1024 * 1024)
-			doctor_say(d, DOCTOR_NOTE, "locked memory",
-				   "LimitMEMLOCK=infinity in the unit of sluice-lb",
-				   "at most %s here; sluice-lb keeps CAP_IPC_LOCK and so gets by",
-				   table_bytes(lim.rlim_max, n));
+			doctor_say(
+				d, DOCTOR_NOTE, "locked memory",
+				"LimitMEMLOCK=infinity in the unit of sluice-lb",
+				"at most %s here; sluice-lb keeps CAP_IPC_LOCK and so needs no more",
+				table_bytes(lim.rlim_max, n));
 		else
 			doctor_say(d, DOCTOR_OK, "locked memory", "", "at most %s here",
 				   table_bytes(lim.rlim_max, n));

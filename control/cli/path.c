@@ -392,7 +392,7 @@ static int words_split(struct words *w, char **word, size_t count, char *error)
 	}
 	if (strlen(word[0]) >= sizeof(w->text))
 		return wrong(error, "the path is too long");
-	strcpy(w->text, word[0]);
+	memcpy(w->text, word[0], strlen(word[0]) + 1);
 	for (char *part = strtok_r(w->text, "/", &save); part != NULL;
 	     part = strtok_r(NULL, "/", &save))
 		word_add(w, part, 1);

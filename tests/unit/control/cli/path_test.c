@@ -420,8 +420,9 @@ static char offered[4096];
 
 static void offer(void *arg, const char *name)
 {
-	(void)arg;
-	strcat(strcat(offered, name), " ");
+	size_t at = strlen(offered);
+
+	snprintf(offered + at, sizeof(offered) - at, "%s ", name);
 }
 
 static void completion_offers_what_may_come_next(void **state)
