@@ -150,6 +150,21 @@ def test_random_mixed_traffic_adds_up_exactly(lab, seed):
     assert all(grown[k] > 50 for k in grown), grown
 
 
+def test_two_workers_that_hand_packets_over_add_up():
+    """veth's receive queue has nothing to do with the owner of a flow: packets arrive at the wrong worker."""
+    with LbAlone(queues=2, workers=2) as lab:
+        rng = random.Random(7)
+        eth = Ether(src=mac_of(lab.client, "eth0"), dst=mac_of(lab.border, "up"))
+        RawSender(lab.client, "eth0").send(mixed(rng, eth, 2000))
+        for _ in range(20):
+            assert lab.client.out("curl", "-sf", "--max-time", "5", f"http://{VIP4}/").startswith("s")
+        c = lab.settled(20)
+        adds_up(c)
+        assert len(c["worker"]) == 2
+        assert c["detail"]["handed-over"] > 100, c["detail"]
+        assert c["detail"]["worker-received"] - c["detail"]["handed-over"] <= c["sum"]["received"]
+
+
 def test_real_connections_add_up(lab):
     for url in (f"http://{VIP4}/", f"http://[{VIP6}]/"):
         for _ in range(20):
