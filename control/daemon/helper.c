@@ -92,7 +92,7 @@ static int verify_password(const char *password, const char *hash)
 	data = calloc(1, sizeof(*data));
 	if (data == NULL)
 		return -ENOMEM;
-	got = crypt_r(password, hash, data);
+	got = crypt_rn(password, hash, data, (int)sizeof(*data));
 	if (got != NULL && got[0] != '*' && equal(got, hash))
 		rc = 0;
 	explicit_bzero(data, sizeof(*data));

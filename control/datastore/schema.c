@@ -353,7 +353,8 @@ int schema_create(const char *const *dirs, size_t dir_count, struct ly_ctx **out
 		(void)add_dir(ctx, sub); // not every folder has one
 	}
 	if (!found) {
-		snprintf(err, err_size, "no folder of YANG models (--yang)");
+		snprintf(err, err_size, "%.400s: no folder of YANG models that can be read",
+			 dirs[0]);
 		rc = -EINVAL;
 		goto err_ctx;
 	}

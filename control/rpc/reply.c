@@ -285,8 +285,13 @@ bool param_config(struct call *call, const char *name, struct lyd_node **out)
 	}
 	rc = edit_parse(call->server->conf.ctx, text, out, r);
 	free(text);
-	if (rc != 0)
+	if (rc == 0)
+		rc = password_hash_clear(*out, r);
+	if (rc != 0) {
+		lyd_free_all(*out);
+		*out = NULL;
 		reply_result(call, r);
+	}
 	free(r);
 	return rc == 0;
 }

@@ -130,6 +130,11 @@ bool param_target(struct call *call, const char *name, enum target fallback, enu
 bool param_config(struct call *call, const char *name, struct lyd_node **out);
 bool param_known(struct call *call, const char *const *names); // refuses others
 
+// ---- password.c
+// Hash what an edit gives as a clear password ("$0$...", RFC 7317): clear text is never kept.
+// Returns: 0, or -EINVAL with r filled
+int password_hash_clear(struct lyd_node *edit, struct txn_result *r);
+
 // ---- select.c
 struct selection {
 	json_t *paths;  // array of XPath, NULL: all
