@@ -30,6 +30,8 @@
 #define USER_MAX      255
 #define FLUSH_MS      1000
 #define WRITE_BYTES   ((size_t)64 << 10)
+#define GOOD_BYE_MS   100
+#define GOOD_BYE_TURNS 10
 
 struct connection {
 	const struct ncd_ssh_conf *conf;
@@ -44,6 +46,7 @@ struct connection {
 	unsigned attempts;
 	bool authenticated;
 	bool subsystem; // "netconf" was asked for on the channel
+	bool eof;       // the client sends no more
 	bool over;      // end as soon as possible
 	const char *reason;
 };
@@ -237,7 +240,13 @@ static int on_data(ssh_session ssh, ssh_channel channel, void *bytes, uint32_t l
 	return (int)len;
 }
 
+// The client has nothing more to say; what it said is still answered.
 static void on_eof(ssh_session ssh, ssh_channel channel, void *data)
+{
+	((struct connection *)data)->eof = true;
+}
+
+static void on_close(ssh_session ssh, ssh_channel channel, void *data)
 {
 	finish(data, "client closed");
 }
@@ -253,7 +262,7 @@ static ssh_channel on_channel_open(ssh_session ssh, void *data)
 		.userdata = c,
 		.channel_data_function = on_data,
 		.channel_eof_function = on_eof,
-		.channel_close_function = on_eof,
+		.channel_close_function = on_close,
 		.channel_subsystem_request_function = on_subsystem,
 	};
 	ssh_callbacks_init(&cb);
@@ -356,6 +365,18 @@ static void send_message(struct connection *c, bool chunked, const struct ncd_bu
 	ncd_buf_fini(&framed);
 }
 
+// Locks are free before the client reads that its session is closed; and a last reply goes out though
+// sluiced may be gone.
+static void leave_sluiced(struct connection *c)
+{
+	if (c->rpc == NULL)
+		return;
+	ssh_event_remove_fd(c->event, ncd_rpc_fd(c->rpc));
+	ncd_rpc_close(c->rpc);
+	c->rpc = NULL;
+	c->session.rpc = NULL;
+}
+
 static void take_message(struct connection *c, struct ncd_framing *f, bool *greeted)
 {
 	struct ncd_buf reply = {0};
@@ -377,7 +398,7 @@ static void take_message(struct connection *c, struct ncd_framing *f, bool *gree
 	}
 	ncd_session_message(&c->session, f->msg.data == NULL ? "" : f->msg.data, f->msg.len, &reply);
 	if (c->session.end)
-		ssh_event_remove_fd(c->event, ncd_rpc_fd(c->rpc)); // the last reply goes out all the same
+		leave_sluiced(c);
 	if (reply.len > 0 && !reply.failed)
 		send_message(c, c->session.base11, &reply);
 	ncd_buf_fini(&reply);
@@ -444,6 +465,8 @@ static void serve_session(struct connection *c)
 		// Input that came while a reply was being sent is there without a further event.
 		if (c->in.len > 0)
 			take_input(c, &f, &greeted);
+		else if (c->eof)
+			finish(c, "client closed");
 		else
 			turn(c, 60000);
 	}
@@ -504,12 +527,20 @@ static void say_good_bye(struct connection *c)
 {
 	if (c->channel != NULL && ssh_channel_is_open(c->channel)) {
 		ssh_channel_send_eof(c->channel);
+		ssh_channel_request_send_exit_status(c->channel, c->session.end ? 0 : 1);
 		ssh_channel_close(c->channel);
 	}
-	if (c->ssh != NULL && ssh_is_connected(c->ssh)) {
-		ssh_blocking_flush(c->ssh, FLUSH_MS);
+	if (c->ssh == NULL || !ssh_is_connected(c->ssh))
+		return;
+	ssh_blocking_flush(c->ssh, FLUSH_MS);
+	// A client that sees the channel close leaves by itself; one of OpenSSH takes a disconnect
+	// message that comes with it for a failure.
+	for (int i = 0; c->channel != NULL && i < GOOD_BYE_TURNS && ssh_is_connected(c->ssh) &&
+	                (ssh_get_status(c->ssh) & (SSH_CLOSED | SSH_CLOSED_ERROR)) == 0;
+	     i++)
+		ssh_event_dopoll(c->event, GOOD_BYE_MS);
+	if (ssh_is_connected(c->ssh))
 		ssh_disconnect(c->ssh);
-	}
 }
 
 int ncd_ssh_serve(const struct ncd_ssh_conf *conf)
@@ -540,19 +571,17 @@ int ncd_ssh_serve(const struct ncd_ssh_conf *conf)
 		serve_session(&c);
 	}
 	log_at(&c, 6, "session %u: end: %s", c.session_id, c.reason);
+	leave_sluiced(&c);
 	alarm(5); // a client that does not take the good-bye is not waited for
 	say_good_bye(&c);
 	if (c.event != NULL) {
 		ssh_event_remove_fd(c.event, signals);
-		if (c.rpc != NULL)
-			ssh_event_remove_fd(c.event, ncd_rpc_fd(c.rpc));
 		if (c.ssh != NULL)
 			ssh_event_remove_session(c.event, c.ssh);
 		ssh_event_free(c.event);
 	}
 	ssh_free(c.ssh); // its channels as well; ssh_disconnect() may have freed them already
 	ssh_bind_free(bind);
-	ncd_rpc_close(c.rpc);
 	ncd_buf_fini(&c.in);
 	close(signals);
 	return c.session.end ? 0 : 1;
