@@ -185,6 +185,7 @@ static int add_queue(struct port_slot *s, unsigned queue, struct port_error *err
 
 int af_xdp_bring_up(struct port_slot *s, struct port_error *err)
 {
+	struct steer_stat st;
 	int rc;
 
 	if (s->conf.mtu != 0) {
@@ -200,6 +201,8 @@ int af_xdp_bring_up(struct port_slot *s, struct port_error *err)
 	rc = attach(s, err);
 	if (rc != 0)
 		return rc;
+	steer_stats(s->steer, &st);         // zero on error
+	s->redirected_base = st.redirected; // no socket yet: nothing is redirected
 	rc = port_pool_make(s, s->p.queues * PORT_QUEUE_MBUFS - 1u, err);
 	if (rc != 0)
 		return rc;

@@ -15,6 +15,8 @@
 #include <rte_malloc.h>
 #include <rte_mempool.h>
 
+#include <linux/if_xdp.h>
+
 #include <assert.h>
 #include <ctype.h>
 #include <errno.h>
@@ -23,6 +25,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -164,18 +167,52 @@ static void count_device(const struct port_queue *q, struct port_counters *out)
 	out->tx_errors += st.oerrors;
 }
 
+// Packets that a socket could not take: the driver counts those without a buffer, not those that found
+// the ring full.
+static uint64_t ring_full(const struct port_slot *s)
+{
+	uint64_t n = 0;
+
+	for (unsigned q = 0; q < s->p.queues; q++) {
+		struct xdp_statistics st = {0};
+		socklen_t len = sizeof(st);
+
+		if (s->xsk_fd[q] >= 0 &&
+		    getsockopt(s->xsk_fd[q], SOL_XDP, XDP_STATISTICS, &st, &len) == 0)
+			n += st.rx_ring_full;
+	}
+	return n;
+}
+
 static void count_life(const struct port_slot *s, struct port_counters *out)
 {
-	struct steer_stat st;
+	struct port_counters life = {0};
+	struct steer_stat st = {0};
+	uint64_t given;
 
+	if (s->steer != NULL)
+		steer_stats(s->steer, &st); // zero on error
 	for (unsigned q = 0; q < s->p.queues; q++)
-		count_device(&s->p.queue[q], out);
-	if (s->steer != NULL && steer_stats(s->steer, &st) == 0) {
-		out->xdp_seen += st.seen;
-		out->xdp_passed += st.passed;
-		out->xdp_redirected += st.redirected;
-		out->xdp_dropped += st.dropped;
+		count_device(&s->p.queue[q], &life);
+	if (s->steer != NULL) {
+		life.rx_missed += ring_full(s);
+		// What the program gave to the sockets and neither arrived nor was lost is on its way.
+		given = st.redirected - s->redirected_base;
+		if (given > life.rx_packets + life.rx_missed)
+			life.rx_depth = (uint32_t)(given - life.rx_packets - life.rx_missed);
 	}
+	out->xdp_seen += st.seen;
+	out->xdp_passed += st.passed;
+	out->xdp_redirected += st.redirected;
+	out->xdp_dropped += st.dropped;
+	out->rx_packets += life.rx_packets;
+	out->rx_bytes += life.rx_bytes;
+	out->rx_missed += life.rx_missed;
+	out->rx_errors += life.rx_errors;
+	out->tx_packets += life.tx_packets;
+	out->tx_bytes += life.tx_bytes;
+	out->tx_errors += life.tx_errors;
+	out->rx_depth = life.rx_depth;
 }
 
 void port_counters(const struct port *p, struct port_counters *out)
@@ -186,10 +223,8 @@ void port_counters(const struct port *p, struct port_counters *out)
 
 void port_take_down(struct port_slot *s)
 {
-	uint32_t depth = s->base.rx_depth;
-
 	count_life(s, &s->base);
-	s->base.rx_depth = depth;
+	s->base.rx_depth = 0;
 	devices_remove(s);
 	steer_close(s->steer);
 	s->steer = NULL;

@@ -37,6 +37,7 @@ struct port_slot {
 	bool lost;                 // device went away, to be recovered
 	bool removing;             // waits for the workers before the devices are taken down
 	struct port_counters base; // counted in earlier lives
+	uint64_t redirected_base;  // by the steering program before this life
 	rte_spinlock_t tx_lock[PORT_QUEUE_MAX];
 };
 

@@ -123,6 +123,14 @@ class Wire:
         return back
 
     @staticmethod
+    def flood(address, port, count):
+        import socket
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.connect((address, port))
+            for _ in range(count):
+                s.send(b"flood")
+
+    @staticmethod
     def round_trips(address, port, count):
         """Seconds of single round trips with 10 ms between them, sorted."""
         import socket

@@ -343,11 +343,11 @@ static void do_counters(const char *name)
 	}
 	port_counters(p, &c);
 	printf("{\"rc\":0,\"seen\":%lu,\"passed\":%lu,\"redirected\":%lu,\"dropped\":%lu,\"rx\":%lu,"
-	       "\"tx\":%lu,\"missed\":%lu,\"app_rx\":%lu,\"echoed\":%lu,\"tcp\":%lu,\"other\":%lu,"
+	       "\"tx\":%lu,\"missed\":%lu,\"depth\":%u,\"app_rx\":%lu,\"echoed\":%lu,\"tcp\":%lu,\"other\":%lu,"
 	       "\"lost\":%lu,\"queues\":%u,\"mtu\":%u,\"up\":%d,\"live\":%d,\"ifindex\":%d,\"fd\":%d,"
 	       "\"queue_rx\":[",
 	       c.xdp_seen, c.xdp_passed, c.xdp_redirected, c.xdp_dropped, c.rx_packets,
-	       c.tx_packets, c.rx_missed, seen[p->index].rx, seen[p->index].echoed,
+	       c.tx_packets, c.rx_missed, c.rx_depth, seen[p->index].rx, seen[p->index].echoed,
 	       seen[p->index].tcp, seen[p->index].other, seen[p->index].lost, p->queues, p->mtu,
 	       atomic_load(&p->up), atomic_load(&p->live), p->ifindex, port_queue_fd(p, 0));
 	for (unsigned q = 0; q < p->queues; q++)

@@ -363,6 +363,23 @@ def test_a_vlan_is_taken_whole_and_its_tap_is_the_kernels_view(wire):
     assert wire.border.run("ip", "link", "show", "v7", check=False).returncode != 0
 
 
+def test_counts_what_it_had_to_miss_and_what_waits(wire):
+    """The app is stopped (SIGSTOP): the ring fills and overflows; every packet is accounted for."""
+    import signal
+    probe = started(wire)
+    wire.udp_echo()
+    before = probe.ok("counters up")
+    probe.p.send_signal(signal.SIGSTOP)
+    sent = 5000
+    wire.client.in_netns(wire.flood, "10.0.0.100", 53, sent)
+    probe.p.send_signal(signal.SIGCONT)
+    lab.wait_for("the ring is empty", lambda: probe.ok("counters up")["depth"] == 0)
+    after = probe.ok("counters up")
+    new = {k: after[k] - before[k] for k in ("redirected", "rx", "missed", "app_rx")}
+    assert new["redirected"] == sent == new["rx"] + new["missed"], new
+    assert new["missed"] > 0 and new["app_rx"] == new["rx"], new
+
+
 def test_a_driver_without_xdp_is_used_in_generic_mode(wire):
     border = wire.border
     border.run("ip", "link", "add", "br0", "type", "bridge")
