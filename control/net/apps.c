@@ -39,6 +39,7 @@ struct net_app {
 	struct link *link;
 	bool up;
 	bool told;    // has, or may have, a configuration of ours in force
+	bool stray;   // found on the machine, not in the configuration (strays.c)
 	bool dying;   // to be destroyed from the event loop
 	bool refused; // its last resync
 	bool was_delta;
@@ -364,11 +365,14 @@ static void on_up(void *arg, uint64_t applied, const uint8_t datastore[16])
 	app->up = true;
 	app->work = WORK_NONE;
 	app->applied = ours ? applied : 0;
-	if (applied)
+	// What another datastore has set up is not ours to empty, unless it is configured here.
+	if (applied && (ours || app->inst->configured))
 		app->told = true;
 	app->why[0] = '\0';
 	event_del(app->again); // it may have been repaired
 	net_alarm_clear(app->inst->name, "away", NULL);
+	if (app->stray && !(ours && applied))
+		app->told = false;
 	net_log("%s is connected, version %llu%s in force", app->inst->name,
 		(unsigned long long)applied, ours || !applied ? "" : " of another datastore");
 	if (app->role == ROLE_CONNECTING) {
@@ -377,6 +381,8 @@ static void on_up(void *arg, uint64_t applied, const uint8_t datastore[16])
 		return;
 	}
 	app_sync(app);
+	if (app->dying)
+		sweep_soon();
 }
 
 static void on_down(void *arg, bool was_up, const char *why)
@@ -384,7 +390,7 @@ static void on_down(void *arg, bool was_up, const char *why)
 	struct net_app *app = arg;
 	char path[512], text[256];
 
-	if (was_up || strcmp(app->why, why) != 0) {
+	if (!app->stray && (was_up || strcmp(app->why, why) != 0)) {
 		snprintf(app->why, sizeof(app->why), "%s", why);
 		snprintf(text, sizeof(text), "%s is not connected: %s", app->inst->name, app->why);
 		snprintf(path, sizeof(path), NET_SCHEMA_LB "[name='%s']", app->inst->name);
@@ -400,8 +406,10 @@ static void on_down(void *arg, bool was_up, const char *why)
 	} else if (app->role == ROLE_PREPARED) {
 		app->role = ROLE_LOST; // what it prepared is dropped; said at commit
 	}
-	if (app_retires(app) && !app->told)
+	if (app_retires(app) && (!app->told || app->stray)) {
+		app->told = false;
 		sweep_soon();
+	}
 }
 
 static void on_event(void *arg, const struct ctl_event *e)
@@ -441,6 +449,8 @@ static struct net_app *app_get(struct net_inst *inst)
 
 	if (app) {
 		app->dying = false;
+		if (inst->configured)
+			app->stray = false;
 		return app;
 	}
 	app = calloc(1, sizeof(*app));
@@ -473,6 +483,20 @@ void net_apps_follow(void)
 			app_get(inst);
 	}
 	sweep_soon();
+}
+
+void net_apps_stray(const char *name)
+{
+	struct net_inst *inst = net_store_inst(name);
+	struct net_app *app;
+
+	if (inst && inst->app)
+		return;
+	inst = net_store_inst_get(name);
+	app = app_get(inst);
+	if (!app)
+		return;
+	app->stray = app->told = true; // until it says what it has
 }
 
 static void on_sweep(evutil_socket_t fd, short what, void *arg)
@@ -777,7 +801,7 @@ size_t net_apps(struct net_app_state *out, size_t max)
 	{
 		const struct net_app *app = inst->app;
 
-		if (!app || n == max)
+		if (!app || app->stray || n == max)
 			continue;
 		memset(&out[n], 0, sizeof(out[n]));
 		snprintf(out[n].instance, sizeof(out[n].instance), "%s", inst->name);

@@ -158,11 +158,12 @@ int net_init(const struct net_conf *conf, const struct lyd_node *running, uint64
 	if (running)
 		load(running);
 	net_apps_follow();
-	return 0;
+	return net_strays_init(conf->base, conf->run_dir, conf->stray_ms ? conf->stray_ms : 10000);
 }
 
 void net_fini(void)
 {
+	net_strays_fini();
 	if (mod.prepared)
 		net_delta_free(&mod.delta);
 	net_apps_fini();

@@ -19,6 +19,7 @@ struct net_conf {
 	const char *run_dir;
 	uint8_t datastore[16];
 	unsigned deadline_ms; // of apps in a transaction; 0: TXN_DEADLINE_S
+	unsigned stray_ms;    // pause between looks for apps that are not configured; 0: 10 s
 };
 
 // Start with the running tree as loaded (borrowed until the next change is committed); links to the

@@ -9,6 +9,7 @@
 //	index.c    checks across entries, on the store with the delta put in
 //	path.c     a record -> the instance path of its entry or leaf
 //	apps.c     what is sent to which app, and when: transaction, resync
+//	strays.c   apps that left the configuration while they and the daemon were away
 //	state.c    what apps say of themselves -> the data tree
 //	alarm.c    what operators should know
 //	net.c      the five calls
@@ -284,12 +285,21 @@ struct net_app;
 int net_apps_init(const struct net_conf *conf, uint64_t version);
 void net_apps_fini(void);
 void net_apps_follow(void); // links for all instances of the store
+// An app that runs though the configuration does not name it: if it has a configuration of this datastore
+// in force, it left the configuration while it was away, and is emptied now.
+void net_apps_stray(const char *name);
 void net_apps_prepare(const struct txn_change *c, struct net_delta *d, txn_done_fn done, void *arg);
 void net_apps_commit(const struct txn_change *c, struct net_delta *d, txn_done_fn done, void *arg);
 void net_apps_abort(void);
 uint64_t net_apps_version(void);
 struct link *net_app_link(const struct net_inst *inst); // NULL if not connected
 uint64_t net_app_applied(const struct net_inst *inst);
+
+// ---- strays (strays.c) -----------------------------------------------------------------------
+
+// Look for sockets of apps that the configuration does not name, now and then (every period_ms).
+int net_strays_init(struct event_base *base, const char *run_dir, unsigned period_ms);
+void net_strays_fini(void);
 
 // ---- state (state.c) -------------------------------------------------------------------------
 

@@ -532,6 +532,53 @@ static void an_instance_that_is_deleted_while_away_is_emptied_when_it_comes_back
 	assert_string_equal(t.lb.log, "BEGIN(0,8) U1 PREPARE(8) COMMIT(8) CLOSED ");
 }
 
+static bool is_emptied(void *arg)
+{
+	return strstr(t.lb.log, "COMMIT(8) CLOSED");
+}
+
+static void an_instance_deleted_before_the_daemon_restarted_is_emptied(void **state)
+{
+	start("{}", 8); // version 7 had it
+	app(&t.lb, "lb", 7);
+	fake_wait(t.base, is_emptied, NULL);
+	assert_string_equal(t.lb.log, "BEGIN(0,8) U1 PREPARE(8) COMMIT(8) CLOSED ");
+	assert_true(no_apps(NULL));
+	fake_run(t.base, 100); // once is enough
+	assert_int_equal(t.lb.connects, 1);
+}
+
+static void what_another_datastore_has_set_up_is_left_alone(void **state)
+{
+	start("{}", 8);
+	app(&t.lb, "lb", 7);
+	t.lb.datastore[0]++;
+	fake_run(t.base, 200);
+	assert_string_equal(t.lb.log, "CLOSED ");
+	assert_int_equal(t.lb.connects, 1);
+	assert_int_equal(t.lb.applied, 7);
+	// configured here, it is ours
+	assert_int_equal(change(ONE("80"), true), 0);
+	assert_int_equal(t.lb.applied, 9);
+}
+
+static void a_socket_without_an_app_is_no_stray(void **state)
+{
+	struct net_alarm a[4];
+	char moved[128];
+
+	start("{}", 8);
+	app(&t.lb, "lb", 7);
+	snprintf(moved, sizeof(moved), "%s.moved", t.lb.path);
+	assert_int_equal(rename(t.lb.path, moved), 0);
+	fake_app_stop(&t.lb);
+	assert_int_equal(rename(moved, t.lb.path), 0); // as left by a kill
+	fake_run(t.base, 100);
+	unlink(t.lb.path);
+	assert_true(no_apps(NULL));
+	assert_int_equal(net_alarms(a, 4), 0);
+}
+
 static void a_new_instance_takes_part_in_the_change_that_makes_it(void **state)
 {
 	app(&t.lb, "lb", 0);
@@ -761,6 +808,9 @@ int main(void)
 		T(an_app_that_lies_about_its_commit_is_resynced),
 		T(an_instance_that_is_deleted_is_emptied_and_let_go),
 		T(an_instance_that_is_deleted_while_away_is_emptied_when_it_comes_back),
+		T(an_instance_deleted_before_the_daemon_restarted_is_emptied),
+		T(what_another_datastore_has_set_up_is_left_alone),
+		T(a_socket_without_an_app_is_no_stray),
 		T(a_new_instance_takes_part_in_the_change_that_makes_it),
 		T(a_refused_new_instance_leaves_no_link_behind),
 		T(puts_the_state_of_apps_into_the_tree),
