@@ -33,8 +33,8 @@ struct walk {
 // What the attributes of an element say.
 struct marks {
 	enum operation op;
-	bool is_default;    // wd:default="true" (RFC 6243 section 6)
-	json_t *others;     // insert, key, value of ordered-by user lists, for sluiced; or NULL
+	bool is_default; // wd:default="true" (RFC 6243 section 6)
+	json_t *others;  // insert, key, value of ordered-by user lists, for sluiced; or NULL
 };
 
 // ---- paths -----------------------------------------------------------------------------------
@@ -45,7 +45,7 @@ static const struct lys_module *module_of(const struct ly_ctx *ctx, const xmlNod
 }
 
 static const struct lysc_node *schema_child(const struct lysc_node *parent,
-                                            const struct lys_module *mod, const char *name)
+					    const struct lys_module *mod, const char *name)
 {
 	return mod == NULL ? NULL : lys_find_child(parent, mod, name, 0, DATA_NODES, 0);
 }
@@ -60,7 +60,7 @@ static xmlNodePtr find_child(xmlNodePtr n, const struct lysc_node *schema)
 }
 
 static void add_value(struct ncd_buf *out, const struct ly_ctx *ctx, xmlNodePtr n,
-                      const struct lysc_node *schema)
+		      const struct lysc_node *schema)
 {
 	const struct lysc_type *type;
 	char *text = ncd_xml_text(n, true), *canon = NULL;
@@ -88,7 +88,7 @@ static const struct lysc_node *add_path(struct ncd_buf *out, const struct walk *
 	if (schema == NULL) {
 		// Named after its parent's module: a prefix of its own could not be written.
 		ncd_buf_fmt(out, "/%s%s%s", mod == NULL ? "" : mod->name, mod == NULL ? "" : ":",
-		            ncd_xml_name(n));
+			    ncd_xml_name(n));
 		return NULL;
 	}
 	ncd_buf_fmt(out, "/%s:%s", mod->name, schema->name);
@@ -114,7 +114,7 @@ static const struct lysc_node *add_path(struct ncd_buf *out, const struct walk *
 
 // Refuse: the path is that of n.
 static int refuse(const struct walk *w, xmlNodePtr n, const char *tag, json_t *info,
-                  const char *text)
+		  const char *text)
 {
 	struct ncd_buf path = {0};
 
@@ -150,13 +150,13 @@ static int read_operation(const struct walk *w, xmlNodePtr n, const char *value,
 		}
 	}
 	return refuse(w, n, "bad-attribute", attribute_info(n, "operation"),
-	              "operation is one of merge, replace, create, delete, remove");
+		      "operation is one of merge, replace, create, delete, remove");
 }
 
 // insert, key and value of RFC 7950 sections 7.7.9 and 7.8.6 go on as they are; their meaning is
 // sluiced's.
 static int read_order(const struct walk *w, xmlNodePtr n, const char *name, const char *value,
-                      struct marks *m)
+		      struct marks *m)
 {
 	char member[32];
 	char *path = NULL, *bad = NULL;
@@ -165,7 +165,7 @@ static int read_order(const struct walk *w, xmlNodePtr n, const char *name, cons
 		if (ncd_path_from_xml(w->ctx, value, n, &path, &bad) != 0) {
 			free(bad);
 			return refuse(w, n, "bad-attribute", attribute_info(n, name),
-			              "a prefix in the key is not known");
+				      "a prefix in the key is not known");
 		}
 		value = path;
 	}
@@ -193,16 +193,16 @@ static int read_attribute(const struct walk *w, xmlNodePtr n, const xmlAttr *a, 
 		rc = 0;
 		if (!m->is_default && strcmp(value, "false") != 0 && strcmp(value, "0") != 0)
 			rc = refuse(w, n, "bad-attribute", attribute_info(n, name),
-			            "default is true or false");
+				    "default is true or false");
 	} else if (w->with_operations && strcmp(ns, NCD_NS_YANG) == 0 &&
-	           (strcmp(name, "insert") == 0 || strcmp(name, "key") == 0 ||
-	            strcmp(name, "value") == 0)) {
+		   (strcmp(name, "insert") == 0 || strcmp(name, "key") == 0 ||
+		    strcmp(name, "value") == 0)) {
 		rc = read_order(w, n, name, value, m);
 	} else {
 		rc = refuse(w, n, "unknown-attribute", attribute_info(n, name),
-		            ns[0] == '\0' && strcmp(name, "operation") == 0
-		                    ? "operation must be in the namespace of NETCONF"
-		                    : "unknown attribute");
+			    ns[0] == '\0' && strcmp(name, "operation") == 0
+				    ? "operation must be in the namespace of NETCONF"
+				    : "unknown attribute");
 	}
 	free(value);
 	return rc;
@@ -232,7 +232,7 @@ static json_t *marks_json(struct marks *m)
 		if (o == NULL)
 			o = json_object();
 		json_object_set_new(o, "ietf-netconf:operation",
-		                    json_string(operation_names[m->op]));
+				    json_string(operation_names[m->op]));
 	}
 	return o;
 }
@@ -240,11 +240,11 @@ static json_t *marks_json(struct marks *m)
 // ---- elements --------------------------------------------------------------------------------
 
 static int walk_children(const struct walk *w, xmlNodePtr n, const struct lysc_node *schema,
-                         json_t *object);
+			 json_t *object);
 
 // Member name: with the module where it differs from the parent's (RFC 7951 section 4).
 static void member_name(struct ncd_buf *b, const struct lysc_node *schema,
-                        const struct lysc_node *parent)
+			const struct lysc_node *parent)
 {
 	if (parent == NULL || parent->module != schema->module)
 		ncd_buf_fmt(b, "%s:", schema->module->name);
@@ -263,7 +263,7 @@ static void set_marks(json_t *object, const char *name, json_t *marks)
 }
 
 static int add_gap(const struct walk *w, xmlNodePtr n, const struct lysc_node *schema,
-                   json_t *object, const char *name, bool must_exist)
+		   json_t *object, const char *name, bool must_exist)
 {
 	struct ncd_edit *e = w->e;
 	struct ncd_buf path = {0};
@@ -278,31 +278,31 @@ static int add_gap(const struct walk *w, xmlNodePtr n, const struct lysc_node *s
 	add_path(&path, w, n);
 	p = &e->gaps[e->gap_count++];
 	*p = (struct ncd_edit_gap){.object = object,
-	                           .name = strdup(name),
-	                           .path = path.data,
-	                           .leaf = schema,
-	                           .must_exist = must_exist};
+				   .name = strdup(name),
+				   .path = path.data,
+				   .leaf = schema,
+				   .must_exist = must_exist};
 	return p->name == NULL || path.failed ? no_memory(w) : 0;
 }
 
 // wd:default="true" says "leave it to its default": the value must be just that, and in explicit mode
 // the leaf then does not exist (RFC 6243 section 4.5.2).
 static int check_default(const struct walk *w, xmlNodePtr n, const struct lysc_node *schema,
-                         const char *canonical)
+			 const char *canonical)
 {
 	const char *dflt = NULL;
 
 	if (schema->nodetype == LYS_LEAF && ((const struct lysc_node_leaf *)schema)->dflt != NULL)
 		dflt = lyd_value_get_canonical(w->ctx,
-		                               ((const struct lysc_node_leaf *)schema)->dflt);
+					       ((const struct lysc_node_leaf *)schema)->dflt);
 	if (dflt == NULL || strcmp(dflt, canonical) != 0)
 		return refuse(w, n, "invalid-value", NULL,
-		              "marked as the default, but it is not the default value");
+			      "marked as the default, but it is not the default value");
 	return 0;
 }
 
 static int put_term(const struct walk *w, xmlNodePtr n, const struct lysc_node *schema,
-                    json_t *object, const char *name, json_t *value, struct marks *m)
+		    json_t *object, const char *name, json_t *value, struct marks *m)
 {
 	json_t *array, *marks;
 	char at[256];
@@ -337,7 +337,7 @@ static int put_term(const struct walk *w, xmlNodePtr n, const struct lysc_node *
 }
 
 static int walk_term(const struct walk *w, xmlNodePtr n, const struct lysc_node *schema,
-                     json_t *object, const char *name, struct marks *m)
+		     json_t *object, const char *name, struct marks *m)
 {
 	const struct lysc_type *type;
 	char *canonical = NULL, *text;
@@ -347,12 +347,12 @@ static int walk_term(const struct walk *w, xmlNodePtr n, const struct lysc_node 
 
 	if (ncd_xml_child(n) != NULL)
 		return refuse(w, n, "bad-element",
-		              json_pack("{s:s}", "bad-element", ncd_xml_name(n)),
-		              "a leaf has no elements inside");
+			      json_pack("{s:s}", "bad-element", ncd_xml_name(n)),
+			      "a leaf has no elements inside");
 	if (schema->nodetype == LYS_LEAF && json_object_get(object, name) != NULL)
 		return refuse(w, n, "bad-element",
-		              json_pack("{s:s}", "bad-element", ncd_xml_name(n)),
-		              "the leaf is given twice");
+			      json_pack("{s:s}", "bad-element", ncd_xml_name(n)),
+			      "the leaf is given twice");
 	text = ncd_xml_text(n, false);
 	if (text == NULL)
 		return no_memory(w);
@@ -380,7 +380,7 @@ static int walk_term(const struct walk *w, xmlNodePtr n, const struct lysc_node 
 		const char *why = ly_errmsg(w->ctx);
 
 		return refuse(w, n, "invalid-value", NULL,
-		              why == NULL ? "not a value of this type" : why);
+			      why == NULL ? "not a value of this type" : why);
 	}
 	if (m->is_default && !removal) {
 		rc = check_default(w, n, schema, canonical);
@@ -392,41 +392,40 @@ static int walk_term(const struct walk *w, xmlNodePtr n, const struct lysc_node 
 	}
 	if (rc == 0) {
 		value = ncd_value_to_json(type, canonical);
-		rc = value == NULL ? no_memory(w)
-		                   : put_term(w, n, schema, object, name, value, m);
+		rc = value == NULL ? no_memory(w) : put_term(w, n, schema, object, name, value, m);
 	}
 	free(canonical);
 	return rc;
 }
 
 static int check_keys(const struct walk *w, xmlNodePtr n, const struct lysc_node *schema,
-                      const json_t *entry)
+		      const json_t *entry)
 {
 	for (const struct lysc_node *k = lysc_node_child(schema); k != NULL && lysc_is_key(k);
 	     k = k->next) {
 		if (json_object_get(entry, k->name) == NULL)
 			return refuse(w, n, "missing-element",
-			              json_pack("{s:s}", "bad-element", k->name),
-			              "a key of the list is missing");
+				      json_pack("{s:s}", "bad-element", k->name),
+				      "a key of the list is missing");
 	}
 	return 0;
 }
 
 static int walk_inner(const struct walk *w, xmlNodePtr n, const struct lysc_node *schema,
-                      json_t *object, const char *name, struct marks *m)
+		      json_t *object, const char *name, struct marks *m)
 {
 	json_t *inner, *list, *marks;
 	int rc;
 
 	if (ncd_xml_has_text(n))
 		return refuse(w, n, "bad-element",
-		              json_pack("{s:s}", "bad-element", ncd_xml_name(n)),
-		              "text where only elements may stand");
+			      json_pack("{s:s}", "bad-element", ncd_xml_name(n)),
+			      "text where only elements may stand");
 	if (schema->nodetype == LYS_CONTAINER) {
 		if (json_object_get(object, name) != NULL)
 			return refuse(w, n, "bad-element",
-			              json_pack("{s:s}", "bad-element", ncd_xml_name(n)),
-			              "the container is given twice");
+				      json_pack("{s:s}", "bad-element", ncd_xml_name(n)),
+				      "the container is given twice");
 		inner = json_object();
 		json_object_set_new(object, name, inner);
 	} else {
@@ -453,15 +452,15 @@ static int unknown(const struct walk *w, xmlNodePtr n, const struct lys_module *
 {
 	if (mod == NULL)
 		return refuse(w, n, "unknown-namespace",
-		              json_pack("{s:s, s:s}", "bad-element", ncd_xml_name(n),
-		                        "bad-namespace", ncd_xml_ns(n)),
-		              "no module has this namespace");
+			      json_pack("{s:s, s:s}", "bad-element", ncd_xml_name(n),
+					"bad-namespace", ncd_xml_ns(n)),
+			      "no module has this namespace");
 	return refuse(w, n, "unknown-element", json_pack("{s:s}", "bad-element", ncd_xml_name(n)),
-	              "the schema has no such node here");
+		      "the schema has no such node here");
 }
 
 static int walk_one(const struct walk *w, xmlNodePtr n, const struct lysc_node *parent,
-                    json_t *object)
+		    json_t *object)
 {
 	const struct lys_module *mod = module_of(w->ctx, n);
 	const struct lysc_node *schema = schema_child(parent, mod, ncd_xml_name(n));
@@ -473,8 +472,8 @@ static int walk_one(const struct walk *w, xmlNodePtr n, const struct lysc_node *
 		return unknown(w, n, mod);
 	if ((schema->flags & LYS_CONFIG_R) != 0)
 		return refuse(w, n, "unknown-element",
-		              json_pack("{s:s}", "bad-element", ncd_xml_name(n)),
-		              "this is state, it cannot be configured");
+			      json_pack("{s:s}", "bad-element", ncd_xml_name(n)),
+			      "this is state, it cannot be configured");
 	rc = read_marks(w, n, &m);
 	if (rc != 0)
 		return rc;
@@ -489,7 +488,7 @@ static int walk_one(const struct walk *w, xmlNodePtr n, const struct lysc_node *
 }
 
 static int walk_children(const struct walk *w, xmlNodePtr n, const struct lysc_node *schema,
-                         json_t *object)
+			 json_t *object)
 {
 	for (xmlNodePtr c = ncd_xml_child(n); c != NULL; c = ncd_xml_next(c)) {
 		int rc = walk_one(w, c, schema, object);
@@ -501,21 +500,21 @@ static int walk_children(const struct walk *w, xmlNodePtr n, const struct lysc_n
 }
 
 int ncd_edit_from_xml(const struct ly_ctx *ctx, xmlNodePtr config, bool with_operations,
-                      struct ncd_edit *e, json_t *errs)
+		      struct ncd_edit *e, json_t *errs)
 {
 	struct walk w = {.ctx = ctx,
-	                 .config = config,
-	                 .with_operations = with_operations,
-	                 .e = e,
-	                 .errs = errs};
+			 .config = config,
+			 .with_operations = with_operations,
+			 .e = e,
+			 .errs = errs};
 	int rc;
 
 	*e = (struct ncd_edit){.config = json_object()};
 	if (ncd_xml_has_text(config)) {
 		ncd_edit_fini(e);
 		return ncd_error(errs, "protocol", "bad-element", NULL,
-		                 json_pack("{s:s}", "bad-element", "config"),
-		                 "text where only elements may stand");
+				 json_pack("{s:s}", "bad-element", "config"),
+				 "text where only elements may stand");
 	}
 	rc = walk_children(&w, config, NULL, e->config);
 	if (rc != 0)
@@ -543,10 +542,10 @@ static int fill_one(const struct ncd_edit_gap *g, const struct lyd_node *tree, j
 		return json_object_set_new(
 			g->object, g->name,
 			ncd_value_to_json(((struct lyd_node_term *)node)->value.realtype,
-		                          lyd_get_value(node)));
+					  lyd_get_value(node)));
 	if (g->must_exist)
 		return ncd_error(errs, "application", "data-missing", g->path, NULL,
-		                 "nothing to delete");
+				 "nothing to delete");
 	snprintf(at, sizeof(at), "@%s", g->name);
 	json_object_del(g->object, at);
 	return 0;
@@ -558,11 +557,11 @@ int ncd_edit_fill(const struct ly_ctx *ctx, struct ncd_edit *e, const json_t *pr
 	struct lyd_node *tree = NULL;
 	int rc = 0;
 
-	if (text == NULL || lyd_parse_data_mem(ctx, text, LYD_JSON,
-	                                       LYD_PARSE_ONLY | LYD_PARSE_STRICT, 0,
-	                                       &tree) != LY_SUCCESS)
+	if (text == NULL ||
+	    lyd_parse_data_mem(ctx, text, LYD_JSON, LYD_PARSE_ONLY | LYD_PARSE_STRICT, 0, &tree) !=
+		    LY_SUCCESS)
 		rc = ncd_error(errs, "application", "operation-failed", NULL, NULL,
-		               "the configuration that sluiced sent is not of our models");
+			       "the configuration that sluiced sent is not of our models");
 	for (size_t i = 0; rc == 0 && i < e->gap_count; i++)
 		rc = fill_one(&e->gaps[i], tree, errs);
 	lyd_free_all(tree);

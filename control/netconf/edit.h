@@ -38,7 +38,7 @@ struct ncd_edit {
 // Errors:  -EINVAL  refused, an error was appended to errs
 //          -ENOMEM  an error was appended as well
 int ncd_edit_from_xml(const struct ly_ctx *ctx, xmlNodePtr config, bool with_operations,
-                      struct ncd_edit *e, json_t *errs);
+		      struct ncd_edit *e, json_t *errs);
 void ncd_edit_fini(struct ncd_edit *e);
 
 // Fill the gaps from what sluiced has: present is the answer's "config", asked for the gaps' paths.
@@ -47,4 +47,4 @@ void ncd_edit_fini(struct ncd_edit *e);
 // Errors:  -EINVAL  a leaf to be deleted does not exist (data-missing), or present is no data of our
 //                   models; errs says so
 int ncd_edit_fill(const struct ly_ctx *ctx, struct ncd_edit *e, const json_t *present,
-                  json_t *errs);
+		  json_t *errs);

@@ -14,7 +14,7 @@
 #include "control/netconf/path.h"
 
 int ncd_error(json_t *errs, const char *type, const char *tag, const char *path, json_t *info,
-              const char *fmt, ...)
+	      const char *fmt, ...)
 {
 	char text[1024];
 	json_t *e;
@@ -24,7 +24,7 @@ int ncd_error(json_t *errs, const char *type, const char *tag, const char *path,
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	e = json_pack("{s:s, s:s, s:s}", "error-type", type, "error-tag", tag, "error-severity",
-	              "error");
+		      "error");
 	if (path != NULL)
 		json_object_set_new(e, "error-path", json_string(path));
 	json_object_set_new(e, "error-message", json_string(text));
@@ -40,7 +40,7 @@ static void append_plain(json_t *errs, const json_t *error)
 	const char *text = json_string_value(json_object_get(error, "message"));
 
 	ncd_error(errs, "application", "operation-failed", NULL, NULL, "%s",
-	          text == NULL ? "sluiced refused the operation" : text);
+		  text == NULL ? "sluiced refused the operation" : text);
 }
 
 void ncd_error_from_rpc(json_t *errs, const json_t *error)
@@ -53,7 +53,8 @@ void ncd_error_from_rpc(json_t *errs, const json_t *error)
 		return;
 	}
 	if (json_is_array(data) && json_array_size(data) > 0) {
-		json_array_foreach (data, i, e) {
+		json_array_foreach(data, i, e)
+		{
 			if (json_is_object(e))
 				json_array_append(errs, e);
 		}
@@ -64,7 +65,7 @@ void ncd_error_from_rpc(json_t *errs, const json_t *error)
 }
 
 static const char *one_of(const json_t *e, const char *key, const char *const *words,
-                          const char *fallback)
+			  const char *fallback)
 {
 	const char *s = json_string_value(json_object_get(e, key));
 
@@ -135,10 +136,10 @@ static void one_to_xml(const struct ly_ctx *ctx, const json_t *e, struct ncd_buf
 	const char *text = json_string_value(json_object_get(e, "error-message"));
 
 	ncd_buf_fmt(out, "<rpc-error><error-type>%s</error-type><error-tag>%s</error-tag>",
-	            one_of(e, "error-type", types, "application"),
-	            one_of(e, "error-tag", tags, "operation-failed"));
+		    one_of(e, "error-type", types, "application"),
+		    one_of(e, "error-tag", tags, "operation-failed"));
 	ncd_buf_fmt(out, "<error-severity>%s</error-severity>",
-	            one_of(e, "error-severity", severities, "error"));
+		    one_of(e, "error-severity", severities, "error"));
 	if (app != NULL) {
 		ncd_buf_str(out, "<error-app-tag>");
 		ncd_buf_xml(out, app);
@@ -160,6 +161,5 @@ void ncd_error_to_xml(const struct ly_ctx *ctx, const json_t *errs, struct ncd_b
 	json_t *e;
 	size_t i;
 
-	json_array_foreach (errs, i, e)
-		one_to_xml(ctx, e, out);
+	json_array_foreach(errs, i, e) one_to_xml(ctx, e, out);
 }

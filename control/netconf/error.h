@@ -16,7 +16,7 @@ struct ly_ctx;
 // Append an error to errs. path and info may be NULL; info (a JSON object) is taken over.
 // Returns: -EINVAL, so that a caller can write `return ncd_error(...)`
 int ncd_error(json_t *errs, const char *type, const char *tag, const char *path, json_t *info,
-              const char *fmt, ...) __attribute__((format(printf, 6, 7)));
+	      const char *fmt, ...) __attribute__((format(printf, 6, 7)));
 
 // Append what sluiced answered: the "error" member of a JSON-RPC response (borrowed).
 void ncd_error_from_rpc(json_t *errs, const json_t *error);

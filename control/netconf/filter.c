@@ -57,7 +57,7 @@ static void emit(struct paths *p, const struct ncd_buf *path)
 // Add a predicate for each key that the filter gives a value for.
 // Returns: false when nothing can match
 static bool add_keys(const struct paths *p, struct ncd_buf *path, xmlNodePtr f,
-                     const struct lysc_node *list)
+		     const struct lysc_node *list)
 {
 	for (const struct lysc_node *k = lysc_node_child(list); k != NULL && lysc_is_key(k);
 	     k = k->next) {
@@ -70,9 +70,8 @@ static bool add_keys(const struct paths *p, struct ncd_buf *path, xmlNodePtr f,
 			if (!is_content(c) || !names(c, k))
 				continue;
 			text = ncd_xml_text(c, true);
-			rc = text == NULL
-			             ? -1
-			             : ncd_value_from_xml(p->ctx, k, text, c, &canon, &type);
+			rc = text == NULL ? -1
+					  : ncd_value_from_xml(p->ctx, k, text, c, &canon, &type);
 			free(text);
 			if (rc < 0)
 				return false;
@@ -108,10 +107,10 @@ static bool has_other_content(xmlNodePtr f, const struct lysc_node *schema)
 }
 
 static void collect(struct paths *p, xmlNodePtr f, const struct lysc_node *parent,
-                    const struct lysc_module *top, const struct ncd_buf *prefix);
+		    const struct lysc_module *top, const struct ncd_buf *prefix);
 
 static void collect_node(struct paths *p, xmlNodePtr f, const struct lysc_node *schema,
-                         const struct ncd_buf *prefix)
+			 const struct ncd_buf *prefix)
 {
 	struct ncd_buf path = {0};
 	bool narrow = false;
@@ -151,7 +150,7 @@ static void collect_node(struct paths *p, xmlNodePtr f, const struct lysc_node *
 
 // Every data node below parent (or at the top of a module) that the element names.
 static void collect(struct paths *p, xmlNodePtr f, const struct lysc_node *parent,
-                    const struct lysc_module *top, const struct ncd_buf *prefix)
+		    const struct lysc_module *top, const struct ncd_buf *prefix)
 {
 	const struct lysc_node *c = NULL;
 
@@ -220,8 +219,8 @@ static int check(xmlNodePtr f, json_t *errs)
 {
 	if (is_containment(f) && ncd_xml_has_text(f))
 		return ncd_error(errs, "protocol", "bad-element", NULL,
-		                 json_pack("{s:s}", "bad-element", ncd_xml_name(f)),
-		                 "text and elements side by side in the filter");
+				 json_pack("{s:s}", "bad-element", ncd_xml_name(f)),
+				 "text and elements side by side in the filter");
 	for (xmlNodePtr c = ncd_xml_child(f); c != NULL; c = ncd_xml_next(c)) {
 		int rc = check(c, errs);
 
@@ -232,7 +231,7 @@ static int check(xmlNodePtr f, json_t *errs)
 }
 
 int ncd_filter_paths(const struct ly_ctx *ctx, xmlNodePtr filter, const char *const *skip,
-                     bool *skipped, json_t *paths, json_t *errs)
+		     bool *skipped, json_t *paths, json_t *errs)
 {
 	struct paths p = {.ctx = ctx, .out = paths};
 	int rc = check(filter, errs);
@@ -240,8 +239,8 @@ int ncd_filter_paths(const struct ly_ctx *ctx, xmlNodePtr filter, const char *co
 	*skipped = false;
 	if (rc == 0 && !is_containment(filter) && ncd_xml_has_text(filter))
 		rc = ncd_error(errs, "protocol", "bad-element", NULL,
-		               json_pack("{s:s}", "bad-element", "filter"),
-		               "a subtree filter holds elements");
+			       json_pack("{s:s}", "bad-element", "filter"),
+			       "a subtree filter holds elements");
 	if (rc != 0)
 		return rc;
 	for (xmlNodePtr f = ncd_xml_child(filter); f != NULL; f = ncd_xml_next(f))
@@ -308,13 +307,12 @@ static void mark(struct lyd_node *d, void *as)
 
 // True when some child fits the content match c; with mark_them each that does is marked.
 static bool content_holds(const struct ly_ctx *ctx, xmlNodePtr c, struct lyd_node *parent,
-                          bool mark_them)
+			  bool mark_them)
 {
 	struct lyd_node *d;
 	bool any = false;
 
-	LY_LIST_FOR(lyd_child(parent), d)
-	{
+	LY_LIST_FOR (lyd_child(parent), d) {
 		if (!matches(c, d) || !value_matches(ctx, c, d))
 			continue;
 		any = true;
@@ -353,8 +351,7 @@ static bool select_inside(const struct ly_ctx *ctx, xmlNodePtr f, struct lyd_nod
 			content_holds(ctx, c, d, true);
 			continue;
 		}
-		LY_LIST_FOR(lyd_child(d), child)
-		{
+		LY_LIST_FOR (lyd_child(d), child) {
 			if (!matches(c, child))
 				continue;
 			if (!is_containment(c)) {
@@ -375,8 +372,7 @@ void ncd_filter_apply(const struct ly_ctx *ctx, xmlNodePtr filter, struct lyd_no
 	for (xmlNodePtr f = ncd_xml_child(filter); f != NULL; f = ncd_xml_next(f)) {
 		struct lyd_node *d;
 
-		LY_LIST_FOR(tree, d)
-		{
+		LY_LIST_FOR (tree, d) {
 			if (!matches(f, d))
 				continue;
 			if (is_containment(f))

@@ -26,7 +26,7 @@
 // Returns: 0
 // Errors:  -EINVAL  the filter is not one: text beside elements; an error was appended to errs
 int ncd_filter_paths(const struct ly_ctx *ctx, xmlNodePtr filter, const char *const *skip,
-                     bool *skipped, json_t *paths, json_t *errs);
+		     bool *skipped, json_t *paths, json_t *errs);
 
 // Mark what the filter selects in a tree (its first top-level node; NULL is no tree). Marks are only
 // ever raised: further filters add to them.

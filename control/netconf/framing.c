@@ -32,7 +32,7 @@ void ncd_framing_set_chunked(struct ncd_framing *f)
 // The mark may be cut anywhere between two reads, so it is looked for in the message itself, from
 // where a cut one could have begun.
 static enum ncd_frame_verdict feed_eom(struct ncd_framing *f, const char *data, size_t len,
-                                       size_t *used)
+				       size_t *used)
 {
 	size_t before = f->msg.len;
 	size_t from = before > EOM_LEN - 1 ? before - (EOM_LEN - 1) : 0;
@@ -43,9 +43,7 @@ static enum ncd_frame_verdict feed_eom(struct ncd_framing *f, const char *data, 
 	ncd_buf_add(&f->msg, data, take);
 	if (f->msg.failed)
 		return NCD_FRAME_TOO_BIG;
-	end = f->msg.len == 0
-	              ? NULL
-	              : memmem(f->msg.data + from, f->msg.len - from, EOM, EOM_LEN);
+	end = f->msg.len == 0 ? NULL : memmem(f->msg.data + from, f->msg.len - from, EOM, EOM_LEN);
 	if (end == NULL) {
 		*used = take;
 		return f->msg.len >= f->max + EOM_LEN ? NCD_FRAME_TOO_BIG : NCD_FRAME_MORE;
@@ -90,7 +88,7 @@ static bool header_byte(struct ncd_framing *f, char c)
 }
 
 enum ncd_frame_verdict ncd_framing_feed(struct ncd_framing *f, const char *data, size_t len,
-                                        size_t *used)
+					size_t *used)
 {
 	size_t i = 0;
 

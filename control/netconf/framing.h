@@ -56,7 +56,7 @@ void ncd_framing_set_chunked(struct ncd_framing *f);
 //          until the next call, which starts a new message.
 // Thread:  the session's one thread
 enum ncd_frame_verdict ncd_framing_feed(struct ncd_framing *f, const char *data, size_t len,
-                                        size_t *used);
+					size_t *used);
 
 // Wrap a message for sending.
 void ncd_framing_wrap(bool chunked, const char *msg, size_t len, struct ncd_buf *out);

@@ -89,7 +89,7 @@ int ncd_hostkey_load(const char *path, int create, ssh_key *out, char *why, size
 	}
 	if ((st.st_mode & 077) != 0) {
 		snprintf(why, why_size, "%s: mode %03o: only its owner may read a private key",
-		         path, (unsigned)(st.st_mode & 0777));
+			 path, (unsigned)(st.st_mode & 0777));
 		return -EPERM;
 	}
 	if (ssh_pki_import_privkey_file(path, NULL, NULL, NULL, out) != SSH_OK) {

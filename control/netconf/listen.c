@@ -22,12 +22,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#define BACKLOG       128
-#define STOP_SECONDS  5
-#define KEEP_IDLE_S   60                // TCP keep-alive: a dead peer is found after 60 + 3 * 20 s
-#define KEEP_INTVL_S  20
-#define KEEP_COUNT    3
-#define UNACKED_MS    120000
+#define BACKLOG      128
+#define STOP_SECONDS 5
+#define KEEP_IDLE_S  60 // TCP keep-alive: a dead peer is found after 60 + 3 * 20 s
+#define KEEP_INTVL_S 20
+#define KEEP_COUNT   3
+#define UNACKED_MS   120000
 
 // Bytes of memory for one session; AddressSanitizer alone needs more than any limit.
 #if defined(__has_feature)
@@ -63,7 +63,7 @@ int ncd_listen_open(const char *address, unsigned port)
 	int fd, on = 1, rc;
 
 	if (inet_pton(v6 ? AF_INET6 : AF_INET, address,
-	              v6 ? (void *)&a6.sin6_addr : (void *)&a4.sin_addr) != 1)
+		      v6 ? (void *)&a6.sin6_addr : (void *)&a4.sin_addr) != 1)
 		return -EINVAL;
 	fd = socket(v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
@@ -72,7 +72,7 @@ int ncd_listen_open(const char *address, unsigned port)
 	if (v6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
 	if (bind(fd, v6 ? (struct sockaddr *)&a6 : (struct sockaddr *)&a4,
-	         v6 ? sizeof(a6) : sizeof(a4)) != 0 ||
+		 v6 ? sizeof(a6) : sizeof(a4)) != 0 ||
 	    listen(fd, BACKLOG) != 0) {
 		rc = -errno;
 		close(fd);
@@ -95,7 +95,8 @@ static void set_tcp_options(int fd)
 }
 
 // The peer as IPv6 (IPv4 mapped), for comparing, and as text.
-static void peer_of(const struct sockaddr_storage *sa, struct in6_addr *peer, char *text, size_t size)
+static void peer_of(const struct sockaddr_storage *sa, struct in6_addr *peer, char *text,
+		    size_t size)
 {
 	char address[INET6_ADDRSTRLEN] = "?";
 
@@ -240,8 +241,9 @@ static void reap(struct parent *p)
 				atomic_fetch_sub(&p->conf->ssh.shared->authenticated, 1);
 			if (WIFSIGNALED(status) && WTERMSIG(status) != SIGALRM &&
 			    !p->children[i].told_to_go)
-				fprintf(stderr, "<3>netconf: process %d of a session died of signal %d\n",
-				        (int)pid, WTERMSIG(status));
+				fprintf(stderr,
+					"<3>netconf: process %d of a session died of signal %d\n",
+					(int)pid, WTERMSIG(status));
 			p->children[i].pid = 0;
 		}
 	}

@@ -36,7 +36,8 @@ static void put_time(struct lyd_node *root, const char *path, int64_t at)
 	char text[32];
 	struct tm tm;
 
-	if (gmtime_r(&t, &tm) != NULL && strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm) > 0)
+	if (gmtime_r(&t, &tm) != NULL &&
+	    strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm) > 0)
 		put(root, path, text);
 }
 
@@ -50,7 +51,8 @@ static const json_t *lock_of(const json_t *locks, const char *store)
 	json_t *l;
 	size_t i;
 
-	json_array_foreach (locks, i, l) {
+	json_array_foreach(locks, i, l)
+	{
 		const char *name = json_string_value(json_object_get(l, "target"));
 
 		if (name != NULL && strcmp(name, store) == 0)
@@ -70,11 +72,11 @@ static void put_store(struct lyd_node *root, const char *name, const json_t *loc
 	if (!json_is_integer(id))
 		return;
 	snprintf(path, sizeof(path),
-	         ROOT "/datastores/datastore[name='%s']/locks/global-lock/locked-by-session", name);
+		 ROOT "/datastores/datastore[name='%s']/locks/global-lock/locked-by-session", name);
 	put_number(root, path, (uint64_t)json_integer_value(id));
 	since = json_object_get(lock, "time");
 	snprintf(path, sizeof(path),
-	         ROOT "/datastores/datastore[name='%s']/locks/global-lock/locked-time", name);
+		 ROOT "/datastores/datastore[name='%s']/locks/global-lock/locked-time", name);
 	if (json_is_string(since))
 		put(root, path, json_string_value(since));
 	else
@@ -89,9 +91,9 @@ static void put_schemas(struct lyd_node *root, const struct ly_ctx *ctx)
 
 	while ((mod = ly_ctx_get_module_iter(ctx, &i)) != NULL) {
 		snprintf(at, sizeof(at),
-		         ROOT "/schemas/schema[identifier='%s'][version='%s']"
-		              "[format='ietf-netconf-monitoring:yang']",
-		         mod->name, mod->revision == NULL ? "" : mod->revision);
+			 ROOT "/schemas/schema[identifier='%s'][version='%s']"
+			      "[format='ietf-netconf-monitoring:yang']",
+			 mod->name, mod->revision == NULL ? "" : mod->revision);
 		put(root, at, NULL);
 		snprintf(path, sizeof(path), "%s/namespace", at);
 		put(root, path, mod->ns);

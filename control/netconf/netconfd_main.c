@@ -106,14 +106,14 @@ static unsigned number(const char *text, const char *what, unsigned long min, un
 	v = strtoul(text, &end, 10);
 	if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 || v < min || v > max) {
 		fprintf(stderr, "<3>sluice-netconfd: %s: '%s' is no number from %lu to %lu\n", what,
-		        text, min, max);
+			text, min, max);
 		exit(1);
 	}
 	return (unsigned)v;
 }
 
 static void append(const char **list, unsigned *count, unsigned max, const char *value,
-                   const char *what)
+		   const char *what)
 {
 	if (*count == max)
 		die(what, "given too often");
@@ -182,7 +182,8 @@ static void resolve_paths(struct settings *s)
 	}
 	if (s->yang_count == 0 && getenv("SLUICE_YANG") != NULL) {
 		list = strdup(getenv("SLUICE_YANG"));
-		for (dir = strtok_r(list, ":", &save); dir != NULL; dir = strtok_r(NULL, ":", &save))
+		for (dir = strtok_r(list, ":", &save); dir != NULL;
+		     dir = strtok_r(NULL, ":", &save))
 			append(s->yang, &s->yang_count, YANG_MAX, dir, "SLUICE_YANG");
 	}
 	if (s->yang_count == 0)
@@ -272,12 +273,12 @@ static struct ncd_shared *make_shared(const struct settings *s)
 int main(int argc, char **argv)
 {
 	struct settings s = {.base = getenv("SLUICE_BASE"),
-	                     .user = DEFAULT_USER,
-	                     .port = 830,
-	                     .max_sessions = 64,
-	                     .max_waiting = 32,
-	                     .grace_s = 30,
-	                     .max_message_mib = 32};
+			     .user = DEFAULT_USER,
+			     .port = 830,
+			     .max_sessions = 64,
+			     .max_waiting = 32,
+			     .grace_s = 30,
+			     .max_message_mib = 32};
 	struct ncd_listen_conf conf = {0};
 	ssh_key keys[HOSTKEYS_MAX];
 	struct ncd_schema schema;
@@ -301,12 +302,12 @@ int main(int argc, char **argv)
 	snprintf(rpc_path, sizeof(rpc_path), "%s/sluiced.sock", s.run);
 	conf.preauth_max = s.max_waiting;
 	conf.ssh = (struct ncd_ssh_conf){.hostkeys = keys,
-	                                 .hostkey_count = s.hostkey_count,
-	                                 .rpc_path = rpc_path,
-	                                 .schema = &schema,
-	                                 .shared = make_shared(&s),
-	                                 .grace_s = s.grace_s,
-	                                 .message_max = (size_t)s.max_message_mib << 20};
+					 .hostkey_count = s.hostkey_count,
+					 .rpc_path = rpc_path,
+					 .schema = &schema,
+					 .shared = make_shared(&s),
+					 .grace_s = s.grace_s,
+					 .message_max = (size_t)s.max_message_mib << 20};
 	fprintf(stderr, "<5>sluice-netconfd: listening on port %u\n", s.port);
 	rc = ncd_listen_run(&conf);
 	for (unsigned i = 0; i < s.hostkey_count; i++)

@@ -23,9 +23,10 @@
 #include "control/netconf/rpc.h"
 #include "control/netconf/xml.h"
 
-#define READ_MS   60000  // a look at data
-#define GAP_PATHS_MAX 256 // leaves to delete that are asked for one by one
-#define CHANGE_MS 120000 // an edit or commit: apps have 10 s to prepare, large trees take their time
+#define READ_MS       60000 // a look at data
+#define GAP_PATHS_MAX 256   // leaves to delete that are asked for one by one
+#define CHANGE_MS                                                                                  \
+	120000 // an edit or commit: apps have 10 s to prepare, large trees take their time
 
 struct request {
 	struct ncd_session *s;
@@ -35,7 +36,7 @@ struct request {
 };
 
 static int call(const struct request *q, const char *method, json_t *params, int timeout_ms,
-                json_t **result)
+		json_t **result)
 {
 	struct ncd_session *s = q->s;
 	int rc = ncd_rpc_call(s->rpc, method, params, timeout_ms, s->client_fd, result, q->errs);
@@ -44,14 +45,14 @@ static int call(const struct request *q, const char *method, json_t *params, int
 		return rc;
 	if (rc == -EMSGSIZE)
 		return ncd_error(q->errs, "application", "too-big", NULL, NULL,
-		                 "the request is longer than sluiced takes");
+				 "the request is longer than sluiced takes");
 	// The locks fell with the connection; to go on would let the client believe it has them.
 	s->end = true;
 	if (rc == -EPIPE)
 		return rc;
 	ncd_error(q->errs, "application", "operation-failed", NULL, NULL,
-	          rc == -ETIMEDOUT ? "sluiced does not answer; the session ends"
-	                           : "the connection to sluiced is lost; the session ends");
+		  rc == -ETIMEDOUT ? "sluiced does not answer; the session ends"
+				   : "the connection to sluiced is lost; the session ends");
 	return rc;
 }
 
@@ -65,10 +66,11 @@ static int call_ok(const struct request *q, const char *method, json_t *params, 
 	// NETCONF has no place for a warning beside <ok/> that clients would not take for an error;
 	// what is wrong stays visible as an alarm.
 	warnings = json_object_get(result, "warnings");
-	json_array_foreach (warnings, i, w) {
+	json_array_foreach(warnings, i, w)
+	{
 		if (json_is_string(w))
 			fprintf(stderr, "<4>netconf: session %u: %s: warning: %s\n", q->s->id,
-			        method, json_string_value(w));
+				method, json_string_value(w));
 	}
 	json_decref(result);
 	return rc;
@@ -77,26 +79,25 @@ static int call_ok(const struct request *q, const char *method, json_t *params, 
 // ---- get, get-config (7.1, 7.7, 8.9; RFC 6243) -------------------------------------------------
 
 static const char *const with_defaults_words[] = {"explicit", "trim", "report-all",
-                                                  "report-all-tagged", NULL};
+						  "report-all-tagged", NULL};
 
 struct query {
-	bool state;               // get, not get-config
-	const char *source;       // of get-config
-	const char *defaults;     // with-defaults
-	xmlNodePtr subtree;       // a subtree filter, or NULL
-	char *xpath;              // an XPath filter with module names, or NULL
-	json_t *paths;            // for sluiced; NULL: everything
-	bool ask;                 // sluiced has something to say
-	bool own;                 // our own state may be selected
+	bool state;           // get, not get-config
+	const char *source;   // of get-config
+	const char *defaults; // with-defaults
+	xmlNodePtr subtree;   // a subtree filter, or NULL
+	char *xpath;          // an XPath filter with module names, or NULL
+	json_t *paths;        // for sluiced; NULL: everything
+	bool ask;             // sluiced has something to say
+	bool own;             // our own state may be selected
 };
 
 static int bad_filter(xmlNodePtr f, const char *tag, const char *attr, json_t *errs,
-                      const char *text)
+		      const char *text)
 {
-	return ncd_params_refuse(f, tag,
-	                         json_pack("{s:s, s:s}", "bad-attribute", attr, "bad-element",
-	                                   "filter"),
-	                         errs, text);
+	return ncd_params_refuse(
+		f, tag, json_pack("{s:s, s:s}", "bad-attribute", attr, "bad-element", "filter"),
+		errs, text);
 }
 
 static int read_xpath(const struct request *r, xmlNodePtr f, struct query *q)
@@ -106,28 +107,28 @@ static int read_xpath(const struct request *r, xmlNodePtr f, struct query *q)
 
 	if (select == NULL)
 		return bad_filter(f, "missing-attribute", "select", r->errs,
-		                  "an XPath filter has its expression in select");
+				  "an XPath filter has its expression in select");
 	rc = ncd_path_from_xml(r->s->schema->ctx, select, f, &q->xpath, &bad);
 	free(select);
 	if (rc == -ENOKEY) {
-		rc = ncd_params_refuse(f, "unknown-namespace",
-		                       json_pack("{s:s, s:s}", "bad-element", "filter",
-		                                 "bad-namespace", bad),
-		                       r->errs, "a prefix in select leads to no module");
+		rc = ncd_params_refuse(
+			f, "unknown-namespace",
+			json_pack("{s:s, s:s}", "bad-element", "filter", "bad-namespace", bad),
+			r->errs, "a prefix in select leads to no module");
 		free(bad);
 		return rc;
 	}
 	if (rc < 0)
 		return rc;
 	// Our own state is asked only where the expression may mean it, for making it costs.
-	q->own = q->state && (strstr(q->xpath, "netconf-state") != NULL ||
-	                      strstr(q->xpath, "yang-library") != NULL ||
-	                      strstr(q->xpath, "modules-state") != NULL ||
-	                      strstr(q->xpath, "//") != NULL || strchr(q->xpath, '*') != NULL ||
-	                      strstr(q->xpath, "node()") != NULL);
+	q->own = q->state &&
+		 (strstr(q->xpath, "netconf-state") != NULL ||
+		  strstr(q->xpath, "yang-library") != NULL ||
+		  strstr(q->xpath, "modules-state") != NULL || strstr(q->xpath, "//") != NULL ||
+		  strchr(q->xpath, '*') != NULL || strstr(q->xpath, "node()") != NULL);
 	q->ask = strchr(q->xpath, '|') != NULL ||
-	         (strncmp(q->xpath, "/ietf-netconf-monitoring:", 25) != 0 &&
-	          strncmp(q->xpath, "/ietf-yang-library:", 19) != 0);
+		 (strncmp(q->xpath, "/ietf-netconf-monitoring:", 25) != 0 &&
+		  strncmp(q->xpath, "/ietf-yang-library:", 19) != 0);
 	q->paths = json_pack("[s]", q->xpath);
 	return 0;
 }
@@ -151,7 +152,7 @@ static int read_filter(const struct request *r, xmlNodePtr f, struct query *q)
 		     (ns[0] != '\0' && strcmp(ns, NCD_NS_BASE) != 0)) &&
 		    (strcmp((const char *)a->name, "select") != 0 || ns[0] != '\0'))
 			return bad_filter(f, "unknown-attribute", (const char *)a->name, r->errs,
-			                  "unknown attribute");
+					  "unknown attribute");
 	}
 	type = ncd_xml_attr(f, "", "type");
 	if (type == NULL)
@@ -161,7 +162,7 @@ static int read_filter(const struct request *r, xmlNodePtr f, struct query *q)
 	free(type);
 	if (rc < 0)
 		return bad_filter(f, "bad-attribute", "type", r->errs,
-		                  "a filter is of type subtree or xpath");
+				  "a filter is of type subtree or xpath");
 	if (xpath)
 		return read_xpath(r, f, q);
 	q->subtree = f;
@@ -189,14 +190,14 @@ static int fetch(const struct request *r, const struct query *q, struct lyd_node
 	text = json_dumps(json_object_get(result, q->state ? "data" : "config"), JSON_COMPACT);
 	json_decref(result);
 	if (text == NULL ||
-	    lyd_parse_data_mem(r->s->schema->ctx, text, LYD_JSON,
-	                       LYD_PARSE_ONLY | LYD_PARSE_STRICT, 0, tree) != LY_SUCCESS) {
+	    lyd_parse_data_mem(r->s->schema->ctx, text, LYD_JSON, LYD_PARSE_ONLY | LYD_PARSE_STRICT,
+			       0, tree) != LY_SUCCESS) {
 		const char *why = ly_errmsg(r->s->schema->ctx);
 
 		fprintf(stderr, "<3>netconf: session %u: data of sluiced: %s\n", r->s->id,
-		        text == NULL ? "missing" : (why == NULL ? "not parsed" : why));
+			text == NULL ? "missing" : (why == NULL ? "not parsed" : why));
 		rc = ncd_error(r->errs, "application", "operation-failed", NULL, NULL,
-		               "the data that sluiced sent is not of our models");
+			       "the data that sluiced sent is not of our models");
 	}
 	free(text);
 	return rc;
@@ -233,7 +234,7 @@ static int print_own(const struct request *r, const struct query *q)
 	json_decref(state);
 	if (own == NULL)
 		return ncd_error(r->errs, "application", "resource-denied", NULL, NULL,
-		                 "out of memory");
+				 "out of memory");
 	if (q->subtree != NULL)
 		ncd_filter_apply(r->s->schema->ctx, q->subtree, own);
 	else if (q->xpath != NULL)
@@ -244,7 +245,7 @@ static int print_own(const struct request *r, const struct query *q)
 }
 
 static int run_query(const struct request *r, struct query *q, xmlNodePtr filter,
-                     xmlNodePtr defaults)
+		     xmlNodePtr defaults)
 {
 	struct lyd_node *tree = NULL;
 	int rc = ncd_params_word(defaults, with_defaults_words, &q->defaults, r->errs);
@@ -257,8 +258,8 @@ static int run_query(const struct request *r, struct query *q, xmlNodePtr filter
 	if (rc == 0) {
 		if (q->subtree != NULL)
 			ncd_filter_apply(r->s->schema->ctx, q->subtree, tree);
-		ncd_print(tree, q->subtree != NULL,
-		          strcmp(q->defaults, "report-all-tagged") == 0, r->body);
+		ncd_print(tree, q->subtree != NULL, strcmp(q->defaults, "report-all-tagged") == 0,
+			  r->body);
 		if (q->own)
 			rc = print_own(r, q);
 	}
@@ -272,8 +273,8 @@ static int run_query(const struct request *r, struct query *q, xmlNodePtr filter
 static int op_get(const struct request *r)
 {
 	struct ncd_param p[] = {{NCD_NS_BASE, "filter", false, NULL},
-	                        {NCD_NS_DEFAULTS, "with-defaults", false, NULL},
-	                        {NULL, NULL, false, NULL}};
+				{NCD_NS_DEFAULTS, "with-defaults", false, NULL},
+				{NULL, NULL, false, NULL}};
 	struct query q = {.state = true};
 	int rc = ncd_params_read(r->op, p, r->errs);
 
@@ -283,9 +284,9 @@ static int op_get(const struct request *r)
 static int op_get_config(const struct request *r)
 {
 	struct ncd_param p[] = {{NCD_NS_BASE, "source", true, NULL},
-	                        {NCD_NS_BASE, "filter", false, NULL},
-	                        {NCD_NS_DEFAULTS, "with-defaults", false, NULL},
-	                        {NULL, NULL, false, NULL}};
+				{NCD_NS_BASE, "filter", false, NULL},
+				{NCD_NS_DEFAULTS, "with-defaults", false, NULL},
+				{NULL, NULL, false, NULL}};
 	struct query q = {.state = false};
 	enum ncd_store source;
 	int rc = ncd_params_read(r->op, p, r->errs);
@@ -328,13 +329,13 @@ static int op_edit_config(const struct request *r)
 	static const char *const operations[] = {"merge", "replace", "none", NULL};
 	static const char *const tests[] = {"test-then-set", "set", "test-only", NULL};
 	static const char *const on_error[] = {"stop-on-error", "continue-on-error",
-	                                       "rollback-on-error", NULL};
+					       "rollback-on-error", NULL};
 	struct ncd_param p[] = {{NCD_NS_BASE, "target", true, NULL},
-	                        {NCD_NS_BASE, "default-operation", false, NULL},
-	                        {NCD_NS_BASE, "test-option", false, NULL},
-	                        {NCD_NS_BASE, "error-option", false, NULL},
-	                        {NCD_NS_BASE, "config", true, NULL},
-	                        {NULL, NULL, false, NULL}};
+				{NCD_NS_BASE, "default-operation", false, NULL},
+				{NCD_NS_BASE, "test-option", false, NULL},
+				{NCD_NS_BASE, "error-option", false, NULL},
+				{NCD_NS_BASE, "config", true, NULL},
+				{NULL, NULL, false, NULL}};
 	const char *operation, *test, *error;
 	enum ncd_store target;
 	struct ncd_edit e;
@@ -356,8 +357,8 @@ static int op_edit_config(const struct request *r)
 	rc = fill_gaps(r, ncd_store_name(target), &e);
 	if (rc == 0) {
 		params = json_pack("{s:s, s:O, s:s, s:s, s:s}", "target", ncd_store_name(target),
-		                   "config", e.config, "default-operation", operation,
-		                   "test-option", test, "error-option", error);
+				   "config", e.config, "default-operation", operation,
+				   "test-option", test, "error-option", error);
 		rc = call_ok(r, "edit-config", params, CHANGE_MS);
 	}
 	ncd_edit_fini(&e);
@@ -367,16 +368,16 @@ static int op_edit_config(const struct request *r)
 // copy-config with-defaults (RFC 6243 section 4.4): what is copied is the source as it is reported in
 // that mode.
 static int copy_reported(const struct request *r, enum ncd_store source, enum ncd_store target,
-                         const char *mode)
+			 const char *mode)
 {
 	json_t *result, *params = json_pack("{s:s, s:s}", "source", ncd_store_name(source),
-	                                    "with-defaults", mode);
+					    "with-defaults", mode);
 	int rc = call(r, "get-config", params, READ_MS, &result);
 
 	if (rc < 0)
 		return rc;
 	params = json_pack("{s:s, s:O}", "target", ncd_store_name(target), "config",
-	                   json_object_get(result, "config"));
+			   json_object_get(result, "config"));
 	json_decref(result);
 	if (params == NULL)
 		return -ENOMEM;
@@ -391,8 +392,8 @@ static int copy_inline(const struct request *r, xmlNodePtr config, enum ncd_stor
 	if (rc != 0)
 		return rc;
 	rc = call_ok(r, "copy-config",
-	             json_pack("{s:s, s:O}", "target", ncd_store_name(target), "config", e.config),
-	             CHANGE_MS);
+		     json_pack("{s:s, s:O}", "target", ncd_store_name(target), "config", e.config),
+		     CHANGE_MS);
 	ncd_edit_fini(&e);
 	return rc;
 }
@@ -401,9 +402,9 @@ static int op_copy_config(const struct request *r)
 {
 	static const char *const modes[] = {"explicit", "trim", "report-all", NULL};
 	struct ncd_param p[] = {{NCD_NS_BASE, "target", true, NULL},
-	                        {NCD_NS_BASE, "source", true, NULL},
-	                        {NCD_NS_DEFAULTS, "with-defaults", false, NULL},
-	                        {NULL, NULL, false, NULL}};
+				{NCD_NS_BASE, "source", true, NULL},
+				{NCD_NS_DEFAULTS, "with-defaults", false, NULL},
+				{NULL, NULL, false, NULL}};
 	enum ncd_store target, source;
 	xmlNodePtr config = NULL;
 	const char *mode;
@@ -421,13 +422,13 @@ static int op_copy_config(const struct request *r)
 		return copy_inline(r, config, target);
 	if (source == target)
 		return ncd_params_refuse(p[1].node, "invalid-value", NULL, r->errs,
-		                         "source and target are the same datastore");
+					 "source and target are the same datastore");
 	if (strcmp(mode, "explicit") != 0)
 		return copy_reported(r, source, target, mode);
 	return call_ok(r, "copy-config",
-	               json_pack("{s:s, s:s}", "source", ncd_store_name(source), "target",
-	                         ncd_store_name(target)),
-	               CHANGE_MS);
+		       json_pack("{s:s, s:s}", "source", ncd_store_name(source), "target",
+				 ncd_store_name(target)),
+		       CHANGE_MS);
 }
 
 // 7.4: running cannot be deleted, and what could be (startup, a URL) is not announced.
@@ -442,9 +443,9 @@ static int op_delete_config(const struct request *r)
 	if (rc != 0)
 		return rc;
 	return ncd_params_refuse(r->op, "operation-not-supported", NULL, r->errs,
-	                         target == NCD_RUNNING
-	                                 ? "running cannot be deleted"
-	                                 : "candidate cannot be deleted: use discard-changes");
+				 target == NCD_RUNNING
+					 ? "running cannot be deleted"
+					 : "candidate cannot be deleted: use discard-changes");
 }
 
 static int op_validate(const struct request *r)
@@ -461,7 +462,7 @@ static int op_validate(const struct request *r)
 		return rc;
 	if (source != NCD_INLINE)
 		return call_ok(r, "validate", json_pack("{s:s}", "source", ncd_store_name(source)),
-		               CHANGE_MS);
+			       CHANGE_MS);
 	rc = ncd_edit_from_xml(r->s->schema->ctx, config, false, &e, r->errs);
 	if (rc != 0)
 		return rc;
@@ -540,13 +541,13 @@ static int op_kill_session(const struct request *r)
 		id = strtoull(text, &end, 10);
 	if (id == 0 || id > UINT32_MAX || errno != 0 || *end != '\0')
 		rc = ncd_params_refuse(p[0].node, "invalid-value", NULL, r->errs,
-		                       "a session id is a number from 1");
+				       "a session id is a number from 1");
 	else if (id == r->s->id) // 7.9
 		rc = ncd_params_refuse(p[0].node, "invalid-value", NULL, r->errs,
-		                       "a session cannot kill itself: use close-session");
+				       "a session cannot kill itself: use close-session");
 	else
 		rc = call_ok(r, "kill-session", json_pack("{s:I}", "session-id", (json_int_t)id),
-		             READ_MS);
+			     READ_MS);
 	free(text);
 	return rc;
 }
@@ -558,8 +559,8 @@ static char *own_schema(const struct request *r, const char *name, const char *r
 {
 	const struct ly_ctx *ctx = r->s->schema->ctx;
 	const struct lys_module *mod = revision[0] == '\0'
-	                                       ? ly_ctx_get_module_implemented(ctx, name)
-	                                       : ly_ctx_get_module(ctx, name, revision);
+					       ? ly_ctx_get_module_implemented(ctx, name)
+					       : ly_ctx_get_module(ctx, name, revision);
 	char *text = NULL;
 
 	if (mod == NULL && revision[0] == '\0')
@@ -571,8 +572,8 @@ static char *own_schema(const struct request *r, const char *name, const char *r
 
 static int print_schema(const struct request *r, const char *name, const char *revision)
 {
-	json_t *result = NULL, *params = json_pack("{s:s, s:s}", "identifier", name, "format",
-	                                           "yang");
+	json_t *result = NULL,
+	       *params = json_pack("{s:s, s:s}", "identifier", name, "format", "yang");
 	const char *text;
 	char *own = NULL;
 	int rc;
@@ -597,7 +598,7 @@ static int print_schema(const struct request *r, const char *name, const char *r
 		ncd_buf_str(r->body, "</data>");
 	} else if (json_array_size(r->errs) == 0) {
 		ncd_error(r->errs, "application", "operation-failed", NULL, NULL,
-		          "sluiced sent no schema");
+			  "sluiced sent no schema");
 	}
 	free(own);
 	json_decref(result);
@@ -629,15 +630,15 @@ static int check_format(const struct request *r, xmlNodePtr n)
 	if (yang)
 		return 0;
 	return ncd_params_refuse(n, "invalid-value", NULL, r->errs,
-	                         "schemas are here in the format yang only");
+				 "schemas are here in the format yang only");
 }
 
 static int op_get_schema(const struct request *r)
 {
 	struct ncd_param p[] = {{NCD_NS_MONITORING, "identifier", true, NULL},
-	                        {NCD_NS_MONITORING, "version", false, NULL},
-	                        {NCD_NS_MONITORING, "format", false, NULL},
-	                        {NULL, NULL, false, NULL}};
+				{NCD_NS_MONITORING, "version", false, NULL},
+				{NCD_NS_MONITORING, "format", false, NULL},
+				{NULL, NULL, false, NULL}};
 	char *name = NULL, *revision = NULL;
 	int rc = ncd_params_read(r->op, p, r->errs);
 
@@ -687,9 +688,9 @@ int ncd_op_run(struct ncd_session *s, xmlNodePtr op, struct ncd_buf *body, json_
 	}
 	if (ly_ctx_get_module_implemented_ns(s->schema->ctx, ns) == NULL)
 		return ncd_params_refuse(op, "unknown-namespace",
-		                         json_pack("{s:s, s:s}", "bad-element", ncd_xml_name(op),
-		                                   "bad-namespace", ns),
-		                         errs, "no module has this namespace");
+					 json_pack("{s:s, s:s}", "bad-element", ncd_xml_name(op),
+						   "bad-namespace", ns),
+					 errs, "no module has this namespace");
 	return ncd_params_refuse(op, "operation-not-supported", NULL, errs,
-	                         "no such operation here");
+				 "no such operation here");
 }

@@ -49,11 +49,11 @@ static int unknown_element(xmlNodePtr n, json_t *errs)
 	if (strcmp(ns, NCD_NS_BASE) != 0 && strcmp(ns, NCD_NS_DEFAULTS) != 0 &&
 	    strcmp(ns, NCD_NS_MONITORING) != 0)
 		return ncd_params_refuse(n, "unknown-namespace",
-		                         json_pack("{s:s, s:s}", "bad-element", ncd_xml_name(n),
-		                                   "bad-namespace", ns),
-		                         errs, "a parameter of a namespace not known here");
+					 json_pack("{s:s, s:s}", "bad-element", ncd_xml_name(n),
+						   "bad-namespace", ns),
+					 errs, "a parameter of a namespace not known here");
 	return ncd_params_refuse(n, "unknown-element", element_info(n), errs,
-	                         "not a parameter here, or of a capability not announced");
+				 "not a parameter here, or of a capability not announced");
 }
 
 static int no_attributes(xmlNodePtr n, json_t *errs)
@@ -61,10 +61,10 @@ static int no_attributes(xmlNodePtr n, json_t *errs)
 	if (n->properties == NULL)
 		return 0;
 	return ncd_params_refuse(n, "unknown-attribute",
-	                         json_pack("{s:s, s:s}", "bad-attribute",
-	                                   (const char *)n->properties->name, "bad-element",
-	                                   ncd_xml_name(n)),
-	                         errs, "unknown attribute");
+				 json_pack("{s:s, s:s}", "bad-attribute",
+					   (const char *)n->properties->name, "bad-element",
+					   ncd_xml_name(n)),
+				 errs, "unknown attribute");
 }
 
 int ncd_params_read(xmlNodePtr op, struct ncd_param *p, json_t *errs)
@@ -73,7 +73,7 @@ int ncd_params_read(xmlNodePtr op, struct ncd_param *p, json_t *errs)
 
 	if (rc == 0 && ncd_xml_has_text(op))
 		rc = ncd_params_refuse(op, "bad-element", element_info(op), errs,
-		                       "text where only parameters may stand");
+				       "text where only parameters may stand");
 	for (xmlNodePtr c = ncd_xml_child(op); rc == 0 && c != NULL; c = ncd_xml_next(c)) {
 		struct ncd_param *q = p;
 
@@ -83,15 +83,15 @@ int ncd_params_read(xmlNodePtr op, struct ncd_param *p, json_t *errs)
 			rc = unknown_element(c, errs);
 		else if (q->node != NULL)
 			rc = ncd_params_refuse(c, "bad-element", element_info(c), errs,
-			                       "the parameter is given twice");
+					       "the parameter is given twice");
 		else
 			q->node = c;
 	}
 	for (; rc == 0 && p->name != NULL; p++) {
 		if (p->required && p->node == NULL)
 			rc = ncd_params_refuse(op, "missing-element",
-			                       json_pack("{s:s}", "bad-element", p->name), errs,
-			                       "a parameter is missing");
+					       json_pack("{s:s}", "bad-element", p->name), errs,
+					       "a parameter is missing");
 	}
 	return rc;
 }
@@ -110,11 +110,11 @@ int ncd_params_store(xmlNodePtr param, enum ncd_store *store, xmlNodePtr *inline
 		return rc;
 	if (c == NULL)
 		return ncd_params_refuse(param, "missing-element", element_info(param), errs,
-		                         "no datastore is named");
+					 "no datastore is named");
 	if (ncd_xml_next(c) != NULL)
 		return ncd_params_refuse(ncd_xml_next(c), "bad-element",
-		                         element_info(ncd_xml_next(c)), errs,
-		                         "more than one datastore is named");
+					 element_info(ncd_xml_next(c)), errs,
+					 "more than one datastore is named");
 	if (ncd_xml_is(c, NCD_NS_BASE, "config") && inline_node != NULL) {
 		*store = NCD_INLINE;
 		*inline_node = c;
@@ -128,7 +128,7 @@ int ncd_params_store(xmlNodePtr param, enum ncd_store *store, xmlNodePtr *inline
 		return unknown_element(c, errs);
 	if (ncd_xml_child(c) != NULL || ncd_xml_has_text(c))
 		return ncd_params_refuse(c, "bad-element", element_info(c), errs,
-		                         "the name of a datastore is an empty element");
+					 "the name of a datastore is an empty element");
 	return no_attributes(c, errs);
 }
 
@@ -141,7 +141,7 @@ int ncd_params_text(xmlNodePtr param, char **text, json_t *errs)
 	*text = ncd_xml_text(param, true);
 	if (*text == NULL)
 		return ncd_params_refuse(param, "bad-element", element_info(param), errs,
-		                         "a value is expected, not elements");
+					 "a value is expected, not elements");
 	return 0;
 }
 
@@ -162,6 +162,6 @@ int ncd_params_word(xmlNodePtr param, const char *const *words, const char **wor
 	*word = *words;
 	if (*words == NULL)
 		return ncd_params_refuse(param, "invalid-value", NULL, errs,
-		                         "not one of the values defined");
+					 "not one of the values defined");
 	return 0;
 }

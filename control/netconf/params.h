@@ -31,7 +31,7 @@ int ncd_params_read(xmlNodePtr op, struct ncd_param *p, json_t *errs);
 // it is given back then. Datastores whose capability is not announced are unknown elements (RFC 7950
 // section 8.3.1).
 int ncd_params_store(xmlNodePtr param, enum ncd_store *store, xmlNodePtr *inline_node,
-                     json_t *errs);
+		     json_t *errs);
 
 // Read one of some words; the first is the default, taken when param is NULL.
 int ncd_params_word(xmlNodePtr param, const char *const *words, const char **word, json_t *errs);

@@ -85,7 +85,7 @@ static const struct lys_module *module_at(const struct ly_ctx *ctx, const char *
 
 // One pass over the path: with out NULL only the modules are noted.
 static void write_path(const struct ly_ctx *ctx, const char *path, struct prefixes *set,
-                       struct ncd_buf *out)
+		       struct ncd_buf *out)
 {
 	const struct lys_module *step = NULL, *mod;
 	unsigned depth = 0;
@@ -132,7 +132,7 @@ static void write_path(const struct ly_ctx *ctx, const char *path, struct prefix
 }
 
 void ncd_path_to_xml(const struct ly_ctx *ctx, const char *path, const char *element,
-                     struct ncd_buf *out)
+		     struct ncd_buf *out)
 {
 	struct prefixes set = {.count = 0};
 	struct ncd_buf text = {0};
@@ -151,7 +151,7 @@ void ncd_path_to_xml(const struct ly_ctx *ctx, const char *path, const char *ele
 }
 
 static const struct lys_module *module_in_scope(const struct ly_ctx *ctx, xmlNodePtr scope,
-                                                const char *prefix)
+						const char *prefix)
 {
 	xmlNsPtr ns = xmlSearchNs(scope->doc, scope, (const xmlChar *)prefix);
 
@@ -161,7 +161,7 @@ static const struct lys_module *module_in_scope(const struct ly_ctx *ctx, xmlNod
 }
 
 int ncd_path_from_xml(const struct ly_ctx *ctx, const char *expr, xmlNodePtr scope, char **out,
-                      char **bad)
+		      char **bad)
 {
 	struct ncd_buf b = {0};
 	const char *p = expr;

@@ -16,7 +16,7 @@ struct ly_ctx;
 // A step or predicate without a module name inherits that of the step before (RFC 7951 section 6.11).
 // A name of a module that the context does not know stays as it is.
 void ncd_path_to_xml(const struct ly_ctx *ctx, const char *path, const char *element,
-                     struct ncd_buf *out);
+		     struct ncd_buf *out);
 
 // Turn the XML prefixes of an expression into module names, by the namespaces in scope at a node.
 // Quoted strings are left alone.
@@ -26,7 +26,7 @@ void ncd_path_to_xml(const struct ly_ctx *ctx, const char *path, const char *ele
 //                   *bad (to free()) is the prefix
 //          -ENOMEM
 int ncd_path_from_xml(const struct ly_ctx *ctx, const char *expr, xmlNodePtr scope, char **out,
-                      char **bad);
+		      char **bad);
 
 // Append one quoted string for a predicate.
 // Returns: false, with nothing written, when the value holds both kinds of quotes (XPath 1.0 has no

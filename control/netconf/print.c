@@ -52,22 +52,21 @@ static void print_names(const struct printer *p, const struct lyd_node *n)
 }
 
 static void print_node(const struct printer *p, const struct lyd_node *n, const char *ns,
-                       bool marked_only);
+		       bool marked_only);
 
 static void print_children(const struct printer *p, const struct lyd_node *parent, const char *ns,
-                           bool marked_only)
+			   bool marked_only)
 {
 	const struct lyd_node *c;
 
-	LY_LIST_FOR(lyd_child(parent), c)
-	{
+	LY_LIST_FOR (lyd_child(parent), c) {
 		if (!marked_only || c->priv != NULL || lysc_is_key(c->schema))
 			print_node(p, c, ns, marked_only && c->priv != NCD_MARK_WHOLE);
 	}
 }
 
 static void print_node(const struct printer *p, const struct lyd_node *n, const char *ns,
-                       bool marked_only)
+		       bool marked_only)
 {
 	const struct lysc_node *s = n->schema;
 
@@ -99,8 +98,7 @@ void ncd_print(const struct lyd_node *tree, bool marked_only, bool tagged, struc
 	const struct printer p = {.out = out, .tagged = tagged};
 	const struct lyd_node *n;
 
-	LY_LIST_FOR(tree, n)
-	{
+	LY_LIST_FOR (tree, n) {
 		if (!marked_only || n->priv != NULL)
 			print_node(&p, n, "", marked_only && n->priv != NCD_MARK_WHOLE);
 	}

@@ -78,7 +78,7 @@ static int wait_for(const struct ncd_rpc *r, short events, int64_t deadline, int
 {
 	// On the client's side only its hang-up counts; what it sends meanwhile waits.
 	struct pollfd p[2] = {{.fd = r->fd, .events = events},
-	                      {.fd = watch_fd, .events = POLLRDHUP}};
+			      {.fd = watch_fd, .events = POLLRDHUP}};
 
 	for (;;) {
 		int64_t left = deadline - now_ms();
@@ -97,7 +97,7 @@ static int wait_for(const struct ncd_rpc *r, short events, int64_t deadline, int
 }
 
 static int send_all(const struct ncd_rpc *r, const char *data, size_t len, int64_t deadline,
-                    int watch_fd)
+		    int watch_fd)
 {
 	while (len > 0) {
 		ssize_t n = send(r->fd, data, len, MSG_NOSIGNAL);
@@ -120,11 +120,11 @@ static int send_all(const struct ncd_rpc *r, const char *data, size_t len, int64
 }
 
 static int send_call(struct ncd_rpc *r, const char *method, json_t *params, int64_t deadline,
-                     int watch_fd)
+		     int watch_fd)
 {
-	json_t *call = json_pack("{s:s, s:I, s:s, s:o}", "jsonrpc", "2.0", "id", ++r->next_id,
-	                         "method", method, "params",
-	                         params == NULL ? json_object() : params);
+	json_t *call =
+		json_pack("{s:s, s:I, s:s, s:o}", "jsonrpc", "2.0", "id", ++r->next_id, "method",
+			  method, "params", params == NULL ? json_object() : params);
 	char *text = call == NULL ? NULL : json_dumps(call, JSON_COMPACT);
 	size_t len;
 	int rc;
@@ -186,7 +186,7 @@ static int read_line(struct ncd_rpc *r, int64_t deadline, int watch_fd, size_t *
 }
 
 int ncd_rpc_call(struct ncd_rpc *r, const char *method, json_t *params, int timeout_ms,
-                 int watch_fd, json_t **result, json_t *errs)
+		 int watch_fd, json_t **result, json_t *errs)
 {
 	int64_t deadline = now_ms() + timeout_ms;
 	json_t *answer, *error;

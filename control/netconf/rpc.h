@@ -35,4 +35,4 @@ int ncd_rpc_fd(const struct ncd_rpc *r);
 //          -ENOMEM
 //          After any error but -EREMOTEIO and -EMSGSIZE the connection is of no further use.
 int ncd_rpc_call(struct ncd_rpc *r, const char *method, json_t *params, int timeout_ms,
-                 int watch_fd, json_t **result, json_t *errs);
+		 int watch_fd, json_t **result, json_t *errs);

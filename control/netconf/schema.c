@@ -61,7 +61,7 @@ static void hash_modules(struct ncd_schema *s)
 
 	while ((mod = ly_ctx_get_module_iter(s->ctx, &i)) != NULL) {
 		const char *parts[] = {mod->name, mod->revision == NULL ? "" : mod->revision,
-		                       mod->implemented ? "i" : "-"};
+				       mod->implemented ? "i" : "-"};
 
 		for (unsigned k = 0; k < 3; k++) {
 			for (const char *p = parts[k]; *p != '\0'; p++)
@@ -72,7 +72,7 @@ static void hash_modules(struct ncd_schema *s)
 }
 
 int ncd_schema_load(struct ncd_schema *s, const char *const *dirs, unsigned count, char *why,
-                    size_t why_size)
+		    size_t why_size)
 {
 	FILE *list = NULL;
 	char path[4096];
@@ -156,7 +156,7 @@ static void one_module(const struct lys_module *mod, struct ncd_buf *b)
 }
 
 void ncd_schema_capabilities(const struct ncd_schema *s, void (*fn)(void *user, const char *uri),
-                             void *user)
+			     void *user)
 {
 	const struct lys_module *mod;
 	struct ncd_buf b = {0};
@@ -167,9 +167,9 @@ void ncd_schema_capabilities(const struct ncd_schema *s, void (*fn)(void *user, 
 	mod = ly_ctx_get_module_implemented(s->ctx, "ietf-yang-library");
 	if (mod != NULL) {
 		ncd_buf_fmt(&b,
-		            "urn:ietf:params:netconf:capability:yang-library:1.1?revision=%s"
-		            "&content-id=%s",
-		            mod->revision, s->content_id);
+			    "urn:ietf:params:netconf:capability:yang-library:1.1?revision=%s"
+			    "&content-id=%s",
+			    mod->revision, s->content_id);
 		fn(user, b.data);
 	}
 	while ((mod = ly_ctx_get_module_iter(s->ctx, &i)) != NULL) {

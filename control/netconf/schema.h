@@ -21,10 +21,10 @@ struct ncd_schema {
 // Errors:  -ENOENT  no folder has the list of modules; -EINVAL a module cannot be loaded. The reason
 //          is in why.
 int ncd_schema_load(struct ncd_schema *s, const char *const *dirs, unsigned count, char *why,
-                    size_t why_size);
+		    size_t why_size);
 void ncd_schema_fini(struct ncd_schema *s);
 
 // Call fn for each capability URI of our hello (RFC 6241 section 8, RFC 6243, RFC 8526 section 2 for
 // yang-library; modules of YANG 1.0 by themselves, RFC 6020 section 5.6.4).
 void ncd_schema_capabilities(const struct ncd_schema *s, void (*fn)(void *user, const char *uri),
-                             void *user);
+			     void *user);

@@ -53,7 +53,7 @@ static int read_capabilities(struct ncd_session *s, xmlNodePtr list, bool *base1
 }
 
 int ncd_session_take_hello(struct ncd_session *s, const char *msg, size_t len, char *why,
-                           size_t why_size)
+			   size_t why_size)
 {
 	bool base10 = false, seen = false;
 	xmlDocPtr doc;
@@ -124,7 +124,7 @@ static void echo_attributes(xmlNodePtr rpc, struct ncd_buf *out)
 }
 
 static void write_reply(struct ncd_session *s, xmlNodePtr rpc, const struct ncd_buf *body,
-                        const json_t *errs, struct ncd_buf *reply)
+			const json_t *errs, struct ncd_buf *reply)
 {
 	ncd_buf_str(reply, PROLOGUE "<rpc-reply xmlns=\"" NCD_NS_BASE "\"");
 	if (rpc != NULL)
@@ -160,25 +160,25 @@ static xmlNodePtr open_envelope(xmlNodePtr rpc, json_t *errs)
 
 	if (id == NULL) {
 		ncd_error(errs, "rpc", "missing-attribute", "/ietf-netconf:rpc",
-		          json_pack("{s:s, s:s}", "bad-attribute", "message-id", "bad-element",
-		                    "rpc"),
-		          "rpc has no message-id");
+			  json_pack("{s:s, s:s}", "bad-attribute", "message-id", "bad-element",
+				    "rpc"),
+			  "rpc has no message-id");
 		return NULL;
 	}
 	if (strlen(id) > MESSAGE_ID_MAX)
 		ncd_error(errs, "rpc", "bad-attribute", "/ietf-netconf:rpc",
-		          json_pack("{s:s, s:s}", "bad-attribute", "message-id", "bad-element",
-		                    "rpc"),
-		          "message-id is longer than %d", MESSAGE_ID_MAX);
+			  json_pack("{s:s, s:s}", "bad-attribute", "message-id", "bad-element",
+				    "rpc"),
+			  "message-id is longer than %d", MESSAGE_ID_MAX);
 	else if (ncd_xml_has_text(rpc))
 		ncd_error(errs, "rpc", "bad-element", "/ietf-netconf:rpc", bad_element(rpc),
-		          "text where the operation should stand");
+			  "text where the operation should stand");
 	else if (op == NULL)
 		ncd_error(errs, "protocol", "missing-element", "/ietf-netconf:rpc",
-		          bad_element(rpc), "rpc holds no operation");
+			  bad_element(rpc), "rpc holds no operation");
 	else if (ncd_xml_next(op) != NULL)
 		ncd_error(errs, "protocol", "unknown-element", "/ietf-netconf:rpc",
-		          bad_element(ncd_xml_next(op)), "rpc holds more than one operation");
+			  bad_element(ncd_xml_next(op)), "rpc holds more than one operation");
 	free(id);
 	return json_array_size(errs) > 0 ? NULL : op;
 }
@@ -192,12 +192,12 @@ static void take_rpc(struct ncd_session *s, xmlNodePtr root, struct ncd_buf *rep
 
 	if (strcmp(ncd_xml_ns(root), NCD_NS_BASE) != 0)
 		ncd_error(errs, "rpc", "unknown-namespace", NULL,
-		          json_pack("{s:s, s:s}", "bad-element", ncd_xml_name(root),
-		                    "bad-namespace", ncd_xml_ns(root)),
-		          "not a message of NETCONF");
+			  json_pack("{s:s, s:s}", "bad-element", ncd_xml_name(root),
+				    "bad-namespace", ncd_xml_ns(root)),
+			  "not a message of NETCONF");
 	else if (strcmp(ncd_xml_name(root), "rpc") != 0)
 		ncd_error(errs, "rpc", "unknown-element", NULL, bad_element(root),
-		          "only rpc is expected here");
+			  "only rpc is expected here");
 	else
 		op = open_envelope(root, errs);
 	count(s, op == NULL);
@@ -209,13 +209,13 @@ static void take_rpc(struct ncd_session *s, xmlNodePtr root, struct ncd_buf *rep
 		}
 		if (rc < 0 && json_array_size(errs) == 0)
 			ncd_error(errs, "application", "operation-failed", NULL, NULL, "%s",
-			          strerror(-rc));
+				  strerror(-rc));
 		if (body.failed && json_array_size(errs) == 0)
 			ncd_error(errs, "application", "resource-denied", NULL, NULL,
-			          "the reply needs more memory than a session may use");
+				  "the reply needs more memory than a session may use");
 	}
 	write_reply(s, op == NULL && strcmp(ncd_xml_name(root), "rpc") != 0 ? NULL : root, &body,
-	            errs, reply);
+		    errs, reply);
 out:
 	ncd_buf_fini(&body);
 	json_decref(errs);
@@ -224,7 +224,7 @@ out:
 // RFC 6241 section 3 and appendix A: base 1.1 has malformed-message, a 1.0 client would not know it,
 // and the session must end.
 static void malformed(struct ncd_session *s, const char *tag, const char *why,
-                      struct ncd_buf *reply)
+		      struct ncd_buf *reply)
 {
 	json_t *errs;
 

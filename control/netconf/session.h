@@ -33,7 +33,7 @@ void ncd_session_hello(const struct ncd_session *s, struct ncd_buf *out);
 // Errors:  -EBADMSG  no hello of a NETCONF we speak; why (plain text) says what is wrong with it. The
 //                    session ends without an answer (RFC 6241 section 8.1).
 int ncd_session_take_hello(struct ncd_session *s, const char *msg, size_t len, char *why,
-                           size_t why_size);
+			   size_t why_size);
 
 // Do what a message asks for.
 //

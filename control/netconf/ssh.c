@@ -25,12 +25,12 @@
 #include "control/netconf/rpc.h"
 #include "control/netconf/session.h"
 
-#define AUTH_RPC_MS   10000
-#define WRONG_SECONDS 1 // wait after a wrong password
-#define USER_MAX      255
-#define FLUSH_MS      1000
-#define WRITE_BYTES   ((size_t)64 << 10)
-#define GOOD_BYE_MS   100
+#define AUTH_RPC_MS    10000
+#define WRONG_SECONDS  1 // wait after a wrong password
+#define USER_MAX       255
+#define FLUSH_MS       1000
+#define WRITE_BYTES    ((size_t)64 << 10)
+#define GOOD_BYE_MS    100
 #define GOOD_BYE_TURNS 10
 
 struct connection {
@@ -111,9 +111,9 @@ static bool open_session(struct connection *c, const char *user)
 	// The parent takes the count back when this process has ended.
 	atomic_store(&c->conf->slot->counted, true);
 	if (auth_call(c, "session",
-	              json_pack("{s:s, s:s, s:s}", "user", user, "source", c->conf->source,
-	                        "transport", "netconf-ssh"),
-	              &result) < 0) {
+		      json_pack("{s:s, s:s, s:s}", "user", user, "source", c->conf->source,
+				"transport", "netconf-ssh"),
+		      &result) < 0) {
 		finish(c, "sluiced took no session");
 		return false;
 	}
@@ -159,7 +159,7 @@ static int on_password(ssh_session ssh, const char *user, const char *password, 
 
 	if (user_allowed(c, user) &&
 	    auth_call(c, "authenticate",
-	              json_pack("{s:s, s:s}", "user", user, "password", password), &result) == 0)
+		      json_pack("{s:s, s:s}", "user", user, "password", password), &result) == 0)
 		ok = json_is_true(json_object_get(result, "ok"));
 	json_decref(result);
 	if (!ok) {
@@ -179,7 +179,8 @@ static bool key_listed(const json_t *keys, ssh_key key)
 	if (ssh_pki_export_pubkey_base64(key, &blob) != SSH_OK)
 		return false;
 	// The blob names its own algorithm (RFC 4253 section 6.6), so it alone decides.
-	json_array_foreach (keys, i, k) {
+	json_array_foreach(keys, i, k)
+	{
 		const char *have = json_string_value(json_object_get(k, "key-data"));
 
 		found = found || (have != NULL && strcmp(have, blob) == 0);
@@ -189,7 +190,7 @@ static bool key_listed(const json_t *keys, ssh_key key)
 }
 
 static int on_pubkey(ssh_session ssh, const char *user, struct ssh_key_struct *key, char state,
-                     void *data)
+		     void *data)
 {
 	struct connection *c = data;
 	json_t *result = NULL;
@@ -224,7 +225,7 @@ static int on_subsystem(ssh_session ssh, ssh_channel channel, const char *name, 
 }
 
 static int on_data(ssh_session ssh, ssh_channel channel, void *bytes, uint32_t len, int is_stderr,
-                   void *data)
+		   void *data)
 {
 	struct connection *c = data;
 
@@ -383,8 +384,8 @@ static void take_message(struct connection *c, struct ncd_framing *f, bool *gree
 	char why[256] = "";
 
 	if (!*greeted) {
-		if (ncd_session_take_hello(&c->session, f->msg.data, f->msg.len, why,
-		                           sizeof(why)) < 0) {
+		if (ncd_session_take_hello(&c->session, f->msg.data, f->msg.len, why, sizeof(why)) <
+		    0) {
 			atomic_fetch_add(&c->conf->shared->in_bad_hellos, 1);
 			log_at(c, 5, "session %u: bad hello: %s", c->session_id, why);
 			finish(c, "bad hello");
@@ -396,7 +397,8 @@ static void take_message(struct connection *c, struct ncd_framing *f, bool *gree
 			ncd_framing_set_chunked(f);
 		return;
 	}
-	ncd_session_message(&c->session, f->msg.data == NULL ? "" : f->msg.data, f->msg.len, &reply);
+	ncd_session_message(&c->session, f->msg.data == NULL ? "" : f->msg.data, f->msg.len,
+			    &reply);
 	if (c->session.end)
 		leave_sluiced(c);
 	if (reply.len > 0 && !reply.failed)
@@ -446,11 +448,11 @@ static void serve_session(struct connection *c)
 	bool greeted = false;
 
 	c->session = (struct ncd_session){.schema = c->conf->schema,
-	                                  .rpc = c->rpc,
-	                                  .shared = c->conf->shared,
-	                                  .slot = slot,
-	                                  .client_fd = c->conf->fd,
-	                                  .id = c->session_id};
+					  .rpc = c->rpc,
+					  .shared = c->conf->shared,
+					  .slot = slot,
+					  .client_fd = c->conf->fd,
+					  .id = c->session_id};
 	snprintf(slot->user, sizeof(slot->user), "%s", c->user);
 	snprintf(slot->source, sizeof(slot->source), "%s", c->conf->source);
 	slot->login_time = time(NULL);
@@ -484,7 +486,7 @@ static bool start_ssh(struct connection *c, ssh_bind bind)
 	ssh_bind_options_set(bind, SSH_BIND_OPTIONS_PROCESS_CONFIG, &no); // not sshd's business
 	for (unsigned i = 0; i < c->conf->hostkey_count; i++) {
 		if (ssh_bind_options_set(bind, SSH_BIND_OPTIONS_IMPORT_KEY,
-		                         ssh_key_dup(c->conf->hostkeys[i])) != SSH_OK)
+					 ssh_key_dup(c->conf->hostkeys[i])) != SSH_OK)
 			return false;
 	}
 	c->ssh = ssh_new();
@@ -536,7 +538,7 @@ static void say_good_bye(struct connection *c)
 	// A client that sees the channel close leaves by itself; one of OpenSSH takes a disconnect
 	// message that comes with it for a failure.
 	for (int i = 0; c->channel != NULL && i < GOOD_BYE_TURNS && ssh_is_connected(c->ssh) &&
-	                (ssh_get_status(c->ssh) & (SSH_CLOSED | SSH_CLOSED_ERROR)) == 0;
+			(ssh_get_status(c->ssh) & (SSH_CLOSED | SSH_CLOSED_ERROR)) == 0;
 	     i++)
 		ssh_event_dopoll(c->event, GOOD_BYE_MS);
 	if (ssh_is_connected(c->ssh))
@@ -558,7 +560,8 @@ int ncd_ssh_serve(const struct ncd_ssh_conf *conf)
 	alarm(conf->grace_s);
 	c.event = ssh_event_new();
 	if (bind == NULL || c.event == NULL || signals < 0 || !start_ssh(&c, bind)) {
-		log_at(&c, 3, "cannot start SSH: %s", bind == NULL ? "memory" : ssh_get_error(bind));
+		log_at(&c, 3, "cannot start SSH: %s",
+		       bind == NULL ? "memory" : ssh_get_error(bind));
 		finish(&c, "no SSH");
 	} else {
 		ssh_callbacks_init(&cb);

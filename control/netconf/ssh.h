@@ -13,10 +13,10 @@
 #include "control/netconf/schema.h"
 #include "control/netconf/shared.h"
 
-#define NCD_AUTH_ATTEMPTS   6
-#define NCD_WRITE_SECONDS   60 // a client that takes nothing for so long is given up
-#define NCD_READ_CHUNK      65536
-#define NCD_BACKLOG_MAX     ((size_t)4 << 20) // bytes a client may send ahead of its replies
+#define NCD_AUTH_ATTEMPTS 6
+#define NCD_WRITE_SECONDS 60 // a client that takes nothing for so long is given up
+#define NCD_READ_CHUNK    65536
+#define NCD_BACKLOG_MAX   ((size_t)4 << 20) // bytes a client may send ahead of its replies
 
 struct ncd_ssh_conf {
 	const ssh_key *hostkeys;
@@ -24,11 +24,11 @@ struct ncd_ssh_conf {
 	const char *rpc_path; // socket of sluiced
 	const struct ncd_schema *schema;
 	struct ncd_shared *shared;
-	struct ncd_slot *slot;   // of this connection
-	unsigned grace_s;        // from connect to hello
-	size_t message_max;      // bytes
-	int fd;                  // the connected socket; taken over
-	char source[64];         // peer address, as text
+	struct ncd_slot *slot; // of this connection
+	unsigned grace_s;      // from connect to hello
+	size_t message_max;    // bytes
+	int fd;                // the connected socket; taken over
+	char source[64];       // peer address, as text
 };
 
 // Serve the connection to its end.

@@ -17,8 +17,8 @@
 const struct lysc_type *ncd_value_type(const struct lysc_node *leaf)
 {
 	const struct lysc_type *t = leaf->nodetype == LYS_LEAFLIST
-	                                    ? ((const struct lysc_node_leaflist *)leaf)->type
-	                                    : ((const struct lysc_node_leaf *)leaf)->type;
+					    ? ((const struct lysc_node_leaflist *)leaf)->type
+					    : ((const struct lysc_node_leaf *)leaf)->type;
 
 	if (t->basetype == LY_TYPE_LEAFREF)
 		t = ((const struct lysc_type_leafref *)t)->realtype;
@@ -69,8 +69,8 @@ static char *identity_name(const struct ly_ctx *ctx, const char *text, xmlNodePt
 	ns = xmlSearchNs(scope->doc, scope, (const xmlChar *)prefix);
 	free(prefix);
 	mod = ns == NULL || ns->href == NULL
-	              ? NULL
-	              : ly_ctx_get_module_implemented_ns(ctx, (const char *)ns->href);
+		      ? NULL
+		      : ly_ctx_get_module_implemented_ns(ctx, (const char *)ns->href);
 	if (mod == NULL)
 		return NULL;
 	ncd_buf_fmt(&b, "%s:%s", mod->name, colon == NULL ? text : colon + 1);
@@ -79,7 +79,7 @@ static char *identity_name(const struct ly_ctx *ctx, const char *text, xmlNodePt
 
 // The text in libyang's JSON form; a copy where nothing needs to change.
 static char *resolve(const struct ly_ctx *ctx, const struct lysc_type *t, const char *text,
-                     xmlNodePtr scope)
+		     xmlNodePtr scope)
 {
 	char *out = NULL, *bad = NULL;
 
@@ -97,7 +97,7 @@ static char *resolve(const struct ly_ctx *ctx, const struct lysc_type *t, const 
 }
 
 int ncd_value_from_xml(const struct ly_ctx *ctx, const struct lysc_node *leaf, const char *text,
-                       xmlNodePtr scope, char **canonical, const struct lysc_type **type)
+		       xmlNodePtr scope, char **canonical, const struct lysc_type **type)
 {
 	const struct lysc_type *declared = ncd_value_type(leaf), *real = NULL;
 	const char *canon = NULL;

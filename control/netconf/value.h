@@ -21,7 +21,7 @@ struct ly_ctx;
 // Errors:  -EINVAL  not a value of this type; ly_errmsg() of the context says why, or nothing
 //          -ENOMEM
 int ncd_value_from_xml(const struct ly_ctx *ctx, const struct lysc_node *leaf, const char *text,
-                       xmlNodePtr scope, char **canonical, const struct lysc_type **type);
+		       xmlNodePtr scope, char **canonical, const struct lysc_type **type);
 
 // The JSON form of a canonical value (RFC 7951 section 6).
 // Returns: a new reference, NULL when memory ran out

@@ -16,7 +16,7 @@
 #include <libxml/xmlerror.h>
 
 static void refuse_doctype(void *user, const xmlChar *name, const xmlChar *external,
-                           const xmlChar *system)
+			   const xmlChar *system)
 {
 	xmlParserCtxtPtr ctxt = user;
 
@@ -73,8 +73,8 @@ int ncd_xml_parse(const char *text, size_t len, xmlDocPtr *out, char *why, size_
 		snprintf(why, why_size, "the message needs more memory than a session may use");
 		rc = -ENOMEM;
 	} else if (doc == NULL || !ctxt->wellFormed || !ctxt->nsWellFormed ||
-	           ctxt->_private != NULL || doc->intSubset != NULL ||
-	           xmlDocGetRootElement(doc) == NULL) {
+		   ctxt->_private != NULL || doc->intSubset != NULL ||
+		   xmlDocGetRootElement(doc) == NULL) {
 		reason(ctxt, why, why_size);
 		rc = -EBADMSG;
 	}

@@ -109,9 +109,11 @@ static void fuzz_filter(xmlNodePtr root)
 	bool skipped;
 	size_t i;
 
-	lyd_parse_data_mem(schema.ctx, config, LYD_JSON, LYD_PARSE_ONLY | LYD_PARSE_STRICT, 0, &tree);
+	lyd_parse_data_mem(schema.ctx, config, LYD_JSON, LYD_PARSE_ONLY | LYD_PARSE_STRICT, 0,
+			   &tree);
 	if (ncd_filter_paths(schema.ctx, root, ncd_monitor_modules, &skipped, paths, errs) == 0) {
-		json_array_foreach (paths, i, p) {
+		json_array_foreach(paths, i, p)
+		{
 			struct ly_set *set = NULL;
 
 			// What we write must be XPath.
@@ -141,7 +143,8 @@ static void fuzz_path(const char *data, size_t size)
 		return;
 	ncd_path_to_xml(schema.ctx, text, "p", &b);
 	ncd_buf_fini(&b);
-	if (ncd_xml_parse("<f xmlns:slb=\"urn:sluice:yang:lb\"/>", 36, &doc, why, sizeof(why)) == 0) {
+	if (ncd_xml_parse("<f xmlns:slb=\"urn:sluice:yang:lb\"/>", 36, &doc, why, sizeof(why)) ==
+	    0) {
 		ncd_path_from_xml(schema.ctx, text, xmlDocGetRootElement(doc), &out, &bad);
 		free(out);
 		free(bad);

@@ -41,8 +41,8 @@ static void expect(const char *filter, const char *want)
 	doc = parse(xml.data);
 	assert_non_null(doc);
 	assert_int_equal(lyd_parse_data_mem(models.ctx, config, LYD_JSON,
-	                                    LYD_PARSE_ONLY | LYD_PARSE_STRICT, 0, &tree),
-	                 LY_SUCCESS);
+					    LYD_PARSE_ONLY | LYD_PARSE_STRICT, 0, &tree),
+			 LY_SUCCESS);
 	ncd_filter_apply(models.ctx, xmlDocGetRootElement(doc), tree);
 	ncd_buf_str(&out, "");
 	ncd_print(tree, true, false, &out);
@@ -64,12 +64,11 @@ static void expect_paths(const char *filter, const char *want)
 	ncd_buf_fmt(&xml, "<filter>%s</filter>", filter);
 	doc = parse(xml.data);
 	assert_non_null(doc);
-	assert_int_equal(ncd_filter_paths(models.ctx, xmlDocGetRootElement(doc), ncd_monitor_modules,
-	                                  &skipped, paths, errs),
-	                 0);
+	assert_int_equal(ncd_filter_paths(models.ctx, xmlDocGetRootElement(doc),
+					  ncd_monitor_modules, &skipped, paths, errs),
+			 0);
 	ncd_buf_str(&out, "");
-	json_array_foreach (paths, i, p)
-		ncd_buf_fmt(&out, "%s\n", json_string_value(p));
+	json_array_foreach(paths, i, p) ncd_buf_fmt(&out, "%s\n", json_string_value(p));
 	assert_string_equal(out.data, want);
 	xmlFreeDoc(doc);
 	json_decref(paths);
@@ -97,7 +96,8 @@ static void selection_takes_all_below(void **state)
 	expect("<interfaces " IF "><interface><name/></interface></interfaces>",
 	       "<interfaces " IF "><interface><name>up</name></interface>"
 	       "<interface><name>m0</name></interface></interfaces>");
-	expect("<load-balancers " LB "><load-balancer><flow-table/></load-balancer></load-balancers>",
+	expect("<load-balancers " LB
+	       "><load-balancer><flow-table/></load-balancer></load-balancers>",
 	       "<load-balancers " LB "><load-balancer><name>lb</name><flow-table><size>4096</size>"
 	       "</flow-table></load-balancer></load-balancers>");
 	// White space inside is still an empty element.
@@ -165,7 +165,8 @@ static void values_are_compared_in_canonical_form(void **state)
 	       "<address>FD00:0:0::2</address></server></servers></pool></pools></load-balancer>"
 	       "</load-balancers>",
 	       want);
-	expect("<interfaces " IF "><interface><type xmlns:x=\"urn:sluice:yang:port\">x:af-xdp</type>"
+	expect("<interfaces " IF
+	       "><interface><type xmlns:x=\"urn:sluice:yang:port\">x:af-xdp</type>"
 	       "</interface></interfaces>",
 	       "<interfaces " IF ">" UP "</interfaces>");
 	expect("<interfaces " IF "><interface><type>af-xdp</type></interface></interfaces>", "");
@@ -201,7 +202,8 @@ static void no_namespace_means_any(void **state)
 
 static void an_attribute_must_be_in_the_data(void **state)
 {
-	expect("<interfaces " IF "><interface color=\"red\"><name>up</name></interface></interfaces>",
+	expect("<interfaces " IF
+	       "><interface color=\"red\"><name>up</name></interface></interfaces>",
 	       "");
 	expect("<interfaces " IF " wd:default=\"true\" "
 	       "xmlns:wd=\"urn:ietf:params:xml:ns:netconf:default:1.0\"/>",
@@ -226,34 +228,38 @@ static void several_filters_add_up(void **state)
 static void keys_become_predicates(void **state)
 {
 	expect_paths("<load-balancers " LB "><load-balancer><name> lb </name></load-balancer>"
-	             "</load-balancers>",
-	             PRE "[sluice-lb:name='lb']\n");
-	expect_paths("<load-balancers " LB "><load-balancer><name>lb</name><pools><pool>"
-	             "<name>p1</name></pool></pools></load-balancer></load-balancers>",
-	             PRE "[sluice-lb:name='lb']/sluice-lb:pools/sluice-lb:pool[sluice-lb:name='p1']\n"
-	             PRE "[sluice-lb:name='lb']/sluice-lb:name\n");
+		     "</load-balancers>",
+		     PRE "[sluice-lb:name='lb']\n");
+	expect_paths(
+		"<load-balancers " LB "><load-balancer><name>lb</name><pools><pool>"
+		"<name>p1</name></pool></pools></load-balancer></load-balancers>",
+		PRE
+		"[sluice-lb:name='lb']/sluice-lb:pools/sluice-lb:pool[sluice-lb:name='p1']\n" PRE
+		"[sluice-lb:name='lb']/sluice-lb:name\n");
 	// A name that no load balancer can have.
 	expect_paths("<load-balancers " LB "><load-balancer><name>a b</name></load-balancer>"
-	             "</load-balancers>",
-	             "");
+		     "</load-balancers>",
+		     "");
 }
 
 static void other_content_matches_need_the_node_whole(void **state)
 {
-	expect_paths("<load-balancers " LB "><load-balancer><pools><pool><name>p1</name>"
-	             "<on-server-down>keep</on-server-down><servers/></pool></pools></load-balancer>"
-	             "</load-balancers>",
-	             PRE "/sluice-lb:pools/sluice-lb:pool[sluice-lb:name='p1']\n"
-	             PRE "/sluice-lb:name\n");
+	expect_paths(
+		"<load-balancers " LB "><load-balancer><pools><pool><name>p1</name>"
+		"<on-server-down>keep</on-server-down><servers/></pool></pools></load-balancer>"
+		"</load-balancers>",
+		PRE "/sluice-lb:pools/sluice-lb:pool[sluice-lb:name='p1']\n" PRE
+		    "/sluice-lb:name\n");
 }
 
 static void quotes_in_keys_cannot_break_out(void **state)
 {
-	expect_paths("<interfaces " IF "><interface><name>a'] | //*['</name></interface></interfaces>",
-	             "/ietf-interfaces:interfaces/ietf-interfaces:interface"
-	             "[ietf-interfaces:name=\"a'] | //*['\"]\n");
+	expect_paths("<interfaces " IF
+		     "><interface><name>a'] | //*['</name></interface></interfaces>",
+		     "/ietf-interfaces:interfaces/ietf-interfaces:interface"
+		     "[ietf-interfaces:name=\"a'] | //*['\"]\n");
 	expect_paths("<interfaces " IF "><interface><name>a'\"</name></interface></interfaces>",
-	             "/ietf-interfaces:interfaces/ietf-interfaces:interface\n");
+		     "/ietf-interfaces:interfaces/ietf-interfaces:interface\n");
 }
 
 static void too_many_paths_become_one(void **state)
@@ -275,7 +281,7 @@ static void text_beside_elements_is_no_filter(void **state)
 	bool skipped;
 
 	assert_true(ncd_filter_paths(models.ctx, xmlDocGetRootElement(doc), ncd_monitor_modules,
-	                             &skipped, paths, errs) < 0);
+				     &skipped, paths, errs) < 0);
 	assert_int_equal(json_array_size(errs), 1);
 	xmlFreeDoc(doc);
 	json_decref(paths);

@@ -11,7 +11,7 @@
 
 // Feed all of text, cut into pieces of `step` bytes; messages are joined with '|'.
 static enum ncd_frame_verdict feed(struct ncd_framing *f, const char *text, size_t step, char *got,
-                                   size_t size)
+				   size_t size)
 {
 	size_t len = strlen(text), at = 0, used;
 	enum ncd_frame_verdict v = NCD_FRAME_MORE;
@@ -82,20 +82,20 @@ static void joins_chunks(void **state)
 static void refuses_what_is_no_chunk_header(void **state)
 {
 	static const char *const bad[] = {
-		"<rpc/>]]>]]>",       // framing of 1.0
-		"\n##\n",             // no chunk at all
-		"\n#0\n",             // a chunk has one byte at least
-		"\n#01\na\n##\n",     // leading zero
-		"\n#-1\n",            //
-		"\n# 1\n",            //
-		"\n#1 \n",            //
-		"\n#1\r\n",           //
-		"\n#a\n",             //
-		"\n#4294967296\n",    // above 32 bits (RFC 6242 section 4.2)
+		"<rpc/>]]>]]>",    // framing of 1.0
+		"\n##\n",          // no chunk at all
+		"\n#0\n",          // a chunk has one byte at least
+		"\n#01\na\n##\n",  // leading zero
+		"\n#-1\n",         //
+		"\n# 1\n",         //
+		"\n#1 \n",         //
+		"\n#1\r\n",        //
+		"\n#a\n",          //
+		"\n#4294967296\n", // above 32 bits (RFC 6242 section 4.2)
 		"\n#99999999999999999999999999\n",
-		"\n#1\nab\n##\n",     // longer than said
-		"\n#1\na\n##x",       //
-		"\n\n#1\n",           //
+		"\n#1\nab\n##\n", // longer than said
+		"\n#1\na\n##x",   //
+		"\n\n#1\n",       //
 	};
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -128,7 +128,8 @@ static void refuses_the_sum_of_many_chunks(void **state)
 
 	ncd_framing_init(&f, 4);
 	ncd_framing_set_chunked(&f);
-	assert_int_equal(feed(&f, "\n#2\nab\n#2\ncd\n#1\ne", 1, got, sizeof(got)), NCD_FRAME_TOO_BIG);
+	assert_int_equal(feed(&f, "\n#2\nab\n#2\ncd\n#1\ne", 1, got, sizeof(got)),
+			 NCD_FRAME_TOO_BIG);
 	ncd_framing_fini(&f);
 }
 
@@ -143,7 +144,8 @@ static void takes_the_longest_message_and_no_longer_one(void **state)
 		assert_string_equal(got, "abcd|");
 		ncd_framing_fini(&f);
 		ncd_framing_init(&f, 4);
-		assert_int_equal(feed(&f, "abcdefghijk", step, got, sizeof(got)), NCD_FRAME_TOO_BIG);
+		assert_int_equal(feed(&f, "abcdefghijk", step, got, sizeof(got)),
+				 NCD_FRAME_TOO_BIG);
 		ncd_framing_fini(&f);
 	}
 }

@@ -64,8 +64,8 @@ static void from_xml(const char *select, int rc, const char *want)
 	char *out = NULL, *bad = NULL;
 
 	assert_non_null(doc);
-	assert_int_equal(ncd_path_from_xml(models.ctx, select, xmlDocGetRootElement(doc), &out, &bad),
-	                 rc);
+	assert_int_equal(
+		ncd_path_from_xml(models.ctx, select, xmlDocGetRootElement(doc), &out, &bad), rc);
 	assert_string_equal(rc == 0 ? out : bad, want);
 	free(out);
 	free(bad);
@@ -75,7 +75,7 @@ static void from_xml(const char *select, int rc, const char *want)
 static void reads_prefixes_as_they_are_declared(void **state)
 {
 	from_xml("/slb:a/slb:b[slb:name='slb:x']/q:c", 0,
-	         "/sluice-lb:a/sluice-lb:b[sluice-lb:name='slb:x']/sluice-port:c");
+		 "/sluice-lb:a/sluice-lb:b[sluice-lb:name='slb:x']/sluice-port:c");
 	from_xml("//slb:*|/child::slb:a", 0, "//sluice-lb:*|/child::sluice-lb:a");
 	from_xml("/a[count(slb:b)>1]", 0, "/a[count(sluice-lb:b)>1]");
 	from_xml("", 0, "");

@@ -49,10 +49,10 @@ static void refuses_what_is_not_well_formed(void **state)
 		"<a/><b/>",
 		"x",
 		"<a b=\"1\" b=\"2\"/>",
-		"<x:a/>",           // undeclared prefix
+		"<x:a/>", // undeclared prefix
 		"<a x:b=\"1\"/>",
-		"<a>&nbsp;</a>",    // undeclared entity
-		"<a>\xC3\x28</a>",  // no UTF-8
+		"<a>&nbsp;</a>",   // undeclared entity
+		"<a>\xC3\x28</a>", // no UTF-8
 		"<a>\xFF</a>",
 		"<a>\xED\xA0\x80</a>", // a surrogate
 		"<a>\x01</a>",
