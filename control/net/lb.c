@@ -125,7 +125,7 @@ static void put_string(struct net_out *o, const struct lyd_node *pool, enum net_
 		net_refuse(o, pool, s, "invalid-value", NULL, "%s has at most %zu bytes",
 			   net_schema(s)->name, size - 1);
 	else
-		strcpy(to, text);
+		snprintf(to, size, "%s", text);
 }
 
 static void map_check(struct net_out *o, const struct lyd_node *pool, struct ctl_check *c)

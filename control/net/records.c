@@ -125,9 +125,8 @@ bool net_addr_parse(const char *text, struct ctl_addr *out)
 	char *slash, *end;
 	unsigned max;
 
-	if (!text || strlen(text) >= sizeof(buf))
+	if (!text || snprintf(buf, sizeof(buf), "%s", text) >= (int)sizeof(buf))
 		return false;
-	strcpy(buf, text);
 	slash = strchr(buf, '/');
 	if (slash)
 		*slash++ = '\0';

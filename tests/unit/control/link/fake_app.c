@@ -201,7 +201,7 @@ void fake_app_start(struct fake_app *f, struct event_base *base, const char *dir
 	f->base = base;
 	snprintf(f->instance, sizeof(f->instance), "%s", instance);
 	snprintf(f->path, sizeof(f->path), "%s/%s.ctl", dir, instance);
-	strcpy(a.sun_path, f->path);
+	snprintf(a.sun_path, sizeof(a.sun_path), "%.100s", f->path);
 	unlink(f->path);
 	f->listener = evconnlistener_new_bind(base, on_accept, f,
 					      LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 16,

@@ -126,7 +126,7 @@ static int setup(void **state)
 {
 	memset(&t, 0, sizeof(t));
 	t.base = event_base_new();
-	strcpy(t.dir, "/dev/shm/sluice-link-test-XXXXXX");
+	snprintf(t.dir, sizeof(t.dir), "/dev/shm/sluice-link-test-XXXXXX");
 	assert_non_null(mkdtemp(t.dir));
 	return 0;
 }
@@ -207,7 +207,7 @@ static void refuses_a_path_that_does_not_fit(void **state)
 static void hello(struct ctl_hello *h)
 {
 	*h = (struct ctl_hello){.magic = CTL_MAGIC, .version = CTL_VERSION, .role = CTL_ROLE_APP};
-	strcpy(h->instance, "lb");
+	snprintf(h->instance, sizeof(h->instance), "lb");
 }
 
 static void send_hello_and_expect(const struct ctl_hello *h, const char *why)
@@ -229,7 +229,7 @@ static void refuses_a_hello_of_another_instance(void **state)
 	struct ctl_hello h;
 
 	hello(&h);
-	strcpy(h.instance, "lb2");
+	snprintf(h.instance, sizeof(h.instance), "lb2");
 	send_hello_and_expect(&h, "another instance");
 }
 

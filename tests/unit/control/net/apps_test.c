@@ -50,7 +50,7 @@ static int setup(void **state)
 {
 	memset(&t, 0, sizeof(t));
 	t.base = event_base_new();
-	strcpy(t.dir, "/dev/shm/sluice-net-test-XXXXXX");
+	snprintf(t.dir, sizeof(t.dir), "/dev/shm/sluice-net-test-XXXXXX");
 	assert_non_null(mkdtemp(t.dir));
 	assert_int_equal(txn_register(net_module()), 0);
 	return 0;

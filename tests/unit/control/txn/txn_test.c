@@ -30,8 +30,9 @@ static struct {
 
 static void note(const char *what)
 {
-	strcat(t.log, what);
-	strcat(t.log, " ");
+	size_t len = strlen(t.log);
+
+	snprintf(t.log + len, sizeof(t.log) - len, "%s ", what);
 }
 
 static void answer(int how, txn_done_fn done, void *arg, const char *text)
