@@ -9,6 +9,7 @@ import json
 import socket
 import subprocess
 
+import ctl_link
 import pytest
 from border import VIP4, VIP6, Border
 from clients import Crowd
@@ -134,9 +135,10 @@ def test_port_owned_by_another_process(lab):
     """A second balancer, by itself, asks for a port that the first one owns."""
     lab.start_daemon("sluice-lb", "--instance", "lb2")
     wait_for("lb2", lambda: (lab.base / "run" / "lb2.ctl").exists())
-    from ctl_link import CtlLink, records_for_port
-    with CtlLink(str(lab.base / "run" / "lb2.ctl"), "lb2") as link:
-        ack = link.transaction(0, 1, records_for_port("up", "up"))
+    with ctl_link.CtlLink(str(lab.base / "run" / "lb2.ctl")) as link, pytest.raises(ctl_link.LinkError) as e:
+        link.hello(instance="lb2")
+        link.transaction(0, 1, [ctl_link.settings(), ctl_link.port(7, "up")])
+    ack = e.value.ack
     assert ack.result < 0
     assert "own" in ack.message or "use" in ack.message, ack.message
     assert lab.daemons["lb2"].stop() == 0
