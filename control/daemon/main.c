@@ -287,6 +287,7 @@ static int start(struct daemon *d)
 			       .socket_gid = d->netconfd_gid,
 			       .state = txn_state,
 			       .apps = net_apps,
+			       .alarms = net_alarms,
 			       .query = net_query,
 			       .verify = verify};
 	char err[1024] = "";

@@ -334,6 +334,11 @@ int ds_change_read(struct ds *ds, uint64_t version, char **meta, char **diff)
 	return 0;
 }
 
+int ds_change_meta(struct ds *ds, uint64_t version, char **meta)
+{
+	return journal_read_meta(ds->journal, version, meta);
+}
+
 int ds_undo_to(struct ds *ds, struct tree *t, uint64_t version, struct tree_log *log,
 	       struct txn_result *r)
 {

@@ -96,6 +96,8 @@ void ds_edit_running(struct ds *ds, const struct ds_who *who, const struct lyd_n
 
 // What a version changed: *meta is the JSON object of the journal, *diff the diff, both to be freed.
 int ds_change_read(struct ds *ds, uint64_t version, char **meta, char **diff);
+// The first alone, without reading the diff and without checking sums again.
+int ds_change_meta(struct ds *ds, uint64_t version, char **meta);
 const uint8_t *ds_hash(const struct ds *ds, uint64_t version); // 32 bytes, NULL: no such version
 // The configuration of a version; the caller frees the tree. Errors: -ENOENT
 int ds_tree_at(struct ds *ds, uint64_t version, struct tree *out);

@@ -527,3 +527,28 @@ int journal_read(struct journal *j, uint64_t version, char **payload, size_t *me
 	*size = n;
 	return 0;
 }
+
+int journal_read_meta(struct journal *j, uint64_t version, char **meta)
+{
+	uint8_t head[JOURNAL_HEAD_SIZE];
+	uint64_t offset;
+	char *buf;
+	size_t n;
+
+	if (version == 0 || version > j->count)
+		return -ENOENT;
+	offset = j->entry[version - 1].offset;
+	if (pread(j->fd, head, sizeof(head), (off_t)offset) != sizeof(head) || !head_good(head))
+		return -EBADMSG;
+	n = get32(head + 16);
+	buf = malloc(n + 1);
+	if (buf == NULL)
+		return -ENOMEM;
+	if (pread(j->fd, buf, n, (off_t)(offset + JOURNAL_HEAD_SIZE)) != (ssize_t)n) {
+		free(buf);
+		return -EIO;
+	}
+	buf[n] = '\0';
+	*meta = buf;
+	return 0;
+}

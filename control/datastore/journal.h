@@ -79,3 +79,6 @@ const uint8_t *journal_hash(const struct journal *j,
 // Read one record back; *payload is to be freed, meta is its first *meta_size bytes.
 int journal_read(struct journal *j, uint64_t version, char **payload, size_t *meta_size,
 		 size_t *size);
+
+// The first part alone, as a string to be freed; the sum over the whole record is not checked again.
+int journal_read_meta(struct journal *j, uint64_t version, char **meta);

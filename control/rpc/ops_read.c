@@ -12,7 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define APP_MAX 64
+#define APP_MAX   64
+#define ALARM_MAX 256
 
 static void run_get_config(struct call *call)
 {
@@ -27,7 +28,7 @@ static void run_get_config(struct call *call)
 	    !param_selection(call, &sel))
 		return;
 	text = selection_print(call, source == TARGET_RUNNING ? ds_running(ds) : ds_candidate(ds),
-			       &sel, false);
+			       &sel);
 	if (text == NULL)
 		return;
 	size = strlen(text) + 64;
@@ -71,7 +72,7 @@ static void got_state(void *arg, const struct txn_result *r)
 		reply_ok(call);
 		return;
 	}
-	text = selection_print(call, &g->tree, &g->sel, true);
+	text = selection_print(call, &g->tree, &g->sel);
 	if (text == NULL)
 		return;
 	size = strlen(text) + 16;
@@ -103,8 +104,8 @@ static void run_get(struct call *call)
 	g->sel = sel;
 	call->data = g;
 	call->free_data = free_get;
-	if (running->root != NULL &&
-	    lyd_dup_siblings(running->root, NULL, LYD_DUP_RECURSIVE, &g->tree.root) != LY_SUCCESS) {
+	// what no path can reach need not be asked for either
+	if (selection_copy(running, &sel, &g->tree) != 0) {
 		reply_tag(call, "resource-denied", NULL, NULL, "out of memory");
 		return;
 	}
@@ -272,14 +273,13 @@ static void run_history(struct call *call)
 		return;
 	list = json_array();
 	for (uint64_t v = ds_version(ds); v > 0 && limit-- > 0; v--) {
-		char *meta = NULL, *diff = NULL, hex[65];
+		char *meta = NULL, hex[65];
 		const uint8_t *hash = ds_hash(ds, v);
 		json_t *entry = NULL;
 
-		if (ds_change_read(ds, v, &meta, &diff) == 0)
+		if (ds_change_meta(ds, v, &meta) == 0)
 			entry = json_loads(meta, 0, NULL);
 		free(meta);
-		free(diff);
 		if (entry == NULL)
 			entry = json_object();
 		for (size_t i = 0; i < 32; i++)
@@ -319,39 +319,26 @@ static json_t *list_apps(struct rpc_server *s)
 	return list;
 }
 
-// An app that is away, behind, or has refused what it was sent.
-static json_t *list_alarms(const json_t *apps)
+static json_t *list_alarms(struct rpc_server *s)
 {
-	json_t *list = json_array(), *app, *error;
-	size_t i;
+	struct net_alarm *alarm = calloc(ALARM_MAX, sizeof(*alarm));
+	json_t *list = json_array();
+	char time[32];
+	size_t n;
 
-	json_array_foreach(apps, i, app)
-	{
-		const char *name = json_string_value(json_object_get(app, "instance"));
-
-		error = json_object_get(app, "error");
-		if (error != NULL)
-			json_array_append_new(
-				list, json_pack("{s:s, s:s, s:s, s:O, s:O}", "type", "app-refused",
-						"resource", name, "severity", "major", "path",
-						json_object_get(error, "path"), "text",
-						json_object_get(error, "message")));
-		else if (!json_is_true(json_object_get(app, "connected")))
+	if (alarm != NULL && s->conf.alarms != NULL) {
+		n = s->conf.alarms(alarm, ALARM_MAX);
+		for (size_t i = 0; i < n && i < ALARM_MAX; i++) {
+			session_timestamp(time, sizeof(time), (time_t)alarm[i].time);
 			json_array_append_new(
 				list,
-				json_pack(
-					"{s:s, s:s, s:s, s:s}", "type", "app-away", "resource",
-					name, "severity", "major", "text",
-					"the application is not connected; it runs on its last good "
-					"configuration, if it runs"));
-		else if (json_integer_value(json_object_get(app, "applied")) !=
-			 json_integer_value(json_object_get(app, "intended")))
-			json_array_append_new(
-				list, json_pack("{s:s, s:s, s:s, s:s}", "type", "app-behind",
-						"resource", name, "severity", "minor", "text",
-						"the application has not applied the newest "
-						"configuration yet"));
+				json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "type", alarm[i].kind,
+					  "resource", alarm[i].instance, "severity",
+					  alarm[i].severity <= 3 ? "major" : "warning", "path",
+					  alarm[i].path, "text", alarm[i].message, "time", time));
+		}
 	}
+	free(alarm);
 	return list;
 }
 
@@ -390,7 +377,7 @@ static void run_state(struct call *call)
 	reply_json(call, json_pack("{s:s, s:I, s:b, s:o, s:o, s:o, s:o, s:{s:I, s:I}}", "datastore",
 				   uuid, "version", (json_int_t)ds_version(s->conf.ds),
 				   "candidate-changed", ds_candidate_changed(s->conf.ds), "locks",
-				   locks, "sessions", sessions, "alarms", list_alarms(apps), "apps",
+				   locks, "sessions", sessions, "alarms", list_alarms(s), "apps",
 				   apps, "denied", "operations", (json_int_t)s->denied_operations,
 				   "data-writes", (json_int_t)s->denied_writes));
 }

@@ -16,6 +16,7 @@
 struct ds;
 struct event_base;
 struct lyd_node;
+struct net_alarm;
 struct net_app_state;
 struct rpc_server;
 
@@ -33,6 +34,7 @@ struct rpc_conf {
 	// What other parts bring; each may be NULL.
 	void (*state)(struct lyd_node **tree, txn_done_fn done, void *arg);
 	size_t (*apps)(struct net_app_state *out, size_t max);
+	size_t (*alarms)(struct net_alarm *out, size_t max);
 	void (*query)(const char *instance, const char *name, const char *args,
 		      void (*done)(void *arg, int rc, const char *json, size_t size), void *arg);
 	// Is this the password for the hash (crypt(3))? Must not block.

@@ -143,8 +143,10 @@ struct selection {
 };
 bool param_selection(struct call *call, struct selection *sel);
 // The nodes of tree that are selected and may be read, as JSON text. Ends the call on failure.
-char *selection_print(struct call *call, const struct tree *tree, const struct selection *sel,
-		      bool state);
+char *selection_print(struct call *call, const struct tree *tree, const struct selection *sel);
+// A copy of what the paths can reach at most: little where they name entries, else everything.
+// Returns: 0, out->root is the caller's; or -ENOMEM
+int selection_copy(const struct tree *tree, const struct selection *sel, struct tree *out);
 
 // ---- ops_*.c
 extern const struct method ops_session[], ops_config[], ops_read[],

@@ -167,8 +167,129 @@ static int copy_selected(struct call *call, const struct lyd_node *tree, const j
 	return 0;
 }
 
-char *selection_print(struct call *call, const struct tree *tree, const struct selection *sel,
-		      bool state)
+// ---- the part of a tree that paths can reach
+
+// Length of the next step if it is as simple as "/module:name[key='value']", else 0.
+static size_t simple_step(const char *p)
+{
+	const char *at = p;
+	size_t n;
+
+	if (*at++ != '/')
+		return 0;
+	n = strspn(at, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.:");
+	if (n == 0 || at[0] == '.')
+		return 0;
+	at += n;
+	while (*at == '[') {
+		const char *end;
+
+		n = strcspn(at, "='\"]");
+		if (at[n] != '=' || (at[n + 1] != '\'' && at[n + 1] != '"'))
+			return 0;
+		end = strchr(at + n + 2, at[n + 1]);
+		if (end == NULL || end[1] != ']')
+			return 0;
+		at = end + 2;
+	}
+	return *at == '\0' || *at == '/' ? (size_t)(at - p) : 0;
+}
+
+// Does the rest of a path look at nothing above where it begins?
+static bool stays_below(const char *rest)
+{
+	return strstr(rest, "..") == NULL && strchr(rest, '|') == NULL &&
+	       strstr(rest, "[/") == NULL && strchr(rest, '(') == NULL &&
+	       strstr(rest, "::") == NULL && strstr(rest, "=/") == NULL;
+}
+
+// The node itself, its keys and its other leaves, with all ancestors.
+static int copy_shallow(struct tree *out, const struct lyd_node *node)
+{
+	struct lyd_node *mine = copy_path(out, node), *child;
+
+	if (mine == NULL)
+		return -ENOMEM;
+	LY_LIST_FOR (lyd_child_no_keys(node), child)
+		if (child->schema->nodetype & (LYS_LEAF | LYS_LEAFLIST))
+			if (copy_path(out, child) == NULL)
+				return -ENOMEM;
+	return 0;
+}
+
+static int narrow_one(const struct lyd_node *tree, const char *path, struct tree *out)
+{
+	char *prefix = strdup(path);
+	size_t length = 0, n, steps[64], count = 0;
+	struct lyd_node *match = NULL;
+	LY_ERR lrc = LY_EVALID;
+	int rc = -EAGAIN;
+
+	if (prefix == NULL)
+		return -ENOMEM;
+	while ((n = simple_step(path + length)) > 0 && count < 64) {
+		length += n;
+		steps[count++] = length;
+	}
+	while (count > 0 && stays_below(path + steps[count - 1])) {
+		prefix[steps[count - 1]] = '\0';
+		match = NULL;
+		lrc = lyd_find_path(tree, prefix, 0, &match);
+		if (lrc != LY_EVALID && lrc != LY_EINVAL)
+			break;
+		count--; // a list without its keys: all its entries
+	}
+	free(prefix);
+	if (count == 0 || lrc == LY_EVALID || lrc == LY_EINVAL)
+		return -EAGAIN;
+	if (lrc == LY_SUCCESS && match != NULL)
+		rc = copy_whole(out, match);
+	else if (lrc == LY_EINCOMPLETE && match != NULL)
+		rc = copy_shallow(out, match); // what is missing may be a default, or state
+	else if (lrc == LY_ENOTFOUND)
+		rc = 0;
+	return rc;
+}
+
+static void unmark(struct lyd_node *node)
+{
+	for (; node != NULL; node = node->next) {
+		node->priv = NULL;
+		unmark(lyd_child(node));
+	}
+}
+
+int selection_copy(const struct tree *tree, const struct selection *sel, struct tree *out)
+{
+	struct lyd_node *first;
+	size_t i;
+	json_t *p;
+	int rc = 0;
+
+	*out = (struct tree){0};
+	if (tree->root == NULL)
+		return 0;
+	if (sel->paths != NULL) {
+		json_array_foreach(sel->paths, i, p)
+		{
+			rc = narrow_one(tree->root, json_string_value(p), out);
+			if (rc != 0)
+				break;
+		}
+		if (rc != -EAGAIN) {
+			unmark(out->root);
+			return rc;
+		}
+		lyd_free_all(out->root);
+		out->root = NULL;
+	}
+	if (lyd_dup_siblings(tree->root, NULL, LYD_DUP_RECURSIVE, &first) != LY_SUCCESS)
+		return -ENOMEM;
+	out->root = first;
+	return 0;
+}
+
+char *selection_print(struct call *call, const struct tree *tree, const struct selection *sel)
 {
 	struct access_user user;
 	struct edit_guard guard;
@@ -180,15 +301,15 @@ char *selection_print(struct call *call, const struct tree *tree, const struct s
 
 	call_guard(call, &guard, &user);
 	if (sel->implicit) {
-		if (from != NULL &&
-		    lyd_dup_siblings(from, NULL, LYD_DUP_RECURSIVE, &full) != LY_SUCCESS)
-			goto nomem;
-		if (lyd_new_implicit_all(&full, call->server->conf.ctx, LYD_IMPLICIT_NO_STATE,
-					 NULL) != LY_SUCCESS)
+		struct tree copy = {0};
+
+		rc = selection_copy(tree, sel, &copy);
+		full = copy.root;
+		if (rc != 0 || lyd_new_implicit_all(&full, call->server->conf.ctx,
+						    LYD_IMPLICIT_NO_STATE, NULL) != LY_SUCCESS)
 			goto nomem;
 		from = full;
 	}
-	(void)state;
 	if (sel->paths != NULL && from != NULL) {
 		rc = copy_selected(call, from, sel->paths, &out);
 		if (rc != 0)
