@@ -375,8 +375,8 @@ static inline void prefetch_counters(const struct lb_worker *lw, const struct fl
 static void burst(struct lb_worker *lw, struct worker *w, const struct port *port,
 		  struct rte_mbuf **pkts, unsigned n, bool steer)
 {
+	struct rte_mbuf *flow[LB_BURST]; // packets that may be of a flow, close together
 	unsigned flows = 0, misses = 0;
-	uint8_t at[LB_BURST];
 	bool other;
 
 	begin_burst(lw);
@@ -384,12 +384,12 @@ static void burst(struct lb_worker *lw, struct worker *w, const struct port *por
 		rte_prefetch0(rte_pktmbuf_mtod(pkts[i], void *));
 	for (unsigned i = 0; i < n; i++) {
 		struct rte_mbuf *m = pkts[i];
-		struct parse_info *pi = &lw->pi[i];
+		struct parse_info *pi = &lw->pi[flows];
+		const uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *);
 
 		note(lw, w, m, TRACE_RX, port->index);
 		if (unlikely(m->nb_segs != 1 || (m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) != 0 ||
-			     !parse_fast(rte_pktmbuf_mtod(m, uint8_t *), rte_pktmbuf_data_len(m),
-					 pi)) &&
+			     !parse_fast(frame, rte_pktmbuf_data_len(m), pi)) &&
 		    !parse_packet(lw, w, port, m, pi, &other)) {
 			if (other)
 				other_packet(lw, w, port, m, pi);
@@ -397,22 +397,21 @@ static void burst(struct lb_worker *lw, struct worker *w, const struct port *por
 		}
 		if (unlikely(steer) && hand_over(lw, w, port, m, pi))
 			continue;
-		key_packet(lw, port, rte_pktmbuf_mtod(m, uint8_t *), pi, &lw->key[i]);
-		at[flows++] = (uint8_t)i;
+		key_packet(lw, port, rte_pktmbuf_mtod(m, uint8_t *), pi, &lw->key[flows]);
+		flow[flows++] = m;
 	}
 	for (unsigned i = 0; i < flows; i++)
-		flow_probe(lw->table, &lw->key[at[i]]);
+		flow_probe(lw->table, &lw->key[i]);
 	for (unsigned i = 0; i < flows; i++)
-		prefetch_counters(lw, &lw->key[at[i]]);
+		prefetch_counters(lw, &lw->key[i]);
 	for (unsigned i = 0; i < flows; i++) {
-		unsigned p = at[i];
-		uint32_t ref = flow_find(lw->table, &lw->key[p]);
+		uint32_t ref = flow_find(lw->table, &lw->key[i]);
 
-		if (unlikely(ref == FLOW_NONE) || unlikely(!known(lw, w, pkts[p], &lw->pi[p], ref)))
-			lw->miss[misses++] = (uint8_t)p;
+		if (unlikely(ref == FLOW_NONE) || unlikely(!known(lw, w, flow[i], &lw->pi[i], ref)))
+			lw->miss[misses++] = (uint8_t)i;
 	}
 	if (unlikely(misses != 0))
-		lb_new_burst(lw, w, port, pkts, misses);
+		lb_new_burst(lw, w, port, flow, misses);
 }
 
 unsigned lb_rx_poll(struct worker *w, void *arg)

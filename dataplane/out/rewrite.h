@@ -28,15 +28,19 @@ static inline uint16_t rewrite_fold(uint64_t sum)
 	return (uint16_t)sum;
 }
 
+// Ones'-complement sum of two words.
+static inline uint16_t rewrite_add(uint16_t a, uint16_t b)
+{
+	uint32_t s = (uint32_t)a + b;
+
+	return (uint16_t)(s + (s >> 16));
+}
+
 // A checksum after the words under it changed by delta. Returns 0xffff for a sum of zero only if it was
 // 0xffff before (RFC 1624 section 4).
-static inline uint16_t rewrite_sum(uint16_t sum, uint32_t delta)
+static inline uint16_t rewrite_sum(uint16_t sum, uint16_t delta)
 {
-	uint32_t s = (uint16_t)~sum + delta; // at most 17 bits and the carry of a second delta
-
-	s = (s & 0xffff) + (s >> 16);
-	s = (s & 0xffff) + (s >> 16);
-	return (uint16_t)~s;
+	return (uint16_t)~rewrite_add((uint16_t)~sum, delta);
 }
 
 static inline uint16_t rewrite_delta(uint16_t delta, enum flow_dir dir)
@@ -87,8 +91,8 @@ static inline void rewrite_ipv4(uint8_t *ip, uint8_t *l4, const struct flow *f, 
 	// The hop limit is the first byte of its word, which goes down by 0x0100 on the wire: adding
 	// the complement of that.
 	memcpy(&sum, ip + 10, 2);
-	sum = rewrite_sum(sum,
-			  (uint32_t)rewrite_delta(f->l3_delta, dir) + (uint16_t)~RTE_BE16(0x0100));
+	sum = rewrite_sum(
+		sum, rewrite_add(rewrite_delta(f->l3_delta, dir), (uint16_t)~RTE_BE16(0x0100)));
 	ip[8]--;
 	memcpy(ip + 10, &sum, 2);
 	memcpy(ip + 12, &addrs, 8);
