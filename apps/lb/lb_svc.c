@@ -357,14 +357,16 @@ static bool hand_over(struct lb_worker *lw, struct worker *w, const struct port 
 }
 
 // The first candidate's entry is on its way or here: fetch the server's counters, which with many servers
-// are in no near cache.
-static inline void prefetch_counters(const struct lb_worker *lw, const struct flow_key *k)
+// are in no near cache. A tuple away from home is still to be probed.
+static inline void probe_more(const struct lb_worker *lw, struct flow_key *k)
 {
-	uint32_t server;
 	const struct lb_server_chunk *c;
+	uint32_t server;
 
-	if (unlikely(k->mask == 0))
+	if (unlikely(k->mask == 0)) {
+		flow_probe_second(lw->table, k);
 		return;
+	}
 	server = flow_at(lw->table, k->ref)->server;
 	c = lb_server_chunk(lw, server);
 	if (likely(c != NULL))
@@ -403,7 +405,7 @@ static void burst(struct lb_worker *lw, struct worker *w, const struct port *por
 	for (unsigned i = 0; i < flows; i++)
 		flow_probe(lw->table, &lw->key[i]);
 	for (unsigned i = 0; i < flows; i++)
-		prefetch_counters(lw, &lw->key[i]);
+		probe_more(lw, &lw->key[i]);
 	for (unsigned i = 0; i < flows; i++) {
 		uint32_t ref = flow_find(lw->table, &lw->key[i]);
 
