@@ -23,11 +23,13 @@
 #include <rte_log.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -341,6 +343,10 @@ static void start(const struct args *a, struct loop **loop, struct lb_conf *conf
 		    a->instance);
 	need(rc, "control link");
 	lb_conf_linked(conf, *link);
+	// Without a last good state nothing claims what an earlier run left attached, and once root is
+	// gone it could neither be examined nor replaced: a port could never be opened on it again.
+	if (conf->version == 0)
+		port_detach_left(a->instance);
 	need(worker_start(), "workers");
 }
 
@@ -385,6 +391,23 @@ static void drop_root(const struct args *a)
 	      0); // a crash may leave a core where the system asks for one
 }
 
+// Give up what earlier runs left. Not under a process that serves: its lock says so.
+static int detach(const struct args *a)
+{
+	char *run_dir = a->base != NULL ? join(a->base, "run") : strdup(RUN_DEFAULT);
+	char *name, *path;
+	int fd;
+
+	if (run_dir == NULL || asprintf(&name, "%s.lock", a->instance) < 0)
+		die("out of memory");
+	path = join(run_dir, name);
+	fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0)
+		die("instance '%s' runs: stop it first", a->instance);
+	need(port_detach_left(a->instance), "detach");
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct args a = {.instance = "lb", .workers = 1, .base = getenv("SLUICE_BASE")};
@@ -394,10 +417,8 @@ int main(int argc, char **argv)
 
 	parse(argc, argv, &a);
 	check_instance(a.instance);
-	if (a.detach) {
-		need(port_detach_left(a.instance), "detach");
-		return 0;
-	}
+	if (a.detach)
+		return detach(&a);
 	find_users(&a);
 	umask(022);
 	make_dirs(&a);

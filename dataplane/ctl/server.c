@@ -692,16 +692,19 @@ static bool may_connect(const struct ctl_link *s, int fd)
 static void on_accept(struct loop *l, int fd, uint32_t events, void *arg)
 {
 	struct ctl_link *s = arg;
-	int peer = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 	(void)l;
 	(void)events;
-	if (peer < 0)
-		return;
-	if (!may_connect(s, peer))
-		close(peer);
-	else if (ctl_link_adopt(s, peer) == -EMFILE)
-		LOG(WARNING, "too many connections, one refused\n");
+	for (unsigned i = 0; i < PEERS_MAX; i++) {
+		int peer = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+		if (peer < 0)
+			return;
+		if (!may_connect(s, peer))
+			close(peer);
+		else if (ctl_link_adopt(s, peer) == -EMFILE)
+			LOG(WARNING, "too many connections, one refused\n");
+	}
 }
 
 // Deadlines of connections and of the transaction, and the rewrite of the snapshot when it is due.
@@ -765,7 +768,7 @@ static int listen_on(struct ctl_link *s, const char *run_dir)
 	unlink(a.sun_path); // left by an earlier run: the lock says that none is alive
 	// Anyone may knock; SO_PEERCRED decides who is let in.
 	if (bind(s->listen_fd, (struct sockaddr *)&a, sizeof(a)) != 0 ||
-	    chmod(a.sun_path, 0666) != 0 || listen(s->listen_fd, 16) != 0) {
+	    chmod(a.sun_path, 0666) != 0 || listen(s->listen_fd, 128) != 0) {
 		LOG(ERR, "%s: %s\n", a.sun_path, strerror(errno));
 		return errno == EACCES ? -EACCES : -EIO;
 	}

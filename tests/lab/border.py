@@ -10,6 +10,7 @@
 import json
 import os
 import pathlib
+import socket
 
 from lab import BUILD, NETCONFD_UID, ROOT, SLUICE_UID, Lab, LabError, program, run, wait_for
 from rpc_client import RpcClient
@@ -121,7 +122,7 @@ class Border(Lab):
 
     def start_lb(self, *args):
         p = self.start_daemon("sluice-lb", *args)
-        wait_for("control link of sluice-lb", lambda: (self.base / "run" / "lb.ctl").exists() or not p.alive())
+        wait_for("control link of sluice-lb", lambda: connects(self.base / "run" / "lb.ctl") or not p.alive())
         if not p.alive():
             raise LabError(f"sluice-lb ended at once\n{p.tail()}")
         return p
@@ -269,6 +270,16 @@ class Border(Lab):
     def counters(self):
         with self.rpc() as c:
             return c.call("app-query", instance="lb", name="counters", args={})
+
+
+def connects(path):
+    """True when somebody listens on the unix socket (one that a killed process left does not count)."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as s:
+        try:
+            s.connect(str(path))
+            return True
+        except OSError:
+            return False
 
 
 def free_hugepages(need=256):
