@@ -277,3 +277,20 @@ def test_state_of_the_app_is_shown(net):
         lb = c.call("get")["data"]["sluice-lb:load-balancers"]["load-balancer"][0]
     assert lb["services"]["service"][0]["address"] == "192.0.2.1"
     assert "active-flows" not in lb["state"]
+
+
+def test_what_an_app_reports_is_an_alarm_until_it_is_over(net):
+    app = net.app()
+    net.commit(config(instance()))
+    server = next(i for (t, i), r in app.records.items() if t == SERVER)
+
+    def alarms():
+        with net.lab.rpc() as c:
+            return [a for a in c.call("state")["alarms"] if a["type"] == "health"]
+    app.event(2, 4, "server a is down: connection refused", SERVER, server)
+    wait_for("alarm", alarms)
+    a = alarms()[0]
+    assert same(a["path"]) == f"{LB}/pools/pool[name='p']/servers/server[name='a']"
+    assert a["text"] == "server a is down: connection refused" and a["resource"] == "lb"
+    app.event(2, 5, "server a is up", SERVER, server)
+    wait_for("alarm is over", lambda: not alarms())
