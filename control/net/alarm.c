@@ -16,6 +16,8 @@
 struct alarm {
 	TAILQ_ENTRY(alarm) next;
 	struct net_alarm a;
+	uint16_t rec_type; // of the record it is about, 0: none
+	uint64_t rec_id;
 };
 
 static TAILQ_HEAD(alarm_list, alarm) alarms = TAILQ_HEAD_INITIALIZER(alarms);
@@ -70,6 +72,34 @@ void net_alarm_raise(const char *inst, const char *kind, unsigned severity, cons
 	al->a.time = (int64_t)time(NULL);
 	TAILQ_INSERT_HEAD(&alarms, al, next);
 	count++;
+}
+
+void net_alarm_of_record(const struct net_inst *inst, const char *kind, const struct ctl_event *e,
+			 const char *path, const char *message)
+{
+	struct alarm *al;
+
+	net_alarm_raise(inst->name, kind, e->severity, path, message);
+	al = TAILQ_FIRST(&alarms);
+	if (!al || strcmp(al->a.path, path) != 0)
+		return; // there was no memory for it
+	al->rec_type = e->rec_type;
+	al->rec_id = e->rec_id;
+}
+
+void net_alarm_prune(void)
+{
+	struct alarm *al = TAILQ_FIRST(&alarms), *next;
+	const struct net_inst *inst;
+
+	for (; al; al = next) {
+		next = TAILQ_NEXT(al, next);
+		if (!al->rec_type)
+			continue;
+		inst = net_store_inst(al->a.instance);
+		if (!inst || !net_store_find(inst, al->rec_type, al->rec_id))
+			drop(al);
+	}
 }
 
 size_t net_alarms(struct net_alarm *out, size_t max)

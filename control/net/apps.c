@@ -200,40 +200,6 @@ static int send_change(struct net_app *app, const struct net_delta *d, uint64_t 
 
 // ---- what an app refused ---------------------------------------------------------------------
 
-static const char *tag_name(uint16_t tag)
-{
-	static const char *const names[] = {"operation-failed", "operation-failed", "invalid-value",
-					    "resource-denied",  "in-use",           "data-missing"};
-
-	return tag < sizeof(names) / sizeof(names[0]) ? names[tag] : names[0];
-}
-
-// Text of the app, made fit for a log, a terminal and XML: printable ASCII.
-static void clean_text(const char *from, char *to, size_t size)
-{
-	size_t n = 0;
-
-	for (; *from && n + 1 < size; from++)
-		to[n++] = *from >= 0x20 && *from < 0x7f ? *from : '?';
-	to[n] = '\0';
-}
-
-static void ack_text(const struct net_app *app, const struct net_delta *d, int rc,
-		     const struct ctl_ack *ack, char path[512], char text[512])
-{
-	char message[sizeof(ack->message)];
-
-	clean_text(ack->message, message, sizeof(message));
-	if (message[0])
-		snprintf(text, 512, "%s", message);
-	else
-		snprintf(text, 512, "%s refuses the configuration: %s", app->inst->name,
-			 strerror(-rc));
-	if (!ack->rec_type ||
-	    !net_path(d, app->inst, ack->rec_type, ack->rec_id, ack->field, path, 512))
-		snprintf(path, 512, NET_SCHEMA_LB "[name='%s']", app->inst->name);
-}
-
 static void app_fine(struct net_app *app)
 {
 	if (app->refused)
@@ -301,7 +267,7 @@ static void on_sync_prepared(void *arg, int rc, const struct ctl_ack *ack)
 		sweep_soon();
 		return;
 	}
-	ack_text(app, NULL, rc, ack, path, text);
+	net_ack_text(app->inst, NULL, ack, path, text);
 	app_refuses(app, path, text);
 }
 
@@ -370,7 +336,8 @@ static void on_up(void *arg, uint64_t applied, const uint8_t datastore[16])
 		app->told = true;
 	app->why[0] = '\0';
 	event_del(app->again); // it may have been repaired
-	net_alarm_clear(app->inst->name, "away", NULL);
+	// What it reported before may be over; what is not, it reports again.
+	net_alarm_clear(app->inst->name, NULL, NULL);
 	if (app->stray && !(ours && applied))
 		app->told = false;
 	net_log("%s is connected, version %llu%s in force", app->inst->name,
@@ -418,12 +385,12 @@ static void on_event(void *arg, const struct ctl_event *e)
 	char path[512] = "", text[sizeof(e->message)];
 	struct net_app *app = arg;
 
-	clean_text(e->message, text, sizeof(text));
+	net_clean_text(e->message, text, sizeof(text));
 	if (!e->rec_type ||
 	    !net_path(NULL, app->inst, e->rec_type, e->rec_id, NULL, path, sizeof(path)))
 		snprintf(path, sizeof(path), NET_SCHEMA_LB "[name='%s']", app->inst->name);
 	if (e->severity <= 4)
-		net_alarm_raise(app->inst->name, kind[e->kind], e->severity, path, text);
+		net_alarm_of_record(app->inst, kind[e->kind], e, path, text);
 	else
 		net_alarm_clear(app->inst->name, kind[e->kind], path);
 }
@@ -585,7 +552,7 @@ static void on_prepared(void *arg, int rc, const struct ctl_ack *ack)
 		app_prepare(app, true);
 	} else {
 		link_abort(app->link, net.change->target, net.deadline_ms);
-		ack_text(app, net.delta, rc, ack, path, text);
+		net_ack_text(app->inst, net.delta, ack, path, text);
 		if (app->refused && !net.change->require_all) {
 			// It did not follow before this change either; the operator knows by the alarm.
 			app->role = ROLE_NONE;
@@ -594,7 +561,7 @@ static void on_prepared(void *arg, int rc, const struct ctl_ack *ack)
 				 app->inst->name, text);
 		} else {
 			app->role = ROLE_NONE;
-			txn_refuse(&net.result, rc, tag_name(ack->tag), NULL, path, "%s", text);
+			txn_refuse(&net.result, rc, net_ack_tag(ack), NULL, path, "%s", text);
 		}
 	}
 	prepare_step();
@@ -749,6 +716,7 @@ void net_apps_commit(const struct txn_change *c, struct net_delta *d, txn_done_f
 	}
 	net_delta_apply(d);
 	net_delta_keep(d);
+	net_alarm_prune();
 	net.sending = false;
 	commit_step();
 }

@@ -8,6 +8,7 @@
 //	store.c    all records of the configuration as intended, and the indices over them
 //	index.c    checks across entries, on the store with the delta put in
 //	path.c     a record -> the instance path of its entry or leaf
+//	refusal.c  what an app says of a record -> path, tag, sentence
 //	apps.c     what is sent to which app, and when: transaction, resync
 //	strays.c   apps that left the configuration while they and the daemon were away
 //	state.c    what apps say of themselves -> the data tree
@@ -279,6 +280,15 @@ bool net_path(const struct net_delta *d, const struct net_inst *inst, uint16_t t
 bool net_entry_path(const struct net_delta *d, const struct net_entry *e, const char *field,
 		    char *buf, size_t size);
 
+// ---- refusals of apps (refusal.c) ------------------------------------------------------------
+
+const char *net_ack_tag(const struct ctl_ack *ack); // RFC 6241 appendix A
+// Text of an app, made fit for a log, a terminal and XML: printable ASCII.
+void net_clean_text(const char *from, char *to, size_t size);
+// d: the change that is refused, or NULL. Without a record that we know: the instance's own path.
+void net_ack_text(const struct net_inst *inst, const struct net_delta *d, const struct ctl_ack *ack,
+		  char path[512], char text[512]);
+
 // ---- apps (apps.c) ---------------------------------------------------------------------------
 
 struct net_app;
@@ -311,10 +321,14 @@ int net_state_merge(const struct ly_ctx *ctx, struct lyd_node *tree, const char 
 
 // ---- alarms (alarm.c) ------------------------------------------------------------------------
 
-// kind: static word. An alarm of the same instance, kind and path is replaced.
+// An alarm of the same instance, kind and path is replaced.
 void net_alarm_raise(const char *inst, const char *kind, unsigned severity, const char *path,
 		     const char *message);
-void net_alarm_clear(const char *inst, const char *kind, const char *path); // path NULL: any
+// What an app reports of a record; goes with the record.
+void net_alarm_of_record(const struct net_inst *inst, const char *kind, const struct ctl_event *e,
+			 const char *path, const char *message);
+void net_alarm_prune(void); // drop those whose record has left the store
+void net_alarm_clear(const char *inst, const char *kind, const char *path); // NULL: any
 void net_alarm_fini(void);
 
 __attribute__((format(printf, 1, 2))) void net_log(const char *format, ...);

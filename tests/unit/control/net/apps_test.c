@@ -778,6 +778,13 @@ static void keeps_what_apps_report_until_it_is_over(void **state)
 	fake_app_send(&t.lb, CTL_EVENT, 0, 0, &e, sizeof(e));
 	fake_run(t.base, 20);
 	assert_int_equal(net_alarms(a, 4), 0);
+	// It goes with the server it is about.
+	e.severity = 4;
+	fake_app_send(&t.lb, CTL_EVENT, 0, 0, &e, sizeof(e));
+	fake_run(t.base, 20);
+	assert_int_equal(net_alarms(a, 4), 1);
+	assert_int_equal(change(TREE(INST("lb", "10.0.0.200", "", "192.0.2.1")), true), 0);
+	assert_int_equal(net_alarms(a, 4), 0);
 }
 
 int main(void)
