@@ -155,6 +155,15 @@ class NetconfLab(Lab):
             self.close()
             raise
 
+    def __exit__(self, kind, value, tb):
+        """A session that crashed, or a sanitizer's report, is a failure wherever the test looked."""
+        if kind is None:
+            text = self.netconfd.text()
+            if "died of signal" in text or "Sanitizer" in text or "runtime error" in text:
+                super().__exit__(LabError, None, None)
+                raise LabError(f"sluice-netconfd: a session crashed\n{text[-4000:]}")
+        super().__exit__(kind, value, tb)
+
     def close(self):
         if self.fake is not None:
             self.fake.close()

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -28,8 +29,7 @@ static enum ncd_frame_verdict feed(struct ncd_framing *f, const char *text, size
 		if (v == NCD_FRAME_MESSAGE) {
 			assert_int_equal(strlen(f->msg.data), f->msg.len);
 			assert_true(strlen(got) + f->msg.len + 2 < size);
-			strcat(got, f->msg.data);
-			strcat(got, "|");
+			snprintf(got + strlen(got), size - strlen(got), "%s|", f->msg.data);
 		}
 	}
 	return v;
