@@ -203,13 +203,14 @@ static void on_link(const struct nlmsghdr *nlh, bool dump)
 {
 	const struct ifinfomsg *ifm = mnl_nlmsg_get_payload(nlh);
 	const struct nlattr *tb[64] = {NULL};
+	const unsigned up = IFF_UP | IFF_RUNNING; // a link without carrier is no way out either
 	enum out_link_change change;
 
 	if (!sized(nlh, sizeof(*ifm)) || ifm->ifi_family != AF_UNSPEC)
 		return;
 	mnl_attr_parse(nlh, sizeof(*ifm), attribute, tb);
 	change = out_link_says(ifm->ifi_index,
-			       nlh->nlmsg_type == RTM_NEWLINK && (ifm->ifi_flags & IFF_UP) != 0,
+			       nlh->nlmsg_type == RTM_NEWLINK && (ifm->ifi_flags & up) == up,
 			       u32_of(tb[IFLA_MTU], 0), bytes_of(tb[IFLA_ADDRESS], 6), m.epoch);
 	if (nlh->nlmsg_type == RTM_DELLINK)
 		out_link_gone(ifm->ifi_index);

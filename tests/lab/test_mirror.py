@@ -139,6 +139,12 @@ def test_equal_cost_paths_share_and_one_that_dies_gives_way(lab):
     ip("link", "set", "dev", "b", "down")
     wait_for("all over a", lambda: set(shares(p, "20.0.0.{}", 40)) == {"a"})
     ip("link", "set", "dev", "b", "up")
+    ip("route", "replace", "20.0.0.0/8", "nexthop", "via", "10.1.0.2", "nexthop", "via", "10.2.0.2")
+    wait_for("both again", lambda: set(shares(p, "20.0.0.{}", 40)) == {"a", "b"})
+    lab.pa.run("ip", "link", "set", "dev", "eth0", "down")  # the cable is pulled: no event for the routes
+    wait_for("all over b", lambda: set(shares(p, "20.0.0.{}", 40)) == {"b"})
+    lab.pa.run("ip", "link", "set", "dev", "eth0", "up")
+    wait_for("both again", lambda: set(shares(p, "20.0.0.{}", 40)) == {"a", "b"})
     ip("route", "replace", "20.0.0.0/8", "nexthop", "via", "10.1.0.2", "weight", "1", "nexthop", "via", "10.2.0.2",
        "weight", "3")
     wait_for("three quarters over b", lambda: shares(p, "20.0.0.{}").get("b", 0) > 125)

@@ -91,7 +91,7 @@ static void link_is(int ifindex, bool up, uint32_t mtu)
 	struct ifinfomsg *i = start(RTM_NEWLINK, 0, sizeof(*i));
 
 	i->ifi_index = ifindex;
-	i->ifi_flags = up ? IFF_UP : 0;
+	i->ifi_flags = up ? IFF_UP | IFF_RUNNING : IFF_UP; // no carrier
 	mnl_attr_put_u32(&u.nlh, IFLA_MTU, mtu);
 	mnl_attr_put(&u.nlh, IFLA_ADDRESS, 6, own);
 	send_it();
