@@ -92,7 +92,7 @@ static void ask_call(struct ask *a, int rc, const struct ctl_ack *ack)
 		return;
 	a->dead = true;
 	if (a->kind == ASK_QUERY)
-		a->answer(a->arg, rc, NULL, 0);
+		a->answer(a->arg, rc, ack ? ack->message : NULL, ack ? strlen(ack->message) : 0);
 	else if (a->ack)
 		a->ack(a->arg, rc, ack);
 }

@@ -82,7 +82,8 @@ int link_abort(struct link *l, uint64_t target, unsigned timeout_ms);
 // ---- queries ---------------------------------------------------------------------------------
 
 // rc: 0 and the answer (borrowed, terminated by a NUL that size does not count); -ENOTCONN, -ETIMEDOUT,
-// -EMSGSIZE an answer over LINK_ANSWER_MAX, or what the app said (-ENOENT, -EINVAL). json NULL then.
+// -EMSGSIZE an answer over LINK_ANSWER_MAX, or what the app said (-ENOENT, -EINVAL). json is then the
+// sentence the app refused with, or NULL.
 typedef void (*link_answer_fn)(void *arg, int rc, const char *json, size_t size);
 
 // args is JSON text, NULL: {}.

@@ -40,7 +40,7 @@ struct net_app_state {
 size_t net_apps(struct net_app_state *out, size_t max);
 
 // Ask an app; done(arg, rc, json): rc 0 and its answer, or a negative errno (-ENOTCONN, -ETIMEDOUT,
-// -ENOENT, -EINVAL). json is borrowed for the call.
+// -ENOENT, -EINVAL), json then being the sentence of the app's refusal or NULL. json is borrowed for the call.
 void net_query(const char *instance, const char *name, const char *args,
 	       void (*done)(void *arg, int rc, const char *json, size_t size), void *arg);
 

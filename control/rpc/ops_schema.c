@@ -96,6 +96,13 @@ static void queried(void *arg, int rc, const char *json, size_t size)
 			}
 		}
 		rc = -EPROTO;
+		json = NULL;
+	}
+	if (json != NULL && size > 0) { // the app's own sentence says what is wrong
+		reply_tag(call,
+			  rc == -EINVAL || rc == -ENOENT ? "invalid-value" : "operation-failed",
+			  NULL, NULL, "%.*s", (int)size, json);
+		return;
 	}
 	reply_tag(call, rc == -EINVAL || rc == -ENOENT ? "invalid-value" : "operation-failed", NULL,
 		  NULL, "%s",

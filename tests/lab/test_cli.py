@@ -129,7 +129,7 @@ def test_show_flows(border, cli):
     assert len(flows["flows"]) == 1 and flows["total"] >= 2
     assert re.search(r"1 of \d+ flows", cli.out("show", "flows", "--limit=1"))
     assert cli.out("show", "flows", "10.99.99.99") == "no flows\n"
-    cli("show", "flows", "nonsense", rc=REFUSED)
+    assert "'nonsense' is not understood" in cli.err("show", "flows", "nonsense")
 
 
 def test_show_ports(cli):
@@ -427,7 +427,7 @@ def test_capture(border, cli):
     time.sleep(0.3)
     assert int(cli.json("capture", "--stop")["captured"]) > 5
     cli("capture", "../escape", rc=REFUSED)
-    cli("capture", "two.pcapng", "--filter", "no such filter", rc=REFUSED)
+    assert "filter" in cli.err("capture", "two.pcapng", "--filter", "no such filter")
 
 
 def test_trace(border, cli):
