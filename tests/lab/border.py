@@ -12,7 +12,7 @@ import os
 import pathlib
 import socket
 
-from lab import BUILD, NETCONFD_UID, ROOT, SLUICE_UID, Lab, LabError, program, run, wait_for
+from lab import BUILD, NETCONFD_UID, ROOT, SLUICE_UID, Lab, LabError, program, run, wait_for, yang_dir
 from rpc_client import RpcClient
 
 VIP4, VIP6 = "10.10.0.100", "fd10::100"
@@ -32,8 +32,8 @@ http {{
 
 
 def sluice_env():
-    """Environment of our daemons in the lab: models from the source tree."""
-    return dict(os.environ, SLUICE_YANG=str(ROOT / "config" / "yang"))
+    """Environment of our daemons in the lab: the models of the source tree."""
+    return dict(os.environ, SLUICE_YANG=str(yang_dir()))
 
 
 class Server:

@@ -74,6 +74,20 @@ def program(name):
     raise LabError(f"{name} is not built in the build folder")
 
 
+_yang = []
+
+
+def yang_dir():
+    """The models in a folder that daemons can read once they have dropped root: a clone may lie below /root."""
+    if not _yang:
+        d = pathlib.Path(tempfile.mkdtemp(prefix=f"sluice-lab-{os.getpid()}-yang-", dir=SHM))
+        shutil.copytree(ROOT / "config" / "yang", d, dirs_exist_ok=True)
+        run(["chmod", "-R", "a+rX", d])
+        atexit.register(shutil.rmtree, d, True)
+        _yang.append(d)
+    return _yang[0]
+
+
 def sweep():
     """Remove what labs of dead processes left: processes, namespaces, base folders."""
     names = run(["ip", "netns", "list"], check=False).stdout.split("\n")
@@ -264,9 +278,9 @@ class Lab:
             dest = BUILD / "lab-failures" / name.replace("/", "_")
             shutil.rmtree(dest, ignore_errors=True)
             shutil.copytree(self.logs, dest, dirs_exist_ok=True)
-            for extra in ("lib", "run"):
+            for extra in ("lib", "run", *(f"log/{d.name}" for d in self.base.glob("log/*"))):
                 if (self.base / extra).is_dir():
-                    (dest / extra).mkdir(exist_ok=True)
+                    (dest / extra).mkdir(parents=True, exist_ok=True)
                     for f in (self.base / extra).iterdir():
                         if f.is_file() and f.stat().st_size < 4 << 20:
                             shutil.copy(f, dest / extra)

@@ -10,7 +10,7 @@ import socket
 import time
 
 import paramiko
-from lab import NETCONFD_UID, ROOT, SLUICE_UID, Lab, LabError, program, run, wait_for
+from lab import NETCONFD_UID, SLUICE_UID, Lab, LabError, program, run, wait_for, yang_dir
 from lxml import etree
 from ncclient import manager
 
@@ -171,7 +171,7 @@ class NetconfLab(Lab):
         super().close()
 
     def env(self):
-        return dict(os.environ, SLUICE_YANG=str(ROOT / "config" / "yang"))
+        return dict(os.environ, SLUICE_YANG=str(yang_dir()))
 
     def start_sluiced(self):
         self.sluiced = self.box.start("sluiced", program("sluiced"), "--base", self.base, "--user", SLUICE_UID,

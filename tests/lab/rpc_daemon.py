@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from lab import program
+from lab import program, yang_dir
 from rpc_client import RpcClient
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,7 +41,7 @@ class Daemon:
         self.process = None
 
     def command(self, *args):
-        return [SLUICED, "--base", str(self.base), "--yang", str(ROOT / "config" / "yang"), "--user", str(SLUICE_UID),
+        return [SLUICED, "--base", str(self.base), "--yang", str(yang_dir()), "--user", str(SLUICE_UID),
                 "--netconfd-user", str(NETCONFD_UID), *self.args, *args]
 
     def start(self, *args):
