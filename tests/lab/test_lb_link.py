@@ -124,7 +124,7 @@ def test_kill_and_restart_keeps_every_connection(lab):
     assert not any(crowd.lost().values()), crowd.lost()
     lab.link = link(lab)
     assert lab.link.applied == 2 and lab.link.datastore == cl.DATASTORE
-    assert lab.link.query("counters")["flows-taken-over"] >= 100
+    assert lab.link.query("counters")["detail"]["flows-taken-over"] >= 100
     lab.link.transaction(2, 3, [cl.server(400, 44, "s1", lab.servers[0].ip4, weight=2)])
     crowd.stop()
 
@@ -247,7 +247,7 @@ def test_garbage_on_the_link_leaves_traffic_untouched(lab):
     for c in idle:
         c.close()
     lab.link.close()
-    lab.link = link(lab)
+    lab.link = wait_for("a place on the link", lambda: link(lab))
     assert lab.link.applied == 1
     after = lab.link.query("state")["sluice-lb:load-balancers"]["load-balancer"][0]["pools"]
     strip = [[(s["name"], s["state"]["health"], s["state"]["available"]) for s in p["servers"]["server"]]
