@@ -268,7 +268,8 @@ struct ctl_service {
 
 // Queries an app answers (args and answer are JSON text):
 //   "state"    {}                     -> RFC 7951 instance data of the app's state nodes
-//   "counters" {}                     -> {"worker":[...],"port":[...],"drop":{reason:n},"sum":{..}}
+//   "counters" {}                     -> {"worker":[...],"port":[...],"drop":{reason:n},
+//                                         "drop-text":{reason:s},"sum":{..},"detail":{..}}
 //   "flows"    {"limit":n,"filter":s} -> {"total":n,"flows":[{...}]}
 //   "capture"  {"file":f,"filter":s,"limit":n} | {"stop":true} -> {"captured":n}
 //   "trace"    {"filter":s,"limit":n} -> {"packets":[...]}
