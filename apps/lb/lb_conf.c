@@ -558,6 +558,21 @@ static void conf_targets(void *arg, void (*emit)(void *ctx, const struct ctl_tar
 	lb_health_targets(arg, emit, ctx);
 }
 
+static void conf_greeted(void *arg)
+{
+	struct lb_conf *c = arg;
+	const struct port *p;
+
+	for (unsigned i = 0; i < PORT_MAX; i++) {
+		p = port_get((uint16_t)i);
+		if (p != NULL && p->id != 0 && !atomic_load(&p->live))
+			lb_conf_event(c, CTL_EVENT_PORT, 3,
+				      lb_store_find(&c->store, CTL_REC_PORT, p->id),
+				      "port '%s': its device is gone", p->name);
+	}
+	lb_health_report(c);
+}
+
 // ---- records on disk --------------------------------------------------------------------------
 
 static void conf_records(void *arg, void (*emit)(void *ctx, const struct ctl_rec *rec), void *ctx)
@@ -632,6 +647,7 @@ const struct ctl_app lb_conf_calls = {
 	.records = conf_records,
 	.privates = conf_privates,
 	.restore = conf_restore,
+	.greeted = conf_greeted,
 };
 
 // ---- life -------------------------------------------------------------------------------------

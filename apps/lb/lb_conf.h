@@ -121,6 +121,7 @@ void lb_ports_steer(struct lb_conf *c);
 // ---- lb_health.c -----------------------------------------------------------------------------
 
 int lb_health_verdict(struct lb_conf *c, const struct ctl_verdict *v);
+void lb_health_report(struct lb_conf *c); // an event for every server that is down
 void lb_health_targets(struct lb_conf *c, void (*emit)(void *ctx, const struct ctl_target *t),
 		       void *ctx);
 // Tell checkers what the transaction changes. Before the records are in force / for a server

@@ -122,6 +122,16 @@ static int set_reason(struct lb_verdict *v, const char *reason)
 	return 0;
 }
 
+static void send_change(struct lb_conf *c, const struct lb_entry *e)
+{
+	const struct ctl_server *s = (const void *)e->rec;
+
+	lb_conf_event(c, CTL_EVENT_HEALTH, e->verdict.health == CTL_HEALTH_DOWN ? 4 : 5, e,
+		      "server %s/%s is %s%s%s", pool_of(c, s)->name, s->name,
+		      health_name[e->verdict.health], e->verdict.reason != NULL ? ": " : "",
+		      e->verdict.reason != NULL ? e->verdict.reason : "");
+}
+
 static void tell_change(struct lb_conf *c, const struct lb_entry *e)
 {
 	const struct ctl_server *s = (const void *)e->rec;
@@ -130,10 +140,17 @@ static void tell_change(struct lb_conf *c, const struct lb_entry *e)
 	LOG(NOTICE, "server %s/%s is %s%s%s\n", p->name, s->name, health_name[e->verdict.health],
 	    e->verdict.reason != NULL ? ": " : "",
 	    e->verdict.reason != NULL ? e->verdict.reason : "");
-	lb_conf_event(c, CTL_EVENT_HEALTH, e->verdict.health == CTL_HEALTH_DOWN ? 4 : 5, e,
-		      "server %s/%s is %s%s%s", p->name, s->name, health_name[e->verdict.health],
-		      e->verdict.reason != NULL ? ": " : "",
-		      e->verdict.reason != NULL ? e->verdict.reason : "");
+	send_change(c, e);
+}
+
+void lb_health_report(struct lb_conf *c)
+{
+	const struct lb_entry *e;
+
+	LB_STORE_FOREACH(e, &c->store, CTL_REC_SERVER)
+	if (e->rec != NULL && e->verdict.health == CTL_HEALTH_DOWN &&
+	    pool_of(c, (const void *)e->rec) != NULL)
+		send_change(c, e);
 }
 
 int lb_health_verdict(struct lb_conf *c, const struct ctl_verdict *v)

@@ -577,6 +577,8 @@ static int on_hello(struct peer *p, const struct ctl_hdr *h, const struct ctl_he
 		ctl_conn_finish(s->control->conn);
 	}
 	s->control = p;
+	if (s->app->greeted != NULL)
+		s->app->greeted(s->app->arg);
 	return 0;
 }
 

@@ -44,6 +44,9 @@ struct ctl_app {
 	void (*privates)(void *arg, void (*emit)(void *ctx, const struct ctl_rec *rec), void *ctx);
 	// A private record found on disk at start, before begin. -EINVAL: not usable (ignored, logged).
 	int (*restore)(void *arg, const struct ctl_rec *rec);
+	// A control side has come, and knows nothing of what was reported before: report again, by
+	// ctl_link_event, what is wrong now. May be NULL.
+	void (*greeted)(void *arg);
 	void *arg;
 };
 

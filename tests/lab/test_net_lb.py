@@ -109,3 +109,27 @@ def test_two_instances_on_one_node(lab):
     assert not commit(lab, config)["warnings"]
     assert app(lab, "lb2")["applied"] == app(lab, "lb2")["intended"]
     serves(lab)
+
+
+def test_what_is_down_is_said_again_to_a_new_daemon(lab):
+    lab.start_lb()
+    lab.start_checkd()
+    config = lab.config()
+    commit(lab, config)
+    lab.wait_health("web4/s1", "up")
+    lab.servers[0].stop_http()
+    lab.wait_health("web4/s1", "down")
+    lab.wait_health("web6/s1", "down")
+
+    def alarms():
+        with lab.rpc() as c:
+            return sorted(a["path"].replace('"', "'") for a in c.call("state")["alarms"] if a["type"] == "health")
+    path = "/sluice-lb:load-balancers/load-balancer[name='lb']/pools/pool[name='web%d']/servers/server[name='s1']"
+    wait_for("alarms", lambda: alarms() == [path % 4, path % 6])
+    lab.daemons["sluiced"].kill()
+    lab.start_sluiced()
+    wait_for("alarms again", lambda: alarms() == [path % 4, path % 6])
+    servers = config["sluice-lb:load-balancers"]["load-balancer"][0]["pools"]["pool"][0]["servers"]["server"]
+    del servers[0]
+    assert not commit(lab, config)["warnings"]
+    assert alarms() == [path % 6]  # gone with its server
