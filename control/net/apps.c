@@ -49,6 +49,7 @@ struct net_app {
 	uint64_t work_target;
 	enum role role; // in the transaction
 	char why[160];  // why it is away
+	bool said_away; // the alarm is raised; not yet where it failed before its change was committed
 	char error_path[512];
 	char error_message[512];
 	struct event *again; // after a refusal
@@ -335,6 +336,7 @@ static void on_up(void *arg, uint64_t applied, const uint8_t datastore[16])
 	if (applied && (ours || app->inst->configured))
 		app->told = true;
 	app->why[0] = '\0';
+	app->said_away = false;
 	event_del(app->again); // it may have been repaired
 	// What it reported before may be over; what is not, it reports again.
 	net_alarm_clear(app->inst->name, NULL, NULL);
@@ -357,13 +359,18 @@ static void on_down(void *arg, bool was_up, const char *why)
 	struct net_app *app = arg;
 	char path[512], text[256];
 
-	if (!app->stray && (was_up || strcmp(app->why, why) != 0)) {
+	if (!app->stray && (was_up || !app->said_away || strcmp(app->why, why) != 0)) {
+		bool news = was_up || strcmp(app->why, why) != 0;
+
 		snprintf(app->why, sizeof(app->why), "%s", why);
 		snprintf(text, sizeof(text), "%s is not connected: %s", app->inst->name, app->why);
 		snprintf(path, sizeof(path), NET_SCHEMA_LB "[name='%s']", app->inst->name);
-		net_log("%s", text);
-		if (!app_retires(app) || app->told)
+		if (news)
+			net_log("%s", text);
+		if (!app_retires(app) || app->told) {
 			net_alarm_raise(app->inst->name, "away", 3, path, text);
+			app->said_away = true;
+		}
 	}
 	app->up = false;
 	app->work = WORK_NONE;

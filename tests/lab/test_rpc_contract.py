@@ -368,7 +368,11 @@ def test_state(c):
     assert len(s["datastore"]) == 36 and s["version"] > 0 and s["candidate-changed"] is False
     assert [a["instance"] for a in s["apps"]] == ["lb"] and s["apps"][0]["connected"] is False
     assert s["apps"][0]["intended"] == s["version"]
-    assert any(a["resource"] == "lb" for a in s["alarms"])
+    deadline = time.time() + 20
+    while not any(a["resource"] == "lb" for a in c.state()["alarms"]) and time.time() < deadline:
+        time.sleep(0.1)
+    alarm = c.state()["alarms"][0]
+    assert alarm["resource"] == "lb" and alarm["type"] and alarm["severity"] and alarm["text"] and alarm["time"]
     assert any(x["session-id"] == c.call("whoami")["session-id"] for x in s["sessions"])
 
 
