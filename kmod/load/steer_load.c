@@ -198,7 +198,8 @@ static int load(struct steer *s, const struct left *l, char *err)
 	// The program does not use this map, so it has to be told to hold it.
 	rc = bpf_prog_bind_map(s->prog_fd, bpf_map__fd(s->skel->maps.sluice_conf), NULL);
 	if (rc != 0)
-		snprintf(err, STEER_ERROR_SIZE, "binding the map of the program: %s", strerror(-rc));
+		snprintf(err, STEER_ERROR_SIZE, "binding the map of the program: %s",
+			 strerror(-rc));
 	return rc;
 }
 
