@@ -14,6 +14,7 @@
 //	lb_bench new   --flows N   SYNs, each of another client (the generator sits in port_rx), with a timeout
 //	                           of 1 s; prints new flows and CPU time in steady state
 //	lb_bench bytes --flows N   what a table of N flows takes
+//	lb_bench table --flows N   times to make a table, to fill it, and to take it over
 //
 // The last line printed is a JSON object.
 
@@ -21,6 +22,7 @@
 #include "dataplane/core/clock.h"
 #include "dataplane/core/handover.h"
 #include "dataplane/core/loop.h"
+#include "dataplane/flow/table.h"
 #include "dataplane/out/out.h"
 #include "dataplane/port/port.h"
 #include "perf/load/lb_packets.h"
@@ -397,11 +399,59 @@ static void step_bytes(void)
 	       (unsigned long long)bytes, (double)bytes / arg.flows, (double)bytes6 / arg.flows);
 }
 
+static double ms_since(uint64_t ns)
+{
+	return (double)(clock_monotonic_ns() - ns) / 1e6;
+}
+
+static void step_table(void)
+{
+	struct flow_conf flow_conf = {.path = path_of("table.flows"),
+				      .max = arg.flows,
+				      .timeout = {1, 1000, 1000, 1000, 1000}};
+	uint32_t taken, now = clock_ticks();
+	double made, filled, took;
+	struct flow_table *t;
+	uint64_t start_ns = clock_monotonic_ns();
+
+	need(flow_table_open(&flow_conf, now, &t, &taken), "table");
+	made = ms_since(start_ns);
+	start_ns = clock_monotonic_ns();
+	for (uint32_t i = 0; i < arg.flows; i++) {
+		uint32_t index = flow_alloc(t, false);
+		struct flow *f = flow_at(t, index);
+
+		*f = (struct flow){.client = i,
+				   .service_addr = packets_service(0),
+				   .local = packets_local(i / 60000),
+				   .server_addr = packets_server(i % PACKETS_SERVERS),
+				   .client_port = 1,
+				   .service_port = PACKETS_SERVICE_PORT,
+				   .local_port = (rte_be16_t)(1 + i % 60000),
+				   .server_port = PACKETS_SERVER_PORT,
+				   .proto = IPPROTO_TCP,
+				   .state = FLOW_TCP_ESTABLISHED,
+				   .last_seen = now};
+		need(flow_link(t, index, flow_hash_of(t, index, 0),
+			       flow_hash_of(t, index, FLOW_DIR_BIT), now),
+		     "flow");
+	}
+	filled = ms_since(start_ns);
+	flow_table_close(t);
+	start_ns = clock_monotonic_ns();
+	need(flow_table_open(&flow_conf, now, &t, &taken), "table");
+	took = ms_since(start_ns);
+	flow_table_close(t);
+	unlink(flow_conf.path);
+	printf("{\"taken\":%u,\"make_ms\":%.1f,\"fill_ms\":%.1f,\"take_over_ms\":%.1f}\n", taken,
+	       made, filled, took);
+}
+
 // ---- main --------------------------------------------------------------------------------------
 
 static void usage(void)
 {
-	fputs("usage: lb_bench open|shake|check|run|new|bytes --dir DIR --flows N [--seconds S]\n"
+	fputs("usage: lb_bench open|shake|check|run|new|bytes|table --dir DIR --flows N [--seconds S]\n"
 	      "                [--cpus LIST] [--memory MB] [--no-huge]\n",
 	      stderr);
 	exit(2);
@@ -460,6 +510,8 @@ int main(int argc, char **argv)
 		step_new();
 	} else if (strcmp(arg.step, "bytes") == 0) {
 		step_bytes();
+	} else if (strcmp(arg.step, "table") == 0) {
+		step_table();
 	} else {
 		usage();
 	}
