@@ -10,9 +10,10 @@ import pytest
 from scapy.all import (ARP, ICMP, IP, TCP, UDP, Dot1Q, Ether, ICMPv6EchoRequest, ICMPv6ND_NS, IPv6,
                        IPv6ExtHdrDestOpt, IPv6ExtHdrFragment, Raw, fragment)
 
+import ctl_link as ctl
 from border import VIP4, VIP6
 from lab import run, wait_for
-from lb_alone import LbAlone
+from lb_alone import LOCAL, LbAlone
 
 
 @pytest.fixture(scope="module")
@@ -183,6 +184,22 @@ def test_reasons_are_the_ones_meant(lab):
         after = lab.settled()
         adds_up(after)
         assert after["drop"][name] == before + 10, (name, after["drop"])
+
+
+def test_a_server_nobody_answers_for_costs_named_drops(lab):
+    """Its packets wait a second for the neighbour, bounded; nothing else waits with them."""
+    before = lab.settled()
+    lab.link.transaction(lab.link.applied, lab.link.applied + 1, [
+        ctl.pool(90, "nobody"), ctl.server(91, 90, "ghost", "10.20.0.99"),
+        ctl.service(92, 90, LOCAL, "ghost", VIP4, port_number=8099)])
+    eth = Ether(src=mac_of(lab.client, "eth0"), dst=mac_of(lab.border, "up"))
+    RawSender(lab.client, "eth0").send([eth / ip4() / TCP(sport=5000 + i, dport=8099, flags="S") for i in range(40)])
+    wait_for("held packets", lambda: lab.counters()["sum"]["held"] == 16, step=0.01)
+    assert lab.client.out("curl", "-sf", "--max-time", "1", f"http://{VIP4}/").startswith("s")
+    c = lab.settled()
+    adds_up(c)
+    grown = {k: c["drop"][k] - before["drop"][k] for k in ("hold-full", "no-neighbour")}
+    assert grown == {"hold-full": 24, "no-neighbour": 16}
 
 
 def test_telemetry_says_the_same(lab):
