@@ -108,6 +108,19 @@ static void say_port(struct doctor *d, const json_t *p, const char *instance)
 	const json_t *fd = print_member(p, "fd"), *offload = print_member(p, "offload");
 
 	snprintf(subject, sizeof(subject), "port %s", print_text(p, "name"));
+	if (json_is_false(print_member(p, "present"))) {
+		doctor_say(d, DOCTOR_BAD, subject,
+			   "plug it in or make it; the app takes it as soon as it appears",
+			   "%s has no device '%s'", instance, print_text(p, "device"));
+		return;
+	}
+	if (json_is_false(print_member(p, "up")))
+		doctor_say(d, DOCTOR_WARN, subject, "ip link set it up, and look at the cable",
+			   "its link is down");
+	if (strcmp(print_text(p, "xdp"), "generic") == 0)
+		doctor_say(d, DOCTOR_WARN, subject,
+			   "use a card or driver with native XDP; check the MTU (at most 3498)",
+			   "XDP runs in generic mode, which is slow");
 	if (json_is_false(fd))
 		doctor_say(d, DOCTOR_NOTE, subject, "",
 			   "its kind has no descriptor to sleep on, %s polls it with short pauses",
@@ -117,6 +130,17 @@ static void say_port(struct doctor *d, const json_t *p, const char *instance)
 			   print_scalar(offload, text, sizeof(text)));
 }
 
+static void say_huge(struct doctor *d, const json_t *huge, const char *instance)
+{
+	char subject[96];
+
+	snprintf(subject, sizeof(subject), "app %s", instance);
+	if (json_is_false(print_member(huge, "in-use")))
+		doctor_say(d, DOCTOR_NOTE, subject,
+			   "reserve hugepages and start it without --no-huge",
+			   "it runs without hugepages, which costs speed");
+}
+
 static void ask_app(struct doctor *d, const char *instance)
 {
 	json_t *params =
@@ -124,8 +148,10 @@ static void ask_app(struct doctor *d, const char *instance)
 	json_t *result = NULL, *error = NULL, *p;
 	size_t i;
 
-	if (cli_try(d->cli, "app-query", params, &result, &error) == CLI_OK)
+	if (cli_try(d->cli, "app-query", params, &result, &error) == CLI_OK) {
 		json_array_foreach(json_object_get(result, "ports"), i, p) say_port(d, p, instance);
+		say_huge(d, json_object_get(result, "hugepages"), instance);
+	}
 	json_decref(result);
 	json_decref(error);
 }
