@@ -29,7 +29,8 @@ struct build {
 	struct lb_snap *s;
 	struct ctl_ack *ack;
 	uint64_t mark;
-	bool services_dirty; // the service hash must be made anew
+	struct lb_entry *marked[LB_TYPE_MAX]; // by type, linked by mark_next
+	bool services_dirty;                  // the service hash must be made anew
 	bool own_dirty;
 	bool *server_fresh, *service_fresh; // chunk was copied in this build
 	const struct lb_server **scratch;
@@ -125,8 +126,11 @@ struct lb_server_flags lb_server_flags(const struct ctl_server *s, const struct 
 
 static void mark(struct build *b, struct lb_entry *e)
 {
-	if (e != NULL)
-		e->mark = b->mark;
+	if (e == NULL || e->mark == b->mark)
+		return;
+	e->mark = b->mark;
+	e->mark_next = b->marked[e->type];
+	b->marked[e->type] = e;
 }
 
 static bool marked(const struct build *b, const struct lb_entry *e)
@@ -484,6 +488,8 @@ static int fill_locals(struct build *b)
 	const struct lb_store *st = b->in->store;
 	struct lb_entry *e;
 
+	if (b->marked[CTL_REC_LOCAL_POOL] == NULL)
+		return 0;
 	LB_STORE_FOREACH(e, st, CTL_REC_LOCAL_ADDRESS)
 	{
 		const struct ctl_local_address *r = (const void *)lb_entry_rec(e, b->in->next);
@@ -561,11 +567,8 @@ static int build_service(struct build *b, const struct lb_entry *e)
 static int build_marked(struct build *b, uint16_t type,
 			int (*build)(struct build *, const struct lb_entry *))
 {
-	struct lb_entry *e;
-
-	LB_STORE_FOREACH(e, b->in->store, type)
-	{
-		int rc = marked(b, e) ? build(b, e) : 0;
+	for (struct lb_entry *e = b->marked[type]; e != NULL; e = e->mark_next) {
+		int rc = build(b, e);
 
 		if (rc != 0)
 			return rc;

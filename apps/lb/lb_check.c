@@ -71,11 +71,15 @@ int lb_check_references(const struct lb_store *s, struct ctl_ack *ack)
 	deleted[e->type] |= e->next == NULL && e->rec != NULL;
 	for (size_t i = 0; i < sizeof(references) / sizeof(references[0]); i++) {
 		const struct reference *r = &references[i];
-		int rc;
+		int rc = 0;
 
 		// Old records can only lose what they refer to when something of that type goes.
-		LB_STORE_FOREACH(e, s, r->from)
-		if ((e->touched || deleted[r->to]) && (rc = check_reference(s, r, e, ack)) != 0)
+		if (deleted[r->to])
+			LB_STORE_FOREACH(e, s, r->from)
+		rc = rc != 0 ? rc : check_reference(s, r, e, ack);
+		else LB_STORE_TOUCHED(e, s) if (e->type == r->from) rc =
+			rc != 0 ? rc : check_reference(s, r, e, ack);
+		if (rc != 0)
 			return rc;
 	}
 	return 0;

@@ -158,7 +158,7 @@ int lb_store_upsert(struct lb_store *s, const struct ctl_rec *rec)
 
 	if (e != NULL && !e->touched && e->rec != NULL && e->rec->size == rec->size &&
 	    memcmp(e->rec, rec, rec->size) == 0) {
-		e->kept = true;
+		e->kept = s->from_nothing;
 		return 0; // nothing new
 	}
 	copy = malloc(rec->size);
@@ -171,7 +171,7 @@ int lb_store_upsert(struct lb_store *s, const struct ctl_rec *rec)
 		free(copy);
 		return -ENOMEM;
 	}
-	e->kept = true;
+	e->kept = s->from_nothing;
 	touch(s, e, copy);
 	return 0;
 }
@@ -189,12 +189,14 @@ int lb_store_delete(struct lb_store *s, uint16_t type, uint64_t id)
 
 void lb_store_seal(struct lb_store *s)
 {
+	if (!s->from_nothing)
+		return;
 	for (unsigned t = 0; t < LB_TYPE_MAX; t++) {
 		struct lb_entry *e;
 
 		LB_STORE_FOREACH(e, s, t)
 		{
-			if (s->from_nothing && !e->kept && !e->touched)
+			if (!e->kept && !e->touched)
 				touch(s, e, NULL);
 			e->kept = false;
 		}

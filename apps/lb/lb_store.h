@@ -35,6 +35,7 @@ struct lb_entry {
 	uint64_t id;
 	struct ctl_rec *rec, *next;
 	uint64_t mark; // number of the build in which it is dirty (lb_build.c)
+	struct lb_entry *mark_next;
 	union {
 		struct {                           // CTL_REC_SERVER, CTL_REC_SERVICE
 			uint32_t ref, next_ref;    // slot and generation, 0: none
