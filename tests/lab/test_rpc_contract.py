@@ -182,7 +182,8 @@ def test_get_has_state_beside_configuration(c):
     assert list(got["sluice-lb:load-balancers"]["load-balancer"][0]) == ["name", "services"]
 
 
-@pytest.mark.parametrize("path", ["", "//[[[", "/nothing:here", "count(//pool)", "(" * 3000, "x" * 5000, "/sluice-lb:load-balancers/"])
+@pytest.mark.parametrize("path", ["", "//[[[", "/nothing:here", "count(//pool)", "(" * 3000, "x" * 5000, "/sluice-lb:load-balancers/",
+                                  "//pool[1 mod 0]", "1mod 0", "//*mod 0", "//pool[.mod 0]", "//pool[count(//pool) mod 0]"])
 def test_bad_paths_are_refused(c, path):
     e = refused(c, "get-config", source="running", paths=[path])
     assert e.code == -32602 or e.tag == "invalid-value", e
