@@ -460,8 +460,13 @@ static void settle_touched(struct lb_conf *c)
 
 	LB_STORE_TOUCHED(e, &c->store)
 	{
-		if (e->type == CTL_REC_SERVER || e->type == CTL_REC_SERVICE)
+		if ((e->type == CTL_REC_SERVER || e->type == CTL_REC_SERVICE) &&
+		    e->ref != e->next_ref) {
 			e->ref = e->next_ref;
+			// Slots of the last good state count for those who had them before.
+			if (e->ref != 0 && !c->restoring)
+				lb_entry_counters_start(c, e);
+		}
 		if (e->type == CTL_REC_PORT)
 			e->opened_now = false;
 	}

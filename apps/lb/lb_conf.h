@@ -138,6 +138,7 @@ int lb_query(struct lb_conf *c, const char *name, const char *args, char **json)
 int lb_state_json(struct lb_conf *c, char **json);
 int lb_counters_json(struct lb_conf *c, char **json);
 void lb_telemetry_init(struct lb_conf *c);
-// Sum of a slot's counters over the workers.
-struct lb_counters lb_server_counters(const struct lb_conf *c, uint32_t ref);
-struct lb_counters lb_service_counters(const struct lb_conf *c, uint32_t ref);
+// Counters of a server or service, all workers together, since it got its slot.
+struct lb_counters lb_entry_counters(const struct lb_conf *c, const struct lb_entry *e);
+// Start them at zero: its slot may have counted for another before. Thread: control
+void lb_entry_counters_start(const struct lb_conf *c, struct lb_entry *e);

@@ -30,26 +30,49 @@ static void counters_add(struct lb_counters *sum, const struct lb_counters *c)
 	}
 }
 
-struct lb_counters lb_server_counters(const struct lb_conf *c, uint32_t ref)
+static struct lb_counters slot_counters(const struct lb_conf *c, const struct lb_entry *e)
 {
+	uint32_t slot = e->ref & LB_SLOT_MASK;
 	struct lb_counters sum = {0};
 
-	for (unsigned w = 0; w < c->workers; w++)
-		if (c->worker[w] != NULL)
-			counters_add(&sum,
-				     lb_worker_server_counters(c->worker[w], ref & LB_SLOT_MASK));
+	for (unsigned w = 0; w < c->workers; w++) {
+		const struct lb_worker *lw = c->worker[w];
+
+		if (lw != NULL)
+			counters_add(&sum, e->type == CTL_REC_SERVER
+						   ? lb_worker_server_counters(lw, slot)
+						   : lb_worker_service_counters(lw, slot));
+	}
 	return sum;
 }
 
-struct lb_counters lb_service_counters(const struct lb_conf *c, uint32_t ref)
+struct lb_counters lb_entry_counters(const struct lb_conf *c, const struct lb_entry *e)
 {
-	struct lb_counters sum = {0};
+	struct lb_counters n = slot_counters(c, e);
+	const struct lb_counters *b = e->base;
 
-	for (unsigned w = 0; w < c->workers; w++)
-		if (c->worker[w] != NULL)
-			counters_add(&sum,
-				     lb_worker_service_counters(c->worker[w], ref & LB_SLOT_MASK));
-	return sum;
+	if (b == NULL)
+		return n;
+	n.new_flows -= b->new_flows;
+	n.ended_flows -= b->ended_flows;
+	n.refused -= b->refused;
+	n.taken -= b->taken;
+	for (unsigned d = 0; d < 2; d++) {
+		n.packets[d] -= b->packets[d];
+		n.bytes[d] -= b->bytes[d];
+	}
+	return n;
+}
+
+void lb_entry_counters_start(const struct lb_conf *c, struct lb_entry *e)
+{
+	free(e->base);
+	e->base = NULL;
+	if (e->ref >> LB_SLOT_BITS == 1)
+		return;                                // the first one there
+	e->base = aligned_alloc(64, sizeof(*e->base)); // without memory: counts of others show
+	if (e->base != NULL)
+		*e->base = slot_counters(c, e);
 }
 
 static void put_flow_statistics(struct lb_text *t, const struct lb_counters *n)
@@ -77,7 +100,7 @@ static void put_server(struct lb_conf *c, struct lb_text *t, const struct lb_ent
 {
 	const struct ctl_server *r = (const void *)e->rec;
 	struct lb_server_flags f = lb_server_flags(r, p, e->verdict.health);
-	struct lb_counters n = lb_server_counters(c, e->ref);
+	struct lb_counters n = lb_entry_counters(c, e);
 
 	lb_text_open(t, NULL, '{');
 	lb_text_string(t, "name", r->name);
@@ -134,7 +157,7 @@ static void put_services(struct lb_conf *c, struct lb_text *t)
 
 		if (r == NULL)
 			continue;
-		n = lb_service_counters(c, e->ref);
+		n = lb_entry_counters(c, e);
 		lb_text_open(t, NULL, '{');
 		lb_text_string(t, "name", r->name);
 		lb_text_open(t, "state", '{');

@@ -36,6 +36,8 @@ static void entry_free(struct lb_entry *e)
 	free(e->next);
 	if (e->type == CTL_REC_SERVER)
 		free(e->verdict.reason);
+	if (e->type == CTL_REC_SERVER || e->type == CTL_REC_SERVICE)
+		free(e->base);
 	if (e->type == CTL_REC_POOL) {
 		free(e->member);
 		free(e->next_member);

@@ -16,6 +16,7 @@
 #define LB_TYPE_MAX 10 // enum ctl_rec_type lies below
 
 struct port;
+struct lb_counters;
 
 struct lb_verdict {     // what is known of a server's health
 	uint8_t health; // enum ctl_health
@@ -39,6 +40,8 @@ struct lb_entry {
 	union {
 		struct {                           // CTL_REC_SERVER, CTL_REC_SERVICE
 			uint32_t ref, next_ref;    // slot and generation, 0: none
+			// What the slot's counters said when it was given to this entry, NULL: nothing.
+			struct lb_counters *base;
 			struct lb_verdict verdict; // CTL_REC_SERVER
 		};
 		struct {                // CTL_REC_POOL, CTL_REC_LOCAL_POOL

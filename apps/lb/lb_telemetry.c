@@ -139,7 +139,7 @@ static int fill_services(struct lb_conf *c, const char *params, struct rte_tel_d
 			continue;
 		if (n++ == ENTRIES_MAX)
 			break;
-		k = lb_service_counters(c, e->ref);
+		k = lb_entry_counters(c, e);
 		key_of(key, sizeof(key), r->name, NULL);
 		add_entry(d, key, &k, NULL);
 	}
@@ -169,7 +169,7 @@ static int fill_servers(struct lb_conf *c, const char *params, struct rte_tel_da
 			continue;
 		if (n++ == ENTRIES_MAX)
 			break;
-		k = lb_server_counters(c, e->ref);
+		k = lb_entry_counters(c, e);
 		key_of(key, sizeof(key), p->name, r->name);
 		add_entry(d, key, &k, health[e->verdict.health]);
 	}

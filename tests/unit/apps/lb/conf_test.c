@@ -997,6 +997,27 @@ static void state_is_json_in_the_shape_of_the_model(void **state)
 	json_decref(j);
 }
 
+static void a_slot_taken_again_counts_from_zero(void **state)
+{
+	struct lb_counters n;
+	uint32_t slot;
+
+	configure();
+	slot = ref_of(S1) & LB_SLOT_MASK;
+	n = lb_entry_counters(&c, lb_store_find(&c.store, CTL_REC_SERVER, S1));
+	assert_int_equal(n.new_flows, 5);
+	begin(c.version);
+	assert_int_equal(calls->del(&c, CTL_REC_SERVER, S1, &ack), 0);
+	commit();
+	begin(c.version);
+	put_server(S3, "10.2.0.3", 1, CTL_ADMIN_ENABLED);
+	commit();
+	assert_int_equal(ref_of(S3) & LB_SLOT_MASK, slot);
+	n = lb_entry_counters(&c, lb_store_find(&c.store, CTL_REC_SERVER, S3));
+	assert_int_equal(n.new_flows, 0);
+	assert_int_equal(n.ended_flows, 0);
+}
+
 static void flows_are_filtered(void **state)
 {
 	static const struct {
@@ -1094,6 +1115,7 @@ int main(void)
 		T(out_of_memory_for_counters_is_refused),
 		T(slots_come_back_after_a_restart),
 		T(state_is_json_in_the_shape_of_the_model),
+		T(a_slot_taken_again_counts_from_zero),
 		T(flows_are_filtered),
 		T(hostile_arguments_are_refused),
 #undef T
