@@ -170,14 +170,16 @@ static int assign_all(struct lb_conf *c, struct ctl_ack *ack)
 
 // ---- prepare: flow tables ---------------------------------------------------------------------
 
-static uint64_t wanted_size(const struct lb_conf *c, const struct lb_entry **about)
+static struct lb_flow_size wanted_size(const struct lb_conf *c, const struct lb_entry **about)
 {
 	const struct lb_entry *e = lb_store_live(&c->store, CTL_REC_SETTINGS, 1, true);
+	const struct ctl_settings *r;
 
 	*about = e;
-	return e == NULL ? LB_FLOW_SIZE_DEFAULT
-			 : ((const struct ctl_settings *)(const void *)lb_entry_rec(e, true))
-				   ->flow_max;
+	if (e == NULL)
+		return (struct lb_flow_size){LB_FLOW_SIZE_DEFAULT, LB_FLOW_SIZE_DEFAULT};
+	r = (const void *)lb_entry_rec(e, true);
+	return (struct lb_flow_size){r->flow_max, r->flow_max6};
 }
 
 static uint32_t size_per_worker(const struct lb_conf *c, uint64_t size)
@@ -185,19 +187,19 @@ static uint32_t size_per_worker(const struct lb_conf *c, uint64_t size)
 	return (uint32_t)((size + c->workers - 1) / c->workers);
 }
 
-static uint64_t table_bytes(const struct lb_conf *c, uint64_t size)
+static uint64_t table_bytes(const struct lb_conf *c, struct lb_flow_size size)
 {
-	uint32_t n = size_per_worker(c, size);
-
-	return flow_table_bytes(n, n) * c->workers;
+	return flow_table_bytes(size_per_worker(c, size.all), size_per_worker(c, size.ipv6)) *
+	       c->workers;
 }
 
-static int refuse_size(const struct lb_conf *c, const struct lb_entry *e, uint64_t size,
+static int refuse_size(const struct lb_conf *c, const struct lb_entry *e, struct lb_flow_size size,
 		       struct ctl_ack *ack)
 {
 	return lb_refuse(ack, -ENOMEM, CTL_TAG_RESOURCE_DENIED, e, "flow-table/size",
 			 "a flow table of %llu entries takes %llu MiB, %llu MiB are there",
-			 (unsigned long long)size, (unsigned long long)(table_bytes(c, size) >> 20),
+			 (unsigned long long)size.all,
+			 (unsigned long long)(table_bytes(c, size) >> 20),
 			 (unsigned long long)(lb_check_memory(c->flow_dir) >> 20));
 }
 
@@ -209,10 +211,11 @@ static void close_tables(struct lb_conf *c)
 	}
 }
 
-static int open_table(struct lb_conf *c, unsigned w, uint64_t size)
+static int open_table(struct lb_conf *c, unsigned w, struct lb_flow_size size)
 {
 	struct lb_worker_conf conf = {
-		.flow = {.max = size_per_worker(c, size), .max6 = size_per_worker(c, size)},
+		.flow = {.max = size_per_worker(c, size.all),
+			 .max6 = size_per_worker(c, size.ipv6)},
 		.index = w,
 	};
 	uint32_t taken = 0;
@@ -234,7 +237,7 @@ static int open_table(struct lb_conf *c, unsigned w, uint64_t size)
 static int open_tables(struct lb_conf *c, struct ctl_ack *ack)
 {
 	const struct lb_entry *e;
-	uint64_t size = wanted_size(c, &e);
+	struct lb_flow_size size = wanted_size(c, &e);
 	int rc = 0;
 
 	c->flows_taken = 0;
@@ -256,7 +259,7 @@ static int open_tables(struct lb_conf *c, struct ctl_ack *ack)
 static int prepare_tables(struct lb_conf *c, struct ctl_ack *ack)
 {
 	const struct lb_entry *e;
-	uint64_t size = wanted_size(c, &e);
+	struct lb_flow_size size = wanted_size(c, &e);
 	uint64_t have = table_bytes(c, c->flow_size), need = table_bytes(c, size);
 
 	if (c->worker[0] == NULL)
@@ -472,23 +475,30 @@ static void settle_touched(struct lb_conf *c)
 	}
 }
 
+static bool same_size(struct lb_flow_size a, struct lb_flow_size b)
+{
+	return a.all == b.all && a.ipv6 == b.ipv6;
+}
+
 static void warn_size(struct lb_conf *c)
 {
 	const struct lb_entry *e;
-	uint64_t size = wanted_size(c, &e);
+	struct lb_flow_size size = wanted_size(c, &e);
 
-	if (size == c->flow_size || size == c->flow_size_warned)
+	if (same_size(size, c->flow_size) || same_size(size, c->flow_size_warned))
 		return;
 	c->flow_size_warned = size;
 	LOG(WARNING,
-	    "flow table: %llu entries are in use, %llu are configured; the change takes effect at the "
-	    "next start, which then begins without flows\n",
-	    (unsigned long long)c->flow_size, (unsigned long long)size);
+	    "flow table: %llu entries (%llu IPv6) are in use, %llu (%llu) are configured; the change takes "
+	    "effect at the next start, which then begins without flows\n",
+	    (unsigned long long)c->flow_size.all, (unsigned long long)c->flow_size.ipv6,
+	    (unsigned long long)size.all, (unsigned long long)size.ipv6);
 	lb_conf_event(
 		c, CTL_EVENT_STATE, 4, e,
-		"flow-table/size %llu takes effect at the next start of sluice-lb (which then begins "
-		"without flows); %llu entries are in use",
-		(unsigned long long)size, (unsigned long long)c->flow_size);
+		"flow-table/size %llu (IPv6 %llu) takes effect at the next start of sluice-lb (which then "
+		"begins without flows); %llu entries (%llu) are in use",
+		(unsigned long long)size.all, (unsigned long long)size.ipv6,
+		(unsigned long long)c->flow_size.all, (unsigned long long)c->flow_size.ipv6);
 }
 
 static void conf_commit(void *arg, uint64_t target)

@@ -30,6 +30,11 @@
 struct loop;
 struct lb_health_file;
 
+struct lb_flow_size { // entries, all workers together
+	uint64_t all;
+	uint64_t ipv6; // of which IPv6 at most
+};
+
 struct lb_conf {
 	struct loop *loop;
 	struct ctl_link *link; // NULL while the last good snapshot is loaded
@@ -47,8 +52,8 @@ struct lb_conf {
 	bool restoring; // the last good snapshot: a port that is not there yet is no error
 
 	struct lb_worker *worker[WORKER_MAX]; // NULL until the first configuration says how large
-	uint64_t flow_size;                   // entries of all tables in use
-	uint64_t flow_size_warned;
+	struct lb_flow_size flow_size;        // of the tables in use
+	struct lb_flow_size flow_size_warned;
 	uint32_t flows_taken; // over from the process before us
 	bool tables_made_now;
 

@@ -51,7 +51,7 @@ static const struct lb_service *service_find(const struct lb_snapshot *s, const 
 
 static bool is_quiet(const struct lb_worker *lw, const struct worker *w)
 {
-	return (int32_t)(lw->snap->quiet_until - w->now_ticks) > 0;
+	return !lw->quiet_over && (int32_t)(lw->snap->quiet_until - w->now_ticks) > 0;
 }
 
 // TCP to a service, no flow, no SYN: a reset (RFC 9293 section 3.10.7.1), but not shortly after a start:

@@ -44,6 +44,7 @@ struct lb_worker {
 	uint16_t view_generation;
 	uint16_t epoch; // flow.view_generation of flows verified under both; never 0
 	bool trace;     // of this burst
+	bool quiet_over; // the quiet time after the start has passed: its clock comparison may wrap later
 	unsigned index;
 	// control: appends chunks, worker: follows them once a snapshot names their slots
 	struct lb_server_chunk *_Atomic *server;

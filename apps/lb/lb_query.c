@@ -249,9 +249,8 @@ static int parse_filter(struct flow_walk *w, const char *filter, char **json)
 {
 	char copy[FILTER_MAX], *save = NULL;
 
-	if (strlen(filter) >= sizeof(copy))
+	if (snprintf(copy, sizeof(copy), "%s", filter) >= (int)sizeof(copy))
 		return fail(json, -EINVAL, "filter is too long");
-	strcpy(copy, filter);
 	for (char *s = strtok_r(copy, " ", &save); s != NULL; s = strtok_r(NULL, " ", &save)) {
 		char text[128];
 
@@ -478,7 +477,8 @@ static int query_doctor(struct lb_conf *c, json_t *args, char **json)
 	put_limit(&t, "files", RLIMIT_NOFILE);
 	put_limit(&t, "core", RLIMIT_CORE);
 	lb_text_open(&t, "flow-table", '{');
-	lb_text_number(&t, "entries", c->flow_size);
+	lb_text_number(&t, "entries", c->flow_size.all);
+	lb_text_number(&t, "ipv6-entries", c->flow_size.ipv6);
 	lb_text_string(&t, "directory", c->flow_dir);
 	lb_text_number(&t, "memory-left-bytes", lb_check_memory(c->flow_dir));
 	lb_text_close(&t, '}');

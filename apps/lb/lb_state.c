@@ -235,7 +235,7 @@ static void put_process(struct lb_conf *c, struct lb_text *t)
 	lb_text_open(t, "state", '{');
 	lb_text_bool(t, "connected", ctl_link_connected(c->link));
 	lb_text_counter(t, "applied-version", c->version);
-	lb_text_counter(t, "flow-table-size", c->flow_size);
+	lb_text_counter(t, "flow-table-size", c->flow_size.all);
 	lb_text_counter(t, "active-flows", active_flows(c));
 	lb_text_open(t, "worker", '[');
 	for (unsigned w = 0; w < worker_count(); w++)

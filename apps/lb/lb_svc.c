@@ -44,8 +44,12 @@ static void begin_burst(struct lb_worker *lw)
 	lw->snap = s;
 	lw->serial = s->serial;
 	lw->view_generation = out_view_generation(v);
-	if (++lw->epoch == 0)
+	if (++lw->epoch == 0) {
+		// Once in 65,535 changes: a flow not seen since may hold any of the epochs to come.
 		lw->epoch = 1;
+		for (uint32_t i = 0; i < flow_capacity(lw->table); i++)
+			flow_at(lw->table, i)->view_generation = 0;
+	}
 }
 
 const struct lb_own_address *lb_own_find(const struct lb_snapshot *s, uint16_t context,

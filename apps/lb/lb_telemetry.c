@@ -182,7 +182,7 @@ static int fill_flows(struct lb_conf *c, const char *params, struct rte_tel_data
 
 	(void)params;
 	rte_tel_data_start_dict(d);
-	rte_tel_data_add_dict_u64(d, "size", c->flow_size);
+	rte_tel_data_add_dict_u64(d, "size", c->flow_size.all);
 	rte_tel_data_add_dict_u64(d, "taken_over", c->flows_taken);
 	for (unsigned w = 0; w < c->workers; w++) {
 		snprintf(key, sizeof(key), "worker_%u", w);

@@ -55,7 +55,7 @@ static int link_set(const char *name, const char *state)
 	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
-	strcpy(ifr.ifr_name, name);
+	memcpy(ifr.ifr_name, name, strlen(name)); // the rest is zero
 	if (ioctl(fd, SIOCGIFFLAGS, &ifr) != 0) {
 		rc = -errno;
 	} else if (!!(ifr.ifr_flags & IFF_UP) != up) {

@@ -21,9 +21,9 @@ int paths_init(struct paths *p, const char *base)
 	if (base == NULL)
 		base = getenv("SLUICE_BASE");
 	if (base == NULL || base[0] == '\0') {
-		strcpy(p->etc, "/etc/sluice");
-		strcpy(p->lib, "/var/lib/sluice");
-		strcpy(p->run, "/run/sluice");
+		snprintf(p->etc, sizeof(p->etc), "/etc/sluice");
+		snprintf(p->lib, sizeof(p->lib), "/var/lib/sluice");
+		snprintf(p->run, sizeof(p->run), "/run/sluice");
 		return 0;
 	}
 	if (paths_join(p->etc, sizeof(p->etc), base, "etc") != 0 ||

@@ -55,9 +55,12 @@ static bool put_address(struct net_out *o, const struct lyd_node *entry, enum ne
 // lb NULL: all by default.
 static void settings_of(const struct lyd_node *lb, struct ctl_settings *out)
 {
+	uint64_t flows = net_number(lb, NS_FLOW_SIZE, 0);
+
 	*out = (struct ctl_settings){
 		.rec = {.type = CTL_REC_SETTINGS, .size = sizeof(*out), .id = 1},
-		.flow_max = net_number(lb, NS_FLOW_SIZE, 0),
+		.flow_max = flows,
+		.flow_max6 = (uint32_t)net_number(lb, NS_FLOW_SIZE6, flows),
 		.tcp_syn_ms = (uint32_t)net_number(lb, NS_T_SYN, 0),
 		.tcp_established_ms = (uint32_t)net_number(lb, NS_T_ESTABLISHED, 0),
 		.tcp_closing_ms = (uint32_t)net_number(lb, NS_T_CLOSING, 0),

@@ -67,6 +67,7 @@ struct net_entry;
 	S(LB, NET_SCHEMA_LB)                                                                       \
 	S(LB_NAME, NET_SCHEMA_LB "/name")                                                          \
 	S(FLOW_SIZE, NET_SCHEMA_LB "/flow-table/size")                                             \
+	S(FLOW_SIZE6, NET_SCHEMA_LB "/flow-table/ipv6-size")                                       \
 	S(T_SYN, NET_SCHEMA_LB "/timeouts/tcp-syn")                                                \
 	S(T_ESTABLISHED, NET_SCHEMA_LB "/timeouts/tcp-established")                                \
 	S(T_CLOSING, NET_SCHEMA_LB "/timeouts/tcp-closing")                                        \

@@ -7,6 +7,7 @@
 #include <crypt.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 static const char *const lock_names[TARGET_COUNT] = {"running", "candidate"};
@@ -31,9 +32,9 @@ static void run_session(struct call *call)
 			  "this session has its user already");
 		return;
 	}
-	strcpy(s->user, user);
-	strcpy(s->transport, transport);
-	strncpy(s->source, source, sizeof(s->source) - 1);
+	snprintf(s->user, sizeof(s->user), "%s", user);
+	snprintf(s->transport, sizeof(s->transport), "%s", transport);
+	snprintf(s->source, sizeof(s->source), "%s", source);
 	s->named = true;
 	reply_json(call, json_pack("{s:I}", "session-id", (json_int_t)s->id));
 }

@@ -145,7 +145,7 @@ struct ctl_settings {
 	uint32_t tcp_closing_ms;
 	uint32_t udp_ms;
 	uint32_t restart_quiet_ms; // after a start, stray non-SYN packets are dropped silently
-	uint32_t zero;
+	uint32_t flow_max6;        // of flow_max, IPv6 at most; 0 .. flow_max
 };
 
 enum ctl_port_kind {

@@ -172,8 +172,8 @@ static int check_settings(const struct ctl_settings *r, struct ctl_ack *ack)
 
 	if (r->rec.id != 1)
 		return fail(ack, -EPROTO, "", "settings have id 1");
-	if ((rc = RESERVED(ack, r, zero)) != 0 ||
-	    (rc = check_range(ack, "flow-table/size", r->flow_max, 1024, 1 << 28)) != 0 ||
+	if ((rc = check_range(ack, "flow-table/size", r->flow_max, 1024, 1 << 28)) != 0 ||
+	    (rc = check_range(ack, "flow-table/ipv6-size", r->flow_max6, 0, r->flow_max)) != 0 ||
 	    (rc = check_range(ack, "timeouts/tcp-syn", r->tcp_syn_ms, 1000, 600000)) != 0 ||
 	    (rc = check_range(ack, "timeouts/tcp-established", r->tcp_established_ms, 1000,
 			      86400000)) != 0 ||

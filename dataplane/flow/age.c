@@ -104,9 +104,6 @@ static void visit_batch(struct flow_table *t, const uint32_t *batch, unsigned n,
 		uint64_t *h = hash[dead_count];
 
 		if (clock_ticks_since(now, f->last_seen) < timeout_of(t, f)) {
-			// Whatever was verified is verified again at the next packet: the 16-bit
-			// epoch cannot come round to the same value unseen.
-			f->view_generation = 0;
 			flow_wheel_add(t, batch[i], now);
 			continue;
 		}

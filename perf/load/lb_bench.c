@@ -153,7 +153,7 @@ static uint32_t table_size(void)
 
 static void configure(const char *rx, const char *tx, bool infinite, uint32_t syn_ms)
 {
-	struct ctl_settings settings = {.flow_max = table_size(),
+	struct ctl_settings settings = {.flow_max = table_size(), // IPv4 alone
 					.tcp_syn_ms = syn_ms,
 					.tcp_established_ms = 86400000,
 					.tcp_closing_ms = 10000,

@@ -60,8 +60,9 @@ def address(a, prefix=None):
     return struct.pack("=BB6x16s", ip.version, bits if prefix is None else prefix, ip.packed)
 
 
-def settings(flow_max=65536, syn=30000, established=900000, closing=10000, udp=60000, quiet=30000):
-    return record(SETTINGS, 1, struct.pack("=QIIIIII", flow_max, syn, established, closing, udp, quiet, 0))
+def settings(flow_max=65536, syn=30000, established=900000, closing=10000, udp=60000, quiet=30000, flow_max6=None):
+    return record(SETTINGS, 1, struct.pack("=QIIIIII", flow_max, syn, established, closing, udp, quiet,
+                                           flow_max if flow_max6 is None else flow_max6))
 
 
 def port(ident, name, device=None, kind=AF_XDP, flags=0, context=0, queues=0, mtu=0, mac=b"", peer_mac=b"", memif_id=0,

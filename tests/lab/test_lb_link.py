@@ -195,6 +195,8 @@ def test_refusals_name_the_record_and_leave_traffic_alone(lab):
     assert (a.rec_type, a.rec_id) == (cl.PORT, 12) and "ghost0" in a.message
     a = refused(lab, [cl.settings(flow_max=1 << 28)])
     assert (a.rec_type, a.field) == (cl.SETTINGS, "flow-table/size")
+    a = refused(lab, [cl.settings(flow_max=4096, flow_max6=4097)])
+    assert (a.rec_type, a.field) == (cl.SETTINGS, "flow-table/ipv6-size")
     a = refused(lab, [cl.server(400, 44, "s1", "10.20.0.11", weight=257)])
     assert (a.rec_id, a.field) == (400, "weight")
     a = refused(lab, deletes=[(cl.LOCAL_ADDRESS, 32), (cl.LOCAL_ADDRESS, 33)])

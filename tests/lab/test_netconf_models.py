@@ -17,6 +17,7 @@ PORT = "interfaces/interface/port"
 
 VALUES = {
     f"{LB_PATH}/flow-table/size": ("4096", "8192"),
+    f"{LB_PATH}/flow-table/ipv6-size": ("1024", "0"),
     f"{LB_PATH}/timeouts/tcp-syn": ("5000", "6000"),
     f"{LB_PATH}/timeouts/tcp-established": ("70000", "80000"),
     f"{LB_PATH}/timeouts/tcp-closing": ("500", "600"),

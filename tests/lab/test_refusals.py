@@ -149,6 +149,12 @@ def test_table_larger_than_memory(lab):
     check(e, "resource-denied", f"{LB}/flow-table/size")
 
 
+def test_more_ipv6_flows_than_flows(lab):
+    e = refused(lab, lambda c: lb_of(c)["flow-table"].update({"size": 4096, "ipv6-size": 4097}))
+    assert f"{LB}/flow-table" in same(e.path), e
+    assert "ipv6-size is above size" in str(e)
+
+
 def test_local_pool_without_the_servers_family(lab):
     e = refused(lab, lambda c: lb_of(c)["local-address-pools"]["local-address-pool"][0].update(
         {"address": ["10.20.0.200"]}))

@@ -246,6 +246,7 @@ static void put_settings(uint64_t flows)
 {
 	put(&(struct ctl_settings){.rec = R(CTL_REC_SETTINGS, struct ctl_settings, 1),
 				   .flow_max = flows,
+				   .flow_max6 = (uint32_t)flows,
 				   .tcp_syn_ms = 30000,
 				   .tcp_established_ms = 900000,
 				   .tcp_closing_ms = 10000,
@@ -873,8 +874,9 @@ static void a_table_that_does_not_fit_is_refused(void **state)
 	begin(c.version);
 	put_settings(8192); // waits for the next start
 	commit();
-	assert_int_equal(c.flow_size, 4096);
-	assert_int_equal(c.flow_size_warned, 8192);
+	assert_int_equal(c.flow_size.all, 4096);
+	assert_int_equal(c.flow_size.ipv6, 4096);
+	assert_int_equal(c.flow_size_warned.all, 8192);
 }
 
 static void out_of_memory_for_counters_is_refused(void **state)

@@ -402,6 +402,42 @@ static void looks_next_hops_up_again_when_routes_change(void **state)
 	assert_int_equal(lb_worker_flow_count(world.lw), 1); // none made in vain
 }
 
+// Flows remember the epoch of their last check in 16 bits: after 65,535 changes the numbers come again.
+static void checks_an_idle_flow_again_when_the_epochs_come_round(void **state)
+{
+	struct out_view *v = out_view_published.current;
+	struct fake_packet *p;
+
+	(void)state;
+	establish(0); // verified in this epoch
+	for (unsigned i = 0; i < UINT16_MAX; i++) {
+		v->generation++;
+		fake_client(FAKE_TCP, 1, TCP_ACK);
+		fake_burst();
+	}
+	world.route_server = FAKE_HOP_OTHER;
+	p = fake_client(FAKE_TCP, 0, TCP_ACK);
+	fake_burst();
+	assert_int_equal(p->nexthop, FAKE_HOP_OTHER);
+}
+
+// 2^31 ticks are 417 days: the comparison with the start must not turn round then.
+static void is_not_quiet_again_after_a_year(void **state)
+{
+	struct fake_packet *p;
+
+	(void)state;
+	p = fake_client(FAKE_TCP, 1, TCP_ACK);
+	fake_burst();
+	assert_int_equal(p->fate, FATE_ANSWER);
+	lb_age_poll(&world.w, world.lw);
+	world.w.now_ticks += UINT32_C(1) << 31;
+	world.w.now_ticks += 5;
+	p = fake_client(FAKE_TCP, 1, TCP_ACK);
+	fake_burst();
+	assert_int_equal(p->fate, FATE_ANSWER);
+}
+
 static void starts_anew_on_a_syn_after_the_end(void **state)
 {
 	struct fake_packet *flow = establish(0), *p;
@@ -667,6 +703,8 @@ int main(void)
 		T(treats_flows_of_a_deleted_server_as_missed),
 		T(believes_the_snapshot_rather_than_the_flow),
 		T(looks_next_hops_up_again_when_routes_change),
+		T(checks_an_idle_flow_again_when_the_epochs_come_round),
+		T(is_not_quiet_again_after_a_year),
 		T(starts_anew_on_a_syn_after_the_end),
 		T(ends_idle_flows_by_their_state),
 		T(takes_timeouts_of_the_snapshot),

@@ -63,6 +63,7 @@ static void takes_defaults_from_the_schema(void **state)
 	load(fixture_base);
 	s = (const void *)net_store_find(net_store_inst("lb"), CTL_REC_SETTINGS, 1)->rec;
 	assert_int_equal(s->flow_max, 1048576);
+	assert_int_equal(s->flow_max6, 1048576);
 	assert_int_equal(s->tcp_syn_ms, 30000);
 	assert_int_equal(s->tcp_established_ms, 900000);
 	assert_int_equal(s->tcp_closing_ms, 10000);
@@ -119,7 +120,7 @@ static void takes_every_leaf_of_a_load_balancer(void **state)
 
 	(void)state;
 	load("{'sluice-lb:load-balancers':{'load-balancer':[{'name':'lb2',"
-	     "'flow-table':{'size':4096},'timeouts':{'tcp-syn':1001,'tcp-established':1002,"
+	     "'flow-table':{'size':4096,'ipv6-size':1000},'timeouts':{'tcp-syn':1001,'tcp-established':1002,"
 	     "'tcp-closing':1003,'udp':1004,'restart-quiet':5},"
 	     "'local-address-pools':{'local-address-pool':[{'name':'l','port-min':2000,"
 	     "'port-max':2999,'address':['fd00::200','10.0.0.200']}]},"
@@ -134,6 +135,7 @@ static void takes_every_leaf_of_a_load_balancer(void **state)
 	     "'local-address-pool':'l'}]}}]}}");
 	s = (const void *)net_store_find(net_store_inst("lb2"), CTL_REC_SETTINGS, 1)->rec;
 	assert_int_equal(s->flow_max, 4096);
+	assert_int_equal(s->flow_max6, 1000);
 	assert_int_equal(s->tcp_syn_ms, 1001);
 	assert_int_equal(s->tcp_established_ms, 1002);
 	assert_int_equal(s->tcp_closing_ms, 1003);

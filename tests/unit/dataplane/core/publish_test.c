@@ -130,6 +130,7 @@ static void retiring_nothing_does_nothing(void **state)
 // Under ASan and TSan this is the proof: readers never touch what was freed.
 static struct publish shared;
 static _Atomic bool done;
+static _Atomic unsigned reading; // readers that have seen an object
 
 static void *reader(void *arg)
 {
@@ -144,7 +145,7 @@ static void *reader(void *arg)
 			unsigned *pair = publish_get(&shared);
 
 			if (pair != NULL && pair[0] + 1 == pair[1])
-				good++;
+				reading += good++ == 0;
 			else if (pair != NULL)
 				abort();
 		}
@@ -170,9 +171,10 @@ static void readers_see_whole_objects_only(void **state)
 	void *good;
 
 	atomic_store(&done, false);
+	atomic_store(&reading, 0);
 	for (int i = 0; i < 2; i++)
 		assert_int_equal(pthread_create(&t[i], NULL, reader, &ids[i]), 0);
-	for (unsigned n = 0; n < 5000; n++) {
+	for (unsigned n = 0; n < 5000 || atomic_load(&reading) < 2; n++) {
 		unsigned *pair = malloc(2 * sizeof(*pair));
 
 		pair[0] = n;
@@ -180,7 +182,6 @@ static void readers_see_whole_objects_only(void **state)
 		publish_swap(&shared, pair, poison);
 		publish_reclaim();
 	}
-	usleep(1000);
 	atomic_store(&done, true);
 	for (int i = 0; i < 2; i++) {
 		pthread_join(t[i], &good);

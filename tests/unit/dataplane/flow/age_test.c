@@ -155,19 +155,6 @@ static void looks_at_no_more_flows_than_its_budget(void **state)
 	flow_table_close(t);
 }
 
-static void forgets_what_was_verified_at_each_visit(void **state)
-{
-	struct flow_table *t = open_table(0);
-	uint32_t index = check_insert(t, 1, false, 0);
-
-	(void)state;
-	flow_at(t, index)->view_generation = 77;
-	flow_at(t, index)->last_seen = 90;
-	age(t, 100 + SLOT);
-	assert_int_equal(flow_at(t, index)->view_generation, 0);
-	flow_table_close(t);
-}
-
 static void takes_new_timeouts_at_the_next_visit(void **state)
 {
 	static const uint32_t shorter[FLOW_STATE_COUNT] = {0, 0, 10, 10, 10};
@@ -191,7 +178,6 @@ int main(void)
 		cmocka_unit_test(goes_on_when_the_clock_wraps),
 		cmocka_unit_test(does_nothing_when_the_clock_is_behind),
 		cmocka_unit_test(looks_at_no_more_flows_than_its_budget),
-		cmocka_unit_test(forgets_what_was_verified_at_each_visit),
 		cmocka_unit_test(takes_new_timeouts_at_the_next_visit),
 	};
 
