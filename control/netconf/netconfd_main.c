@@ -60,6 +60,7 @@ struct settings {
 	const char *base;
 	const char *yang[YANG_MAX];
 	unsigned yang_count;
+	char *yang_env; // what the folders of SLUICE_YANG point into
 	const char *listen[NCD_LISTEN_MAX];
 	unsigned listen_count;
 	const char *hostkey[HOSTKEYS_MAX];
@@ -170,7 +171,7 @@ static void make_dir(const char *path)
 
 static void resolve_paths(struct settings *s)
 {
-	char *list, *save = NULL, *dir;
+	char *save = NULL, *dir;
 
 	if (s->base != NULL) {
 		make_dir(s->base);
@@ -181,8 +182,10 @@ static void resolve_paths(struct settings *s)
 		snprintf(s->run, sizeof(s->run), "/run/sluice");
 	}
 	if (s->yang_count == 0 && getenv("SLUICE_YANG") != NULL) {
-		list = strdup(getenv("SLUICE_YANG"));
-		for (dir = strtok_r(list, ":", &save); dir != NULL;
+		s->yang_env = strdup(getenv("SLUICE_YANG"));
+		if (s->yang_env == NULL)
+			die("SLUICE_YANG", strerror(ENOMEM));
+		for (dir = strtok_r(s->yang_env, ":", &save); dir != NULL;
 		     dir = strtok_r(NULL, ":", &save))
 			append(s->yang, &s->yang_count, YANG_MAX, dir, "SLUICE_YANG");
 	}
@@ -313,6 +316,7 @@ int main(int argc, char **argv)
 	for (unsigned i = 0; i < s.hostkey_count; i++)
 		ssh_key_free(keys[i]);
 	ncd_schema_fini(&schema);
+	free(s.yang_env);
 	ssh_finalize();
 	if (rc < 0)
 		die("run", strerror(-rc));
