@@ -38,8 +38,8 @@ struct lb_entry {
 	uint64_t mark; // number of the build in which it is dirty (lb_build.c)
 	struct lb_entry *mark_next;
 	union {
-		struct {                           // CTL_REC_SERVER, CTL_REC_SERVICE
-			uint32_t ref, next_ref;    // slot and generation, 0: none
+		struct {                        // CTL_REC_SERVER, CTL_REC_SERVICE
+			uint32_t ref, next_ref; // slot and generation, 0: none
 			// What the slot's counters said when it was given to this entry, NULL: nothing.
 			struct lb_counters *base;
 			struct lb_verdict verdict; // CTL_REC_SERVER

@@ -103,8 +103,10 @@ const struct cli_command cli_commands[] = {
 	 cmd_commit, false, false},
 	{"discard", "", "make the candidate equal to the running configuration", "", NULL, 0, 0,
 	 cmd_discard, false, false},
-	{"rollback", "[VERSION]", "put an earlier version into the candidate",
-	 "Nothing is in force before commit.", opt_rollback, 0, 1, cmd_rollback, false, false},
+	{"rollback", "[VERSION [PATH...]]", "put an earlier version into the candidate",
+	 "With PATH only that part is taken back, the rest of the candidate stays. Nothing is in force "
+	 "before commit.",
+	 opt_rollback, 0, 16, cmd_rollback, false, false},
 	{"lock", "[running|candidate]", "keep others from changing it (default: candidate)",
 	 "A lock lives as long as its session. One command on the command line is a session of its "
 	 "own, so its lock ends at once; hold one in interactive mode, or with all commands on "

@@ -6,7 +6,9 @@
 #include <string.h>
 
 #include "control/cli/commands.h"
+#include "control/cli/path.h"
 #include "control/cli/print.h"
+#include "control/cli/schema.h"
 #include "control/cli/table.h"
 
 // "running", "candidate" or a version, as the RPC takes it. Returns: NULL if it is neither
@@ -142,15 +144,43 @@ int cmd_commit(struct cli *c, const struct cli_args *a)
 	return commit(c, cli_option(a, "comment"), cli_option(a, "require-all") != NULL);
 }
 
+// The path in the words behind the version, NULL if there are none.
+static int rollback_path(struct cli *c, const struct cli_args *a, char **out)
+{
+	size_t count = (size_t)a->count - 1, used;
+	struct cli_path p = {.count = 0};
+	char error[PATH_ERROR];
+	int rc = CLI_OK;
+
+	*out = NULL;
+	if (count == 0)
+		return CLI_OK;
+	rc = cli_schema_load(c);
+	if (rc != CLI_OK)
+		return rc;
+	if (path_words(c->schema, c->instance, a->word + 1, count, &p, &used, error) != 0)
+		return cli_fail(c, CLI_USAGE, "%s", error);
+	if (used < count)
+		rc = cli_fail(c, CLI_USAGE, "'%s' is too much; rollback takes a path only",
+			      a->word[1 + used]);
+	else if (path_is_state(&p))
+		rc = cli_fail(c, CLI_USAGE, "that is state, it has no versions");
+	else if ((*out = path_text(&p)) == NULL)
+		rc = cli_fail(c, CLI_FAILED, "out of memory");
+	path_free(&p);
+	return rc;
+}
+
 int cmd_rollback(struct cli *c, const struct cli_args *a)
 {
 	const char *file = cli_option(a, "file");
-	char said[128], comment[128];
+	char said[128], comment[128], *path = NULL;
+	bool part = false;
 	json_t *config, *params;
 	long long version = 0;
 	int rc;
 
-	if ((file != NULL) == (a->count == 1))
+	if ((file != NULL) == (a->count > 0))
 		return cli_fail(c, CLI_USAGE, "rollback takes a version or --file, one of both");
 	if (file != NULL) {
 		rc = cli_load_file(c, file, &config);
@@ -163,8 +193,14 @@ int cmd_rollback(struct cli *c, const struct cli_args *a)
 			return cli_fail(c, CLI_USAGE,
 					"'%s' is no version ('show history' lists them)",
 					a->word[0]);
-		params = json_pack("{s:I}", "version", (json_int_t)version);
-		snprintf(comment, sizeof(comment), "roll back to version %lld", version);
+		rc = rollback_path(c, a, &path);
+		if (rc != CLI_OK)
+			return rc;
+		params = json_pack("{s:I, s:s*}", "version", (json_int_t)version, "path", path);
+		snprintf(comment, sizeof(comment), "roll back to version %lld%s", version,
+			 path != NULL ? " in part" : "");
+		part = path != NULL;
+		free(path);
 	}
 	if (cli_option(a, "commit") != NULL) {
 		json_t *result;
@@ -177,7 +213,8 @@ int cmd_rollback(struct cli *c, const struct cli_args *a)
 	}
 	snprintf(said, sizeof(said),
 		 file != NULL ? "the candidate holds that file; see compare, then commit"
-			      : "the candidate holds version %lld; see compare, then commit",
+		 : part ? "the candidate holds that part of version %lld; see compare, then commit"
+			: "the candidate holds version %lld; see compare, then commit",
 		 version);
 	return simple(c, "rollback", params, said);
 }

@@ -109,6 +109,80 @@ int ds_rollback(struct ds *ds, uint64_t version, const struct edit_guard *guard,
 	return settle(ds, &log, rc, true, r);
 }
 
+// The node at path in a tree, NULL if it is not there.
+static int node_at(const struct tree *t, const char *path, struct lyd_node **out)
+{
+	LY_ERR err = t->root == NULL ? LY_ENOTFOUND
+				     : lyd_find_path(lyd_first_sibling(t->root), path, false, out);
+
+	if (err == LY_SUCCESS)
+		return 0;
+	*out = NULL; // LY_EINCOMPLETE gives an ancestor
+	return err == LY_ENOTFOUND || err == LY_EINCOMPLETE ? 0 : -EINVAL;
+}
+
+// A copy of node under copies of its parents that asks for `operation`.
+static struct lyd_node *edit_of(const struct lyd_node *node, bool whole, const char *operation)
+{
+	uint32_t options = LYD_DUP_WITH_PARENTS | (whole ? LYD_DUP_RECURSIVE : 0);
+	struct lyd_node *edit = NULL, *top;
+
+	if (lyd_dup_single(node, NULL, options, &edit) != LY_SUCCESS)
+		return NULL;
+	for (top = edit; lyd_parent(top) != NULL;)
+		top = lyd_parent(top);
+	if (lyd_new_meta(NULL, edit, NULL, "ietf-netconf:operation", operation, 0, NULL) !=
+	    LY_SUCCESS) {
+		lyd_free_all(top);
+		return NULL;
+	}
+	return top;
+}
+
+int ds_rollback_path(struct ds *ds, uint64_t version, const char *path,
+		     const struct edit_guard *guard, struct txn_result *r)
+{
+	struct lyd_node *then = NULL, *now = NULL, *edit;
+	struct tree old = {0};
+	int rc;
+
+	assert(!ds->busy);
+	if (version > ds_version(ds)) {
+		errors_add(r, "invalid-value", NULL, NULL, "there is no version %" PRIu64, version);
+		return -ENOENT;
+	}
+	// before anything is read: '//x' and the like are no instance paths
+	if (lys_find_path(ds->conf.ctx, NULL, path, false) == NULL) {
+		errors_add(r, "invalid-value", NULL, path, "no path of a configuration node");
+		return -EINVAL;
+	}
+	rc = ds_tree_at(ds, version, &old);
+	if (rc != 0) {
+		errors_add(r, "operation-failed", NULL, NULL, "the history cannot be read");
+		return rc;
+	}
+	rc = node_at(&old, path, &then);
+	if (rc == 0)
+		rc = node_at(&ds->candidate, path, &now);
+	if (rc != 0 || (then == NULL && now == NULL)) {
+		errors_add(r, rc != 0 ? "invalid-value" : "data-missing", NULL, path,
+			   rc != 0 ? "a path with all its keys is needed"
+				   : "it is neither in version %" PRIu64 " nor in the candidate",
+			   version);
+		rc = rc != 0 ? rc : -ENOENT;
+	} else {
+		edit = then != NULL ? edit_of(then, true, "replace")
+				    : edit_of(now, false, "remove");
+		rc = edit == NULL ? -ENOMEM
+				  : ds_edit(ds, edit, EDIT_MERGE, DS_TEST_THEN_SET, guard, r);
+		if (edit == NULL)
+			errors_add(r, "resource-denied", NULL, NULL, "out of memory");
+		lyd_free_all(edit);
+	}
+	lyd_free_all(old.root);
+	return rc;
+}
+
 static int ask_subtree(const struct edit_guard *guard, const struct lyd_node *node,
 		       enum edit_access access, struct txn_result *r)
 {

@@ -79,6 +79,11 @@ int ds_discard(struct ds *ds, struct txn_result *r);
 // Make the candidate hold an older version. Errors: -ENOENT no such version
 int ds_rollback(struct ds *ds, uint64_t version, const struct edit_guard *guard,
 		struct txn_result *r);
+// Give the node at `path` (an instance path with all keys, lists and leaf-lists one entry) and all below it
+// the state of an older version, in the candidate; the rest stays. What was not there then is removed.
+// Errors: -ENOENT no such version, or the node is in neither; -EINVAL no such path in the models
+int ds_rollback_path(struct ds *ds, uint64_t version, const char *path,
+		     const struct edit_guard *guard, struct txn_result *r);
 
 // Check candidate, running, or a configuration of the caller's, with the modules' checks.
 int ds_validate_candidate(struct ds *ds, struct txn_result *r);

@@ -261,9 +261,10 @@ static void run_discard(struct call *call)
 
 static void run_rollback(struct call *call)
 {
-	static const char *const known[] = {"version", "file-config", NULL};
+	static const char *const known[] = {"version", "path", "file-config", NULL};
 	struct ds *ds = call->server->conf.ds;
 	struct lyd_node *config = NULL;
+	const char *path = NULL;
 	bool file = json_object_get(call->params, "file-config") != NULL;
 	json_int_t version = -1;
 	struct access_user user;
@@ -273,10 +274,12 @@ static void run_rollback(struct call *call)
 
 	if (!param_known(call, known) ||
 	    !param_integer(call, "version", !file, 0, INT64_MAX, &version) ||
-	    !lock_allows(call, TARGET_CANDIDATE))
+	    !param_string(call, "path", false, &path) || !lock_allows(call, TARGET_CANDIDATE))
 		return;
-	if (file && version >= 0) {
-		reply_error(call, RPC_PARAMS, "version and file-config cannot both be given");
+	if (path != NULL && path[0] == '\0')
+		path = NULL;
+	if (file && (version >= 0 || path != NULL)) {
+		reply_error(call, RPC_PARAMS, "file-config goes with neither version nor path");
 		return;
 	}
 	if (file && !param_config(call, "file-config", &config))
@@ -284,8 +287,14 @@ static void run_rollback(struct call *call)
 	r = result_create(call);
 	if (r != NULL) {
 		call_guard(call, &guard, &user);
-		rc = file ? ds_load(ds, config, user.bypass ? NULL : &guard, r)
-			  : ds_rollback(ds, (uint64_t)version, user.bypass ? NULL : &guard, r);
+		const struct edit_guard *ask = user.bypass ? NULL : &guard;
+
+		if (file)
+			rc = ds_load(ds, config, ask, r);
+		else if (path != NULL)
+			rc = ds_rollback_path(ds, (uint64_t)version, path, ask, r);
+		else
+			rc = ds_rollback(ds, (uint64_t)version, ask, r);
 		access_user_fini(&user);
 		note_editor(call);
 		end_result(call, rc, r);

@@ -216,6 +216,20 @@ def test_set_compare_commit_history_rollback(border, cli):
     assert "nothing here" in cli.err("get", "--config", "server", "web4", "s1", "weight")
 
 
+def test_rollback_of_a_path(border, cli):
+    version = cli.json("show", "state")["version"]
+    cli("set", "timeouts", "udp", "5000")
+    cli("set", "server", "web4", "s1", "weight", "7")
+    cli("commit")
+    assert f"that part of version {version}" in cli.out("rollback", version, "server", "web4", "s1", "weight")
+    cli("commit")
+    assert "nothing here" in cli.err("get", "--config", "server", "web4", "s1", "weight")
+    assert cli.out("get", "timeouts", "udp") == "5000\n"
+    cli("rollback", version, "timeouts", "--commit")
+    assert "nothing here" in cli.err("get", "--config", "timeouts", "udp")
+    assert "nowhere" in cli.err("rollback", version, "pool", "nowhere")
+
+
 def test_rollback_with_commit_and_by_file(border, cli, tmp_path):
     version = cli.json("show", "state")["version"]
     file = tmp_path / "old.json"

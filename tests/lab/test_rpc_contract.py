@@ -310,6 +310,31 @@ def test_commit_discard_compare(c):
     tagged(refused(c, "compare", **{"from": 10**9}), "invalid-value")
 
 
+def test_rollback_of_a_path_leaves_the_rest(c):
+    v = c.call("state")["version"]
+    c.edit(server(weight=9))
+    c.edit(in_lb(timeouts={"udp": 7000}))
+    c.commit("two changes")
+    base = "/sluice-lb:load-balancers/load-balancer[name='lb']"
+    assert c.call("rollback", version=v, path=base + "/pools") == {"ok": True}
+    changes = c.call("compare")["diff"]
+    assert changes and all("/pools/" in d["path"] for d in changes)
+    c.commit("pools back")
+    assert c.config()["sluice-lb:load-balancers"]["load-balancer"][0]["timeouts"] == {"udp": 7000}
+    c.call("rollback", version=v, path=base + "/timeouts/udp")  # was not there: goes
+    c.commit("timeouts back")
+    assert c.config() == CONFIG
+    c.call("rollback", version=0, path=base)  # nothing was there
+    assert "load-balancer" not in c.config("candidate").get("sluice-lb:load-balancers", {})
+    none = base + "/services/service[name='none']"
+    tagged(refused(c, "rollback", version=v, path=none), "data-missing", none)
+    tagged(refused(c, "rollback", version=10**6, path=base), "invalid-value")
+    for bad in ("/no:such", "x[", "//*", base + "/pools/pool", "1 mod 0", "/sluice-lb:load-balancers/load-balancer"):
+        tagged(refused(c, "rollback", version=v, path=bad), "invalid-value", bad)
+    refused(c, "rollback", version=v, path=7)
+    refused(c, "rollback", path=base, file_config={})
+
+
 def test_history_and_rollback(c):
     c.edit(server(weight=9))
     v = c.commit("with a comment")["version"]
