@@ -48,7 +48,7 @@ def pytest_runtest_makereport(item, call):
     if report.failed:
         name = item.nodeid.replace("/", "_").replace("::", ".")
         for value in list(item.funcargs.values()):
-            if isinstance(value, lab_module.Lab):
+            if isinstance(value, lab_module.Lab) and not value.closed:
                 kept = value.keep(name)
                 report.sections.append(("lab", f"logs and captures kept in {kept}"))
                 for p in value.processes:
