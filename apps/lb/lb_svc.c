@@ -202,6 +202,7 @@ static __rte_always_inline bool known(struct lb_worker *lw, struct worker *w, st
 {
 	struct flow *f = flow_at(lw->table, ref);
 	enum flow_dir dir = ref >> 31;
+	uint32_t seen = f->last_seen;
 
 	if (unlikely(f->view_generation != lw->epoch)) {
 		enum verdict v = verify(lw, w, m, pi, ref);
@@ -226,6 +227,9 @@ static __rte_always_inline bool known(struct lb_worker *lw, struct worker *w, st
 	}
 	note(lw, w, m, TRACE_FLOW_HIT, ref & ~FLOW_DIR_BIT);
 	forward(lw, w, m, pi, ref);
+	// The server sends its SYN-ACK again for a minute: that is no life of a client that never asked.
+	if (unlikely(f->state == FLOW_TCP_SYN && dir == FLOW_TO_CLIENT))
+		f->last_seen = seen;
 	return true;
 }
 

@@ -488,6 +488,26 @@ static void ends_idle_flows_by_their_state(void **state)
 	assert_int_equal(service_count(FAKE_UDP)->ended_flows, 1);
 }
 
+// A flood of forged SYNs: servers repeat their SYN-ACKs, which must not keep the flows.
+static void ends_half_open_flows_whatever_the_server_repeats(void **state)
+{
+	struct fake_packet *syn = open_flow(FAKE_TCP, 1);
+	uint32_t timeout = world.snap.timeout[FLOW_TCP_SYN];
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		struct fake_packet *p = fake_reply(syn, TCP_SYN | TCP_ACK);
+
+		world.w.now_ticks += timeout / 4;
+		fake_burst();
+		assert_int_equal(p->fate, FATE_FORWARD);
+	}
+	world.w.now_ticks += 6;
+	while (lb_age_poll(&world.w, world.lw) != 0)
+		;
+	assert_int_equal(lb_worker_flow_count(world.lw), 0);
+}
+
 static void takes_timeouts_of_the_snapshot(void **state)
 {
 	(void)state;
@@ -707,6 +727,7 @@ int main(void)
 		T(is_not_quiet_again_after_a_year),
 		T(starts_anew_on_a_syn_after_the_end),
 		T(ends_idle_flows_by_their_state),
+		T(ends_half_open_flows_whatever_the_server_repeats),
 		T(takes_timeouts_of_the_snapshot),
 		T(decrements_the_hop_limit_and_drops_at_its_end),
 		T(drops_fragments_to_our_addresses_alone),
