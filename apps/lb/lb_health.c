@@ -386,6 +386,7 @@ void lb_health_save(struct lb_conf *c)
 {
 	struct file_head h = {.magic = "SLHEALTH", .crc = UINT32_MAX};
 	char *path = file_path(c, ""), *tmp = file_path(c, ".new");
+	bool failed;
 	FILE *f = NULL;
 	int fd = -1;
 
@@ -404,7 +405,9 @@ void lb_health_save(struct lb_conf *c)
 	h.crc = ~h.crc;
 	fwrite(&h, sizeof(h), 1, f);
 	put_all(c, f, &h.count, &h.crc, true);
-	if (ferror(f) != 0 || fclose(f) != 0 || rename(tmp, path) != 0) {
+	failed = ferror(f) != 0;
+	failed |= fclose(f) != 0; // closed in any case
+	if (failed || rename(tmp, path) != 0) {
 		LOG(WARNING, "%s: %s\n", path, strerror(errno));
 		unlink(tmp);
 	}
