@@ -23,6 +23,7 @@
 #define HEAD_VERSION  1
 #define TXN_NOTHING   1
 #define TXN_SIZE_MAX  (UINT64_C(1) << 31)
+#define FILE_MAX      (UINT64_C(6) << 30) // twice the largest state, a transaction and slack
 #define REWRITE_SLACK (256 * 1024) // log bytes beyond twice the last full state before a rewrite
 
 struct head {
@@ -285,8 +286,10 @@ static int read_whole(int fd, uint8_t **out, size_t *size)
 	uint8_t *buf;
 	size_t got = 0;
 
-	if (fstat(fd, &st) != 0)
+	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
 		return -EIO;
+	if ((uint64_t)st.st_size > FILE_MAX)
+		return -EFBIG;
 	buf = malloc((size_t)st.st_size + 1);
 	if (buf == NULL)
 		return -ENOMEM;
@@ -490,10 +493,11 @@ int ctl_snapshot_open(const char *path, void (*emit)(void *ctx, const struct ctl
 		goto err_free;
 	}
 	rc = read_whole(s->fd, &file, &r.size);
-	if (rc != 0)
-		goto err_free;
 	r.file = r.fold.file = file;
-	rc = read_log(&r);
+	if (rc == 0)
+		rc = read_log(&r);
+	else if (rc == -EFBIG) // none of ours: not even read
+		rc = damaged(&r, "file is larger than any snapshot", 0);
 	if (rc == 0)
 		rc = settle(s, &r);
 	if (rc != 0)

@@ -329,6 +329,26 @@ static void set_aside_starts_empty(void **state)
 	assert_int_equal(seen.count, 0);
 }
 
+static void a_file_larger_than_any_snapshot_is_not_even_read(void **state)
+{
+	struct ctl_snapshot_state st;
+	struct ctl_snapshot *s;
+	struct seen seen;
+
+	(void)state;
+	unlink(path);
+	unlink(bad);
+	s = open_log(&seen, &st);
+	append(s, 1, true, 1, 10);
+	ctl_snapshot_close(s);
+	assert_int_equal(truncate(path, (off_t)1 << 40), 0);
+	s = open_log(&seen, &st);
+	assert_true(st.damaged);
+	assert_int_equal(seen.count, 0);
+	assert_int_equal(access(bad, F_OK), 0);
+	ctl_snapshot_close(s);
+}
+
 static void a_folder_that_is_not_there_is_an_error(void **state)
 {
 	struct ctl_snapshot_state st;
@@ -372,6 +392,7 @@ int main(void)
 		cmocka_unit_test(wants_a_rewrite_when_the_log_outgrows_its_state),
 		cmocka_unit_test(takes_nothing_after_a_failed_append),
 		cmocka_unit_test(set_aside_starts_empty),
+		cmocka_unit_test(a_file_larger_than_any_snapshot_is_not_even_read),
 		cmocka_unit_test(a_folder_that_is_not_there_is_an_error),
 	};
 
