@@ -107,9 +107,8 @@ def stage_lab(totals, args, *extra):
     out.unlink(missing_ok=True)
     workers = ["-n", str(args.jobs)] if args.jobs > 1 else []
     only = ["-k", args.only] if args.only else []
-    select = [] if extra else ["-m", "not nightly"]
     rc = sh([PYTHON, "-m", "pytest", "-c", "tests/lab/pytest.ini", "tests/lab", f"--junitxml={out}",
-             "--dist", "loadfile", *workers, *only, *select, *extra], SLUICE_BUILD=str(args.build), PYTHONDONTWRITEBYTECODE="1")
+             "--dist", "loadfile", *workers, *only, *extra], SLUICE_BUILD=str(args.build), PYTHONDONTWRITEBYTECODE="1")
     before = totals.failed
     totals.junit(out, "lab")
     if rc not in (0, 1) and totals.failed == before:
@@ -125,7 +124,7 @@ def stage_all(totals, args):
 
 def stage_nightly(totals, args):
     stage_all(totals, args)
-    stage_lab(totals, args, "-m", "nightly", "--rounds", "100", "--timeout", "7200")
+    stage_lab(totals, args, "-k", "test_kill", "--rounds", "100")
     totals.add("fuzz", sh(["tests/fuzz/fuzz.sh"]) == 0)
 
 

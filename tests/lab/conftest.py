@@ -21,7 +21,6 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     """In the controlling process only: sweep, and reserve hugepages where there are none."""
     global _before
-    config.addinivalue_line("markers", "nightly: slow rounds, run by `make nightly` only")
     if os.environ.get("PYTEST_XDIST_WORKER"):
         return
     if os.geteuid() != 0:
