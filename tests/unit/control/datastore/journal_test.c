@@ -359,7 +359,7 @@ static void keeps_the_good_prefix_only_when_told(void **state)
 	free(data);
 }
 
-// A record taken out from between, or put in from another journal, breaks the chain.
+// A record taken out from between.
 static void a_missing_record_is_found(void **state)
 {
 	struct journal_error err;
@@ -380,6 +380,30 @@ static void a_missing_record_is_found(void **state)
 	assert_int_equal(open_at(false, &seen, &j, &err, notice), -EBADMSG);
 	assert_int_equal(err.offset, 64);
 	free(out);
+	free(data);
+}
+
+// A record put in from another journal, whole and of the right version, breaks the chain.
+static void a_record_of_another_journal_is_found(void **state)
+{
+	struct journal_error err;
+	size_t size, last, end, other_size, other_last, other_end;
+	struct journal *j = NULL;
+	struct seen seen;
+	char notice[512];
+	uint8_t *data = make(3, &size, &last, &end);
+	uint8_t *other = make(3, &other_size, &other_last, &other_end);
+
+	(void)state;
+	assert_int_equal(last, other_last);
+	assert_int_equal(end, other_end);
+	memcpy(data + last, other + last, end - last);
+	spill(data, size);
+	assert_int_equal(open_at(false, &seen, &j, &err, notice), -EBADMSG);
+	assert_null(j);
+	assert_int_equal(err.offset, last);
+	assert_non_null(strstr(err.message, "chain"));
+	free(other);
 	free(data);
 }
 
@@ -418,6 +442,7 @@ int main(void)
 		T(every_flip_is_refused_by_name_and_offset),
 		T(keeps_the_good_prefix_only_when_told),
 		T(a_missing_record_is_found),
+		T(a_record_of_another_journal_is_found),
 		T(grows_past_its_allocation),
 	};
 

@@ -107,7 +107,8 @@ static unsigned count_turns(struct worker *w, void *arg)
 
 static void polls_every_source_and_only_those_in_force(void **state)
 {
-	_Atomic uint64_t a = 0, b = 0, stopped;
+	static _Atomic uint64_t a, b; // the worker counts on until the sources are taken away
+	uint64_t stopped;
 
 	set_sources(0, 2, (struct worker_source){count_turns, &a, WORKER_FD_NONE},
 		    (struct worker_source){count_turns, &b, WORKER_FD_NONE});
@@ -135,7 +136,7 @@ static unsigned sometimes_busy(struct worker *w, void *arg)
 
 static void counts_busy_time_for_turns_that_found_work(void **state)
 {
-	struct busy b = {.work = false};
+	static struct busy b; // polled until stop()
 	struct worker *w = worker_get(0);
 	uint64_t busy, start;
 
