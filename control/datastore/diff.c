@@ -114,18 +114,6 @@ int touched_add_all(struct touched *set, const struct touched *other)
 	return touch_marked(set, other->root);
 }
 
-int touched_add_trees(struct touched *set, const struct tree *a, const struct tree *b)
-{
-	const struct lyd_node *node;
-	int rc = 0;
-
-	for (node = a->root; node != NULL && rc == 0; node = node->next)
-		rc = touched_add(set, node);
-	for (node = b->root; node != NULL && rc == 0; node = node->next)
-		rc = touched_add(set, node);
-	return rc;
-}
-
 void touched_clear(struct touched *set)
 {
 	lyd_free_all(set->root);

@@ -30,8 +30,6 @@ int touched_add(struct touched *set, const struct lyd_node *node);
 // Note everything a log did. Call before the log is undone or freed.
 int touched_add_log(struct touched *set, const struct tree_log *log);
 int touched_add_all(struct touched *set, const struct touched *other);
-// Every node of both trees is touched from now on.
-int touched_add_trees(struct touched *set, const struct tree *a, const struct tree *b);
 void touched_clear(struct touched *set);
 
 // The change from a to b at the touched nodes (set NULL: everywhere).

@@ -12,8 +12,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define NCD_SLOTS_MAX 1024
-
 struct ncd_slot {
 	_Atomic uint32_t id; // session id, 0: no NETCONF session (yet)
 	atomic_bool counted; // the user is authenticated: counted in ncd_shared.authenticated

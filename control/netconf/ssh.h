@@ -14,8 +14,7 @@
 #include "control/netconf/shared.h"
 
 #define NCD_AUTH_ATTEMPTS 6
-#define NCD_WRITE_SECONDS 60 // a client that takes nothing for so long is given up
-#define NCD_READ_CHUNK    65536
+#define NCD_WRITE_SECONDS 60                // a client that takes nothing for so long is given up
 #define NCD_BACKLOG_MAX   ((size_t)4 << 20) // bytes a client may send ahead of its replies
 
 struct ncd_ssh_conf {

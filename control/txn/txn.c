@@ -29,7 +29,6 @@ static struct {
 	txn_done_fn done;
 	void *arg;
 	unsigned index; // module that works now
-	bool undo;      // abort follows a failed prepare: its result is already known
 	struct call *call;
 	struct event *timer;
 	struct txn_result result;
@@ -145,7 +144,6 @@ static void on_done(void *arg, const struct txn_result *r)
 			return;
 		}
 		txn.step = STEP_ABORT;
-		txn.undo = true;
 		abort_next();
 		return;
 	case STEP_COMMIT:
@@ -179,7 +177,6 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
 		txn_refuse(&txn.result, -ETIMEDOUT, "operation-failed", NULL, "",
 			   "module %s did not prepare the change in time", m->name);
 		txn.step = STEP_ABORT;
-		txn.undo = true;
 		txn.index++; // the silent module is aborted too
 		abort_next();
 		return;
@@ -270,7 +267,6 @@ void txn_prepare(struct event_base *base, const struct txn_change *c, txn_done_f
 	txn.done = done;
 	txn.arg = arg;
 	txn.index = 0;
-	txn.undo = false;
 	txn.step = STEP_PREPARE;
 	if (txn_check(c, &txn.result) != 0) {
 		finish(STEP_IDLE);

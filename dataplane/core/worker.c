@@ -75,11 +75,6 @@ struct worker *worker_get(unsigned index)
 	return index < slot_count ? &slots[index]->w : NULL;
 }
 
-struct rte_rcu_qsbr *worker_qsbr(void)
-{
-	return publish_qsbr();
-}
-
 static void slot_destroy(struct slot *s)
 {
 	if (s == NULL)
@@ -132,16 +127,6 @@ int worker_init(unsigned count)
 	}
 	slot_count = count;
 	return 0;
-}
-
-void worker_fini(void)
-{
-	assert(!atomic_load(&running));
-	for (unsigned i = 0; i < slot_count; i++) {
-		slot_destroy(slots[i]);
-		slots[i] = NULL;
-	}
-	slot_count = 0;
 }
 
 int worker_set_sources(unsigned index, const struct worker_sources *sources)

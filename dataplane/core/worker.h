@@ -85,13 +85,9 @@ struct worker {
 //          -EALREADY; -ENOMEM; -EMFILE
 // Thread: init
 int worker_init(unsigned count);
-void worker_fini(void); // loops stopped
 
 unsigned worker_count(void);
 struct worker *worker_get(unsigned index); // Thread: any; fields as marked above
-
-// The QSBR variable that all workers report to. Thread: any
-struct rte_rcu_qsbr *worker_qsbr(void);
 
 // Publish the sources of a worker; the old set is freed after quiescence. A copy is taken. Once
 // publish_drain() has returned (or publish_reclaim() has freed what was retired after this call) no

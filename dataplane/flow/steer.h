@@ -2,14 +2,12 @@
 //
 // steer - which worker owns a packet. The one place that decides it, the same in every stage.
 //
-//	client side    hash of client address and port; a reply to the client is never steered, and an
-//	               ICMP error is steered by the packet it quotes
+//	client side    hash of client address and port; a reply to the client is never steered
 //	server side    the local port: modulo FLOW_STEER_SLOTS it names a slot, a slot names a worker. A
 //	               worker chooses only local ports that name it (flow_steer_port_mine)
-//	fragments      hash of source, destination and id
 //
-// With RSS known, slots are laid so that the port's share of the Toeplitz hash lands on the own queue;
-// with RSS unknown or wrong the packet goes to its owner by a hand-over ring (handover.h).
+// Whatever queue a packet came on, it goes to its owner, if need be by a hand-over ring (handover.h).
+// Fragments and ICMP errors are of no flow here: whoever receives them deals with them.
 #pragma once
 
 #include <stdbool.h>
@@ -53,9 +51,8 @@ static inline bool flow_steer_port_mine(const struct flow_steer *s, uint16_t por
 
 // What of a packet decides: filled in by the stage that holds it.
 enum flow_steer_side {
-	FLOW_STEER_CLIENT,   // to a service: addr, port = the client's
-	FLOW_STEER_SERVER,   // to a local address: port = the local port; addr unused
-	FLOW_STEER_FRAGMENT, // addr = source xor destination, port = id (both halves folded)
+	FLOW_STEER_CLIENT, // to a service: addr, port = the client's
+	FLOW_STEER_SERVER, // to a local address: port = the local port; addr unused
 };
 
 struct flow_steer_packet {

@@ -580,17 +580,3 @@ int out_telemetry_init(struct loop *l)
 		rte_telemetry_register_cmd(commands[i].name, on_command, commands[i].help);
 	return t.timer > 0 ? 0 : t.timer;
 }
-
-void out_telemetry_fini(void)
-{
-	if (t.fd < 0)
-		return;
-	pthread_mutex_lock(&lock);
-	loop_del_fd(t.loop, t.fd);
-	close(t.fd);
-	t.fd = -1;
-	pthread_mutex_unlock(&lock);
-	if (t.timer > 0)
-		loop_del_timer(t.loop, t.timer);
-	t.timer = 0;
-}

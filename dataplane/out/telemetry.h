@@ -23,4 +23,3 @@ char *out_counters_json(const char *extra);
 // Register the commands; out_init has been called. They are answered on the control thread.
 // Errors: -ENOMEM, -EMFILE. Thread: init
 int out_telemetry_init(struct loop *l);
-void out_telemetry_fini(void);
