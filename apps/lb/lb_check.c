@@ -4,7 +4,9 @@
 // the record, the YANG leaf and what to do.
 
 #include "apps/lb/lb_conf.h"
+#include "dataplane/port/port.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -258,6 +260,72 @@ int lb_check_families(const struct lb_store *s, struct ctl_ack *ack)
 			return rc;
 	}
 	return 0;
+}
+
+// ---- the node's own addresses -----------------------------------------------------------------
+
+struct node {
+	struct ctl_addr *addr;
+	unsigned count;
+};
+
+static bool is_node(const struct node *n, const struct ctl_addr *a)
+{
+	for (unsigned i = 0; i < n->count; i++)
+		if (n->addr[i].family == a->family &&
+		    memcmp(n->addr[i].bytes, a->bytes, sizeof(a->bytes)) == 0)
+			return true;
+	return false;
+}
+
+// Packets to a local address never reach the kernel: health checks, NETCONF and all else that the node
+// does from that address would end.
+static int check_local(const struct node *n, const struct lb_entry *e, struct ctl_ack *ack)
+{
+	const struct ctl_local_address *r = (const void *)e->next;
+
+	if (!is_node(n, &r->addr))
+		return 0;
+	return lb_refuse(ack, -EADDRINUSE, CTL_TAG_IN_USE, e, "address",
+			 "the node itself has this address on an interface, and health checks and "
+			 "management speak from it: local addresses are exclusive, take another");
+}
+
+static int check_listener(const struct node *n, const struct lb_entry *e, struct ctl_ack *ack)
+{
+	const struct ctl_service *r = (const void *)e->next;
+
+	if (!is_node(n, &r->addr) || !port_node_listens(&r->addr, r->proto, r->port))
+		return 0;
+	return lb_refuse(ack, -EADDRINUSE, CTL_TAG_IN_USE, e, "port",
+			 "the node itself has this address and listens on port %u: the service "
+			 "would cut that off",
+			 ntohs(r->port));
+}
+
+int lb_check_node(const struct lb_store *s, struct ctl_ack *ack)
+{
+	struct node n = {0};
+	struct lb_entry *e;
+	bool any = false;
+	int rc = 0;
+
+	LB_STORE_TOUCHED(e, s)
+	any |= e->next != NULL && (e->type == CTL_REC_LOCAL_ADDRESS || e->type == CTL_REC_SERVICE);
+	// Without an answer of the kernel nothing is refused.
+	if (!any || port_node_addresses(&n.addr, &n.count) != 0)
+		return 0;
+	LB_STORE_TOUCHED(e, s)
+	{
+		if (e->next == NULL || rc != 0)
+			continue;
+		if (e->type == CTL_REC_LOCAL_ADDRESS)
+			rc = check_local(&n, e, ack);
+		else if (e->type == CTL_REC_SERVICE)
+			rc = check_listener(&n, e, ack);
+	}
+	free(n.addr);
+	return rc;
 }
 
 // ---- memory -----------------------------------------------------------------------------------

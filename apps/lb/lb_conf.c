@@ -321,6 +321,9 @@ static int conf_prepare(void *arg, uint64_t target, struct ctl_ack *ack)
 		return rc;
 	if ((rc = lb_check_members(&c->store)) != 0)
 		return out_of_memory(ack);
+	// A last good state is served whatever the node has become.
+	if (!c->restoring && (rc = lb_check_node(&c->store, ack)) != 0)
+		return rc;
 	if ((rc = lb_check_families(&c->store, ack)) != 0 || (rc = assign_all(c, ack)) != 0 ||
 	    (rc = prepare_tables(c, ack)) != 0)
 		return rc;

@@ -103,6 +103,9 @@ int lb_check_members(struct lb_store *s);
 void lb_check_members_drop(struct lb_store *s, bool take);
 // Families of services, their servers and local addresses agree. Errors: -EINVAL with *ack
 int lb_check_families(const struct lb_store *s, struct ctl_ack *ack);
+// Would the transaction take an address from the node itself: a local address that is one of its own, a
+// service where a socket of the node waits? Errors: -EADDRINUSE with *ack
+int lb_check_node(const struct lb_store *s, struct ctl_ack *ack);
 // Memory that a new flow table may take now, behind dir.
 uint64_t lb_check_memory(const char *dir);
 

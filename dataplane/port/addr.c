@@ -14,7 +14,9 @@
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -52,13 +54,36 @@ static int on_attr(const struct nlattr *a, void *arg)
 	return MNL_CB_OK;
 }
 
+// Note the address of these attributes, 4 or 16 bytes.
+static void keep(struct found *f, unsigned size, const struct nlattr *const *attr)
+{
+	const struct nlattr *a = attr[IFA_LOCAL] != NULL ? attr[IFA_LOCAL] : attr[IFA_ADDRESS];
+	struct ctl_addr *c;
+
+	if (a == NULL || mnl_attr_get_payload_len(a) != size)
+		return;
+	if (f->count == f->room) {
+		unsigned room = f->room == 0 ? 64 : f->room * 2;
+
+		c = realloc(f->addrs, room * sizeof(*c));
+		if (c == NULL) {
+			f->rc = -ENOMEM;
+			return;
+		}
+		f->addrs = c;
+		f->room = room;
+	}
+	c = &f->addrs[f->count++];
+	*c = (struct ctl_addr){.family = size == 4 ? 4 : 6, .len = (uint8_t)(size * 8)};
+	memcpy(c->bytes, mnl_attr_get_payload(a), size);
+}
+
 static int on_addr(const struct nlmsghdr *h, void *arg)
 {
-	const struct nlattr *attr[IFA_PROTO + 1] = {NULL}, *a;
+	const struct nlattr *attr[IFA_PROTO + 1] = {NULL};
 	const struct ifaddrmsg *ifa = mnl_nlmsg_get_payload(h);
 	unsigned size = ifa->ifa_family == AF_INET ? 4 : 16;
 	struct found *f = arg;
-	struct ctl_addr *c;
 
 	if ((int)ifa->ifa_index != f->ifindex || ifa->ifa_prefixlen != size * 8 ||
 	    (ifa->ifa_family == AF_INET && ifa->ifa_scope != RT_SCOPE_LINK))
@@ -68,24 +93,7 @@ static int on_addr(const struct nlmsghdr *h, void *arg)
 		return MNL_CB_OK;
 	if (ifa->ifa_family == AF_INET6 && (ifa->ifa_flags & IFA_F_DEPRECATED) == 0)
 		return MNL_CB_OK;
-	a = attr[IFA_LOCAL] != NULL ? attr[IFA_LOCAL] : attr[IFA_ADDRESS];
-	if (a == NULL || mnl_attr_get_payload_len(a) != size)
-		return MNL_CB_OK;
-	if (f->count == f->room) {
-		unsigned room = f->room == 0 ? 64 : f->room * 2;
-
-		c = realloc(f->addrs, room * sizeof(*c));
-		if (c == NULL) {
-			f->rc = -ENOMEM;
-			return MNL_CB_OK;
-		}
-		f->addrs = c;
-		f->room = room;
-	}
-	c = &f->addrs[f->count++];
-	*c = (struct ctl_addr){.family = ifa->ifa_family == AF_INET ? 4 : 6,
-			       .len = (uint8_t)(size * 8)};
-	memcpy(c->bytes, mnl_attr_get_payload(a), size);
+	keep(f, size, attr);
 	return MNL_CB_OK;
 }
 
@@ -110,18 +118,24 @@ static int talk(struct mnl_socket *nl, struct nlmsghdr *h, mnl_cb_t cb, void *ar
 	return 0;
 }
 
-static int list(struct mnl_socket *nl, struct found *f)
+// Dump all addresses.
+static int dump(struct mnl_socket *nl, mnl_cb_t cb, void *arg)
 {
 	char buf[MNL_NLMSG_HDRLEN + 64];
 	struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
 	struct ifaddrmsg *ifa;
-	int rc;
 
 	h->nlmsg_type = RTM_GETADDR;
 	h->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
 	ifa = mnl_nlmsg_put_extra_header(h, sizeof(*ifa));
 	ifa->ifa_family = AF_UNSPEC;
-	rc = talk(nl, h, on_addr, f);
+	return talk(nl, h, cb, arg);
+}
+
+static int list(struct mnl_socket *nl, struct found *f)
+{
+	int rc = dump(nl, on_addr, f);
+
 	return rc != 0 ? rc : f->rc;
 }
 
@@ -220,4 +234,80 @@ int addr_del(int ifindex, uint8_t family, const uint8_t *addr)
 	free(f.addrs);
 	mnl_socket_close(nl);
 	return rc;
+}
+
+// ---- the node's own ---------------------------------------------------------------------------
+
+static int on_node_address(const struct nlmsghdr *h, void *arg)
+{
+	const struct nlattr *attr[IFA_PROTO + 1] = {NULL};
+	const struct ifaddrmsg *ifa = mnl_nlmsg_get_payload(h);
+	unsigned size = ifa->ifa_family == AF_INET ? 4 : 16;
+	struct found *f = arg;
+
+	if ((ifa->ifa_family != AF_INET && ifa->ifa_family != AF_INET6) ||
+	    ifa->ifa_prefixlen >= size * 8)
+		return MNL_CB_OK;
+	mnl_attr_parse(h, sizeof(*ifa), on_attr, attr);
+	keep(f, size, attr);
+	return MNL_CB_OK;
+}
+
+int port_node_addresses(struct ctl_addr **out, unsigned *count)
+{
+	struct mnl_socket *nl = open_route();
+	struct found f = {0};
+	int rc;
+
+	if (nl == NULL)
+		return -errno;
+	rc = dump(nl, on_node_address, &f);
+	mnl_socket_close(nl);
+	if (rc == 0)
+		rc = f.rc;
+	if (rc != 0) {
+		free(f.addrs);
+		return rc;
+	}
+	*out = f.addrs;
+	*count = f.count;
+	return 0;
+}
+
+// A file of /proc/net: one socket a line, address as 32-bit words of the machine, port, state.
+static bool listens_in(const char *path, unsigned state, const struct ctl_addr *addr, uint16_t port)
+{
+	FILE *f = fopen(path, "re");
+	char line[512];
+	bool yes = false;
+
+	while (f != NULL && !yes && fgets(line, sizeof(line), f) != NULL) {
+		uint32_t w[4] = {0};
+		unsigned at, st;
+		char hex[40];
+
+		if (sscanf(line, " %*u: %32[0-9A-Fa-f]:%x %*[0-9A-Fa-f]:%*x %x", hex, &at, &st) !=
+			    3 ||
+		    at != ntohs(port) || st != state)
+			continue;
+		if (sscanf(hex, "%8x%8x%8x%8x", &w[0], &w[1], &w[2], &w[3]) < 1)
+			continue;
+		// Any address; of the same family only where it is a certain one.
+		yes = (w[0] | w[1] | w[2] | w[3]) == 0 ||
+		      (strlen(hex) == (addr->family == 4 ? 8 : 32) &&
+		       memcmp(w, addr->bytes, addr->family == 4 ? 4 : 16) == 0);
+	}
+	if (f != NULL)
+		fclose(f);
+	return yes;
+}
+
+bool port_node_listens(const struct ctl_addr *addr, uint8_t proto, uint16_t port)
+{
+	bool tcp = proto == IPPROTO_TCP;
+	unsigned state = tcp ? 10 : 7; // LISTEN; UDP: not connected
+
+	return listens_in(tcp ? "/proc/net/tcp6" : "/proc/net/udp6", state, addr, port) ||
+	       (addr->family == 4 &&
+		listens_in(tcp ? "/proc/net/tcp" : "/proc/net/udp", state, addr, port));
 }

@@ -142,6 +142,12 @@ struct port_steer {
 // Errors: -ENOSPC map full, -EIO. Thread: control
 int port_steer_set(const struct port_steer *set, unsigned count, struct port_error *err);
 
+// The addresses that the node itself speaks from: on an interface with its network, neither set by us nor
+// host prefixes (as VRRP's are). *out is malloc'ed. Errors: -ENOMEM, those of netlink. Thread: control
+int port_node_addresses(struct ctl_addr **out, unsigned *count);
+// Does a socket of the node wait for connections or datagrams to this address and port (network order)?
+bool port_node_listens(const struct ctl_addr *addr, uint8_t proto, uint16_t port);
+
 struct port_counters {
 	uint64_t xdp_seen, xdp_passed, xdp_redirected, xdp_dropped; // AF_XDP only
 	uint64_t rx_packets, rx_bytes, rx_missed, rx_errors;

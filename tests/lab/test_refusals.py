@@ -161,6 +161,26 @@ def test_local_pool_without_the_servers_family(lab):
     assert "service[name='web6']" in same(e.path) or "local-address-pool" in same(e.path), e
 
 
+@pytest.mark.parametrize("address", ["10.20.0.1", "fd10::1"])
+def test_local_address_of_the_node_itself(lab, address):
+    """Its packets would not reach the kernel any more: health checks and management from it would end."""
+    e = refused(lab, lambda c: lb_of(c)["local-address-pools"]["local-address-pool"][0]["address"].append(address))
+    check(e, "in-use", f"{LB}/local-address-pools/local-address-pool[name='snat']/address", "the node itself")
+
+
+@pytest.mark.parametrize("listen", ["0.0.0.0", "10.10.0.1"])
+def test_service_where_the_node_itself_listens(lab, listen):
+    s = lab.border.tcp_socket()
+    s.bind((listen, 8830))
+    s.listen()
+    try:
+        e = refused(lab, lambda c: lb_of(c)["services"]["service"].append(
+            dict(lb_of(c)["services"]["service"][0], name="ssh", address="10.10.0.1", port=8830)))
+        check(e, "in-use", f"{LB}/services/service[name='ssh']", "8830")
+    finally:
+        s.close()
+
+
 def test_foreign_xdp_program_is_refused_and_kept(lab):
     lab.border.run("ip", "link", "add", "x0", "type", "veth", "peer", "name", "x1")
     lab.border.run("ip", "link", "set", "x0", "up")
