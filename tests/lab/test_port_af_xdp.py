@@ -151,7 +151,8 @@ def test_the_guard_keeps_resets_away_without_any_program(wire):
     for address in ("10.0.0.100", "fd00::100"):
         assert wire.tcp(address, 80, 0.3) == "silent"
         assert wire.tcp(address, 81, 0.3) == "reset", "only services are guarded"
-    assert wire.tcp("10.0.0.200", 1500, 0.3) == "silent"
+    for address in ("10.0.0.200", "fd00::200"):
+        assert wire.tcp(address, 1500, 0.3) == "silent"
     assert wire.ping("10.0.0.100"), "ping is not guarded"
     wire.border.run("nft", "delete", "table", "inet", "sluice-t")
     assert wire.tcp("10.0.0.100", 80, 0.3) == "reset", "it was the guard"
