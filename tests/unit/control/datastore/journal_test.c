@@ -20,6 +20,20 @@
 #include <cmocka.h>
 
 static char dir[64], path[96];
+static unsigned syncs, syncs_to_fail;
+
+int __real_fdatasync(int fd);
+int __wrap_fdatasync(int fd);
+
+int __wrap_fdatasync(int fd)
+{
+	syncs++;
+	if (syncs_to_fail == 0)
+		return __real_fdatasync(fd);
+	syncs_to_fail--;
+	errno = EIO;
+	return -1;
+}
 
 static int setup(void **state)
 {
@@ -407,6 +421,49 @@ static void a_record_of_another_journal_is_found(void **state)
 	free(data);
 }
 
+static void an_append_is_on_disk_when_it_returns(void **state)
+{
+	struct journal_error err;
+	struct journal *j;
+	struct seen seen;
+	char notice[512];
+
+	(void)state;
+	assert_int_equal(open_at(false, &seen, &j, &err, notice), 0);
+	for (unsigned i = 1; i <= 3; i++) {
+		syncs = 0;
+		append(j, "{\"a\":1}");
+		assert_int_equal(syncs, 1);
+	}
+	journal_close(j);
+}
+
+// What could not be made durable is taken back; where that fails too, nothing is written any more.
+static void a_disk_that_fails_refuses_the_change(void **state)
+{
+	struct journal_error err;
+	struct journal *j;
+	struct seen seen;
+	char notice[512];
+
+	(void)state;
+	assert_int_equal(open_at(false, &seen, &j, &err, notice), 0);
+	append(j, "{\"a\":1}");
+	syncs_to_fail = 1;
+	assert_int_equal(journal_append(j, "{}", 2, "{\"b\":2}", 7), -EIO);
+	assert_int_equal(journal_version(j), 1);
+	append(j, "{\"c\":3}");
+	syncs_to_fail = 2;
+	assert_int_equal(journal_append(j, "{}", 2, "{\"d\":4}", 7), -EIO);
+	assert_int_equal(journal_append(j, "{}", 2, "{\"e\":5}", 7), -EROFS);
+	assert_int_equal(journal_version(j), 2);
+	journal_close(j);
+	assert_int_equal(open_at(false, &seen, &j, &err, notice), 0);
+	assert_int_equal(seen.count, 2);
+	assert_string_equal(seen.last_diff, "{\"c\":3}");
+	journal_close(j);
+}
+
 static void grows_past_its_allocation(void **state)
 {
 	struct journal_error err;
@@ -443,6 +500,8 @@ int main(void)
 		T(keeps_the_good_prefix_only_when_told),
 		T(a_missing_record_is_found),
 		T(a_record_of_another_journal_is_found),
+		T(an_append_is_on_disk_when_it_returns),
+		T(a_disk_that_fails_refuses_the_change),
 		T(grows_past_its_allocation),
 	};
 
