@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 static char whole; // lyd_node.priv of a node that is selected with all below it
 
@@ -52,10 +53,155 @@ static bool has_mod(const char *p)
 	return false;
 }
 
+// XPath is evaluated in the loop of the daemon, and a predicate is for every node that it is asked of. So
+// that no reader can hold up all others, whatever makes the cost grow faster than the tree is
+// refused: a predicate that looks beyond the children of its node, a comparison of two sets of nodes, axes of
+// all that follows, and long chains.
+#define DEEP_MAX      4  // "//" in a path
+#define PREDICATE_MAX 64 // of a path
+#define PATHS_SECONDS 5  // for all paths of a call; looked at between them
+
+// Kinds of tokens; the others are their own first character.
+enum {
+	TOKEN_END = 0,
+	TOKEN_NAME = 'n',
+	TOKEN_VALUE = 'v',
+	TOKEN_OPERATOR = 'o',
+	TOKEN_DEEP = 'd',
+	TOKEN_UP = 'u',
+	TOKEN_AXIS = 'a',
+	TOKEN_COMPARE = '='
+};
+
+// Something that an operator may follow.
+static bool is_operand(int token)
+{
+	return token != TOKEN_END && strchr("nv]).*u", token) != NULL;
+}
+
+static bool is_word(const char *at, size_t n, const char *word)
+{
+	return strlen(word) == n && memcmp(at, word, n) == 0;
+}
+
+static size_t name_length(const char *p)
+{
+	static const char word[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
+	size_t n = strspn(p, word);
+
+	if (n > 0 && p[n] == ':' && p[n + 1] != ':')
+		n += 1 + strspn(p + n + 1, word);
+	return n;
+}
+
+// The token at p, which is no space; *n: its length, at least 1. before: the kind of the one before.
+static int next_token(const char *p, int before, size_t *n)
+{
+	size_t name = name_length(p);
+
+	*n = 1;
+	if (*p == '\'' || *p == '"') {
+		const char *end = strchr(p + 1, *p);
+
+		*n = end == NULL ? strlen(p) : (size_t)(end - p) + 1;
+		return TOKEN_VALUE;
+	}
+	if ((*p >= '0' && *p <= '9') || (*p == '.' && p[1] >= '0' && p[1] <= '9')) {
+		*n = strspn(p, "0123456789.");
+		return TOKEN_VALUE;
+	}
+	if (name > 0 && *p != '.' && *p != '-') {
+		*n = name;
+		return is_operand(before) && (is_word(p, name, "and") || is_word(p, name, "or") ||
+					      is_word(p, name, "div"))
+			       ? TOKEN_OPERATOR
+			       : TOKEN_NAME;
+	}
+	*n = 2;
+	if (strncmp(p, "//", 2) == 0)
+		return TOKEN_DEEP;
+	if (strncmp(p, "..", 2) == 0)
+		return TOKEN_UP;
+	if (strncmp(p, "::", 2) == 0)
+		return TOKEN_AXIS;
+	if (strncmp(p, "!=", 2) == 0 || strncmp(p, "<=", 2) == 0 || strncmp(p, ">=", 2) == 0)
+		return TOKEN_COMPARE;
+	*n = 1;
+	if (*p == '<' || *p == '>')
+		return TOKEN_COMPARE;
+	if (*p == '*' && is_operand(before))
+		return TOKEN_OPERATOR;
+	return (unsigned char)*p;
+}
+
+// Is this token, inside a predicate, one that leaves the node's children?
+static bool leaves_node(int token, int before, const char *p, size_t n, const char *name,
+			size_t name_size)
+{
+	switch (token) {
+	case TOKEN_DEEP:
+	case TOKEN_UP:
+		return true;
+	case TOKEN_AXIS:
+		return !is_word(name, name_size, "child") && !is_word(name, name_size, "self") &&
+		       !is_word(name, name_size, "attribute");
+	case '/':
+		return !is_operand(before);
+	case TOKEN_NAME:
+		return is_word(p, n, "current") || is_word(p, n, "deref");
+	default:
+		return false;
+	}
+}
+
+static bool axis_of_all(const char *name)
+{
+	return strncmp(name, "following", 9) == 0 || strncmp(name, "preceding", 9) == 0;
+}
+
+// Why this path is refused, or NULL.
+static const char *too_costly(const char *p)
+{
+	unsigned depth = 0, deep = 0, predicates = 0;
+	const char *name = p;
+	size_t n, name_size = 0;
+	int token, before = TOKEN_END, after;
+
+	for (; *(p += strspn(p, " \t\n\r")) != '\0'; p += n, before = token) {
+		token = next_token(p, before, &n);
+		if (token == '[')
+			predicates++, depth++;
+		else if (token == ']' && depth > 0)
+			depth--;
+		else if (token == TOKEN_DEEP)
+			deep++;
+		if (deep > DEEP_MAX || predicates > PREDICATE_MAX)
+			return "it has more than 4 // or more than 64 predicates";
+		if (depth > 0 && leaves_node(token, before, p, n, name, name_size))
+			return "a predicate looks at its own node and below, step by step";
+		if (token == TOKEN_AXIS && axis_of_all(name))
+			return "the axes following and preceding are not taken";
+		if (token == TOKEN_COMPARE && before != TOKEN_VALUE) {
+			size_t skip = strspn(p + n, " \t\n\r"), ignored;
+
+			after = p[n + skip] == '\0' ? TOKEN_END
+						    : next_token(p + n + skip, token, &ignored);
+			if (after != TOKEN_VALUE && after != '-')
+				return "a comparison needs a literal on one side";
+		}
+		if (token == TOKEN_NAME) {
+			name = p;
+			name_size = n;
+		}
+	}
+	return NULL;
+}
+
 bool param_selection(struct call *call, struct selection *sel)
 {
 	json_t *paths = json_object_get(call->params, "paths");
-	const char *mode = "explicit";
+	const char *mode = "explicit", *why;
 
 	*sel = (struct selection){.paths = paths};
 	if (paths != NULL) {
@@ -77,6 +223,11 @@ bool param_selection(struct call *call, struct selection *sel)
 		else if (has_mod(json_string_value(p)))
 		{
 			reply_error(call, RPC_PARAMS, "paths: the operator mod is not taken");
+			return false;
+		}
+		else if ((why = too_costly(json_string_value(p))) != NULL)
+		{
+			reply_error(call, RPC_PARAMS, "paths: an XPath is too costly: %s", why);
 			return false;
 		}
 	}
@@ -184,9 +335,18 @@ static int copy_whole(struct tree *out, const struct lyd_node *node)
 	return 0;
 }
 
+static time_t seconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec;
+}
+
 static int copy_selected(struct call *call, const struct lyd_node *tree, const json_t *paths,
 			 struct tree *out)
 {
+	time_t start = seconds();
 	struct ly_set *set;
 	size_t i;
 	json_t *p;
@@ -194,6 +354,11 @@ static int copy_selected(struct call *call, const struct lyd_node *tree, const j
 
 	json_array_foreach(paths, i, p)
 	{
+		if (seconds() - start > PATHS_SECONDS) {
+			reply_tag(call, "resource-denied", NULL, NULL,
+				  "the paths take too long: ask for fewer at once");
+			return -ETIME;
+		}
 		set = NULL;
 		if (lyd_find_xpath(tree, json_string_value(p), &set) != LY_SUCCESS) {
 			const char *why = ly_errmsg(call->server->conf.ctx);

@@ -190,6 +190,22 @@ def test_bad_paths_are_refused(c, path):
     assert c.call("whoami")
 
 
+@pytest.mark.parametrize("path", [
+    "//*[//*[//*[//*]]]", "//*[count(/descendant::*) > 0]", "//pool[../pool[../pool]]", "//name != //port", "//*/following::*",
+    "//pool[1 or /sluice-lb:load-balancers]", "//pool[2 * /sluice-lb:load-balancers]", "//*[current()]", "//*/..//*/..//*/..//*/..//*",
+    "//load-balancer[pools/pool/name = services/service/name]", "//*" + "[*]" * 65])
+def test_paths_that_could_hold_up_the_daemon_are_refused(c, path):
+    e = refused(c, "get-config", source="running", paths=[path])
+    assert e.code == -32602 and "costly" in e.message, e
+
+
+@pytest.mark.parametrize("path", [
+    "//pool[servers/server[weight > 5 and port = 80]]", "//pool[name = 'a//b[..]' or count(servers/server) > 1]",
+    "//server[-1 < weight]", "//server/../../name", "//pool[self::node()]/name", "//server[.5 < weight][last()]"])
+def test_paths_of_bounded_cost_are_taken(c, path):
+    c.config(paths=[path])
+
+
 # ---- editing: the operations of RFC 6241 section 7.2 (the long table is in the unit tests)
 
 def test_edit_config_operations(c):
