@@ -41,7 +41,9 @@ enum flow_flag {
 	FLOW_F_FIN_SERVER = 1 << 2,
 	FLOW_F_VALID = 1 << 3,        // set last
 	FLOW_F_SERVER_SPOKE = 1 << 4, // the server has answered the SYN
-	FLOW_F_ALL = (1 << 5) - 1,
+	FLOW_F_RST_CLIENT = 1 << 5,   // an established one was reset in the name of the client
+	FLOW_F_RST_SERVER = 1 << 6,   // likewise of the server
+	FLOW_F_ALL = (1 << 7) - 1,
 };
 
 struct flow {

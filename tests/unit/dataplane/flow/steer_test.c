@@ -136,6 +136,30 @@ static void closes_after_a_reset_of_either(void **state)
 	assert_int_equal(g.state, FLOW_TCP_CLOSING);
 }
 
+static void goes_on_after_a_reset_by_a_stranger(void **state)
+{
+	struct flow f = {.state = FLOW_TCP_ESTABLISHED}, g = {.state = FLOW_TCP_SYN};
+
+	(void)state;
+	assert_true(step(&f, FLOW_TO_SERVER, TCP_RST)); // in the client's name
+	assert_int_equal(f.state, FLOW_TCP_CLOSING);
+	assert_false(flow_tcp_over(&f)); // a SYN after it: the server's to answer
+	assert_false(step(&f, FLOW_TO_SERVER, TCP_SYN));
+	assert_false(step(&f, FLOW_TO_CLIENT, TCP_ACK)); // under way when the client reset
+	assert_false(step(&f, FLOW_TO_SERVER, TCP_RST | TCP_ACK));
+	assert_int_equal(f.state, FLOW_TCP_CLOSING);
+	assert_false(step(&f, FLOW_TO_SERVER, TCP_ACK)); // the client knows nothing of it
+	assert_int_equal(f.state, FLOW_TCP_ESTABLISHED);
+	assert_true(step(&f, FLOW_TO_CLIENT, TCP_RST | TCP_ACK));
+	assert_false(step(&f, FLOW_TO_CLIENT, TCP_ACK));
+	assert_int_equal(f.state, FLOW_TCP_ESTABLISHED);
+	// Nobody gets past the handshake that way.
+	assert_true(step(&g, FLOW_TO_SERVER, TCP_RST));
+	assert_false(step(&g, FLOW_TO_SERVER, TCP_ACK));
+	assert_int_equal(g.state, FLOW_TCP_CLOSING);
+	assert_true(flow_tcp_over(&g));
+}
+
 static void knows_a_first_segment(void **state)
 {
 	(void)state;
@@ -157,6 +181,7 @@ int main(void)
 		cmocka_unit_test(establishes_when_the_client_acknowledges),
 		cmocka_unit_test(closes_after_the_fin_of_both),
 		cmocka_unit_test(closes_after_a_reset_of_either),
+		cmocka_unit_test(goes_on_after_a_reset_by_a_stranger),
 		cmocka_unit_test(knows_a_first_segment),
 	};
 
