@@ -157,7 +157,7 @@ def test_xpath(m):
     assert same(xpath(m, "/a:load-balancers/a:load-balancer[a:name='a:lb2']", a=LB), "")
 
 
-@pytest.mark.parametrize("select", ["/a:load-balancers[", "///", "", "a:b c", "/a:nix:b", "string(1)"])
+@pytest.mark.parametrize("select", ["/a:load-balancers[", "///", "", "a:b c", "/a:nix:b", "string(1)", "//*[//*[//*[//*]]]"])
 def test_what_is_no_xpath_is_refused(m, select):
     with pytest.raises(RPCError) as e:
         xpath(m, select, a=LB)
