@@ -352,6 +352,20 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
 		session_destroy(s);
 }
 
+// Nobody but root and sluice-netconfd can take so many sessions that none is left for others.
+static bool has_room(const struct rpc_server *server, uid_t uid)
+{
+	unsigned mine = 0;
+
+	if (server->session_count >= RPC_SESSION_MAX)
+		return false;
+	if (uid == 0 || uid == server->conf.netconfd_uid)
+		return true;
+	for (const struct session *s = server->sessions; s != NULL; s = s->next)
+		mine += s->uid == uid;
+	return mine < RPC_SESSION_UID;
+}
+
 static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *sa, int len,
 		      void *arg)
 {
@@ -364,7 +378,7 @@ static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct socka
 	(void)sa;
 	(void)len;
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 ||
-	    server->session_count >= RPC_SESSION_MAX) {
+	    !has_room(server, peer.uid)) {
 		close(fd);
 		return;
 	}

@@ -652,6 +652,30 @@ def test_many_connections(daemon):
         x.close()
 
 
+def test_one_user_leaves_sessions_to_others(daemon, c):
+    clients = []
+    os.setegid(SLUICE_UID)
+    os.seteuid(SLUICE_UID)
+    try:
+        clients = [daemon.client() for _ in range(600)]
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+    alive = 0
+    for x in clients:
+        try:
+            x.call("whoami")
+            alive += 1
+        except (OSError, RpcClosed):
+            pass
+    assert alive == 128
+    assert c.call("whoami")["uid"] == 0
+    with daemon.client() as another:
+        assert another.call("whoami")["uid"] == 0
+    for x in clients:
+        x.close()
+
+
 # ---- life
 
 def test_kill_9_leaves_the_old_or_the_new():
