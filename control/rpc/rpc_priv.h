@@ -21,7 +21,7 @@
 
 #define RPC_LINE_MAX    (64u << 20)
 #define RPC_SESSION_MAX 512
-#define RPC_SESSION_UID 128 // of one uid that is neither root nor sluice-netconfd
+#define RPC_SESSION_UID 128  // of one uid that is neither root nor sluice-netconfd
 #define RPC_PATH_MAX    4096 // an XPath of a request
 
 #define RPC_PARSE     (-32700)
