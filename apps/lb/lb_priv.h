@@ -38,12 +38,13 @@ struct lb_worker {
 	// owner worker: rw
 	alignas(64) struct flow_table *table;
 	const struct publish *publish;
-	const struct lb_snapshot *snap; // of this burst; never NULL
+	const struct lb_snapshot *snap; // of this burst; never NULL, may be gone after it
 	const struct out_view *view;    // of this burst
 	uint64_t serial;                // snapshot and view to which `epoch` belongs
 	uint16_t view_generation;
-	uint16_t epoch; // flow.view_generation of flows verified under both; never 0
-	bool trace;     // of this burst
+	uint16_t epoch;       // flow.view_generation of flows verified under both; never 0
+	bool trace;           // of this burst
+	uint32_t quiet_until; // of the last burst's snapshot
 	bool quiet_over; // the quiet time after the start has passed: its clock comparison may wrap later
 	unsigned index;
 	// control: appends chunks, worker: follows them once a snapshot names their slots

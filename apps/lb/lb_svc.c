@@ -43,6 +43,7 @@ static void begin_burst(struct lb_worker *lw)
 		flow_set_timeouts(lw->table, s->timeout);
 	lw->snap = s;
 	lw->serial = s->serial;
+	lw->quiet_until = s->quiet_until;
 	lw->view_generation = out_view_generation(v);
 	if (++lw->epoch == 0) {
 		// Once in 65,535 changes: a flow not seen since may hold any of the epochs to come.

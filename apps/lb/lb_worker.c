@@ -152,7 +152,7 @@ unsigned lb_age_poll(struct worker *w, void *arg)
 	struct lb_worker *lw = arg;
 
 	if (unlikely(!lw->quiet_over) && lw->serial != 0)
-		lw->quiet_over = (int32_t)(lw->snap->quiet_until - w->now_ticks) <= 0;
+		lw->quiet_over = (int32_t)(lw->quiet_until - w->now_ticks) <= 0;
 	return flow_age(lw->table, w->now_ticks, AGE_BUDGET, expire, lw);
 }
 

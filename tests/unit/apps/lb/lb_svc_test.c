@@ -508,6 +508,18 @@ static void ends_half_open_flows_whatever_the_server_repeats(void **state)
 	assert_int_equal(lb_worker_flow_count(world.lw), 0);
 }
 
+// A worker without packets: the snapshot of its last burst has been freed when it ages.
+static void ages_without_the_snapshot_of_the_last_burst(void **state)
+{
+	(void)state;
+	open_flow(FAKE_TCP, 1);
+	world.lw->snap = NULL;
+	world.w.now_ticks += 2000;
+	while (lb_age_poll(&world.w, world.lw) != 0)
+		;
+	assert_int_equal(lb_worker_flow_count(world.lw), 0);
+}
+
 static void takes_timeouts_of_the_snapshot(void **state)
 {
 	(void)state;
@@ -728,6 +740,7 @@ int main(void)
 		T(starts_anew_on_a_syn_after_the_end),
 		T(ends_idle_flows_by_their_state),
 		T(ends_half_open_flows_whatever_the_server_repeats),
+		T(ages_without_the_snapshot_of_the_last_burst),
 		T(takes_timeouts_of_the_snapshot),
 		T(decrements_the_hop_limit_and_drops_at_its_end),
 		T(drops_fragments_to_our_addresses_alone),
