@@ -150,11 +150,19 @@ def shares(node, address, count, port=80):
     return node.in_netns(loop)
 
 
+def wrk_command(url, connections, seconds, threads=1):
+    return ["wrk", "-t", threads, "-c", connections, "-d", f"{seconds}s", "--timeout", "10s", url]
+
+
 def wrk(node, url, connections, seconds, threads=1):
     """Run wrk; returns {requests, errors, text}."""
-    out = node.out("wrk", "-t", threads, "-c", connections, "-d", f"{seconds}s", "--timeout", "10s", url,
-                   timeout=seconds + 60)
+    return wrk_result(node.out(*wrk_command(url, connections, seconds, threads), timeout=seconds + 60))
+
+
+def wrk_result(out):
+    """What wrk printed, as {requests, errors, text}."""
     requests = int(re.search(r"(\d+) requests in", out).group(1))
-    errors = sum(int(n) for n in re.findall(r"(?:connect|read|write|timeout) (\d+)", out))
+    m = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", out)
+    errors = sum(int(n) for n in m.groups()) if m else 0
     m = re.search(r"Non-2xx or 3xx responses: (\d+)", out)
     return {"requests": requests, "errors": errors + (int(m.group(1)) if m else 0), "text": out}

@@ -5,12 +5,14 @@ Real HTTP clients (curl, wrk) reach three real nginx through sluice-lb over IPv4
 configured over NETCONF by ncclient. A server dies and comes back; then sluice-lb itself is killed.
 """
 import argparse
+import collections
 import os
 import pathlib
 import sys
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+WEIGHTS = (2, 1, 1)
 HUGE = pathlib.Path("/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages")
 
 
@@ -42,7 +44,7 @@ def xml_config(lab):
     pools = services = ""
     for fam, vip in ((4, lab.vip4), (6, lab.vip6)):
         servers = "".join(f"""<server><name>{s.name}</name><address>{s.ip4 if fam == 4 else s.ip6}</address>
-            <port>80</port><weight>{w}</weight></server>""" for s, w in zip(lab.servers, (2, 1, 1)))
+            <port>80</port><weight>{w}</weight></server>""" for s, w in zip(lab.servers, WEIGHTS))
         pools += f"""<pool><name>web{fam}</name><health-check><type>http</type><interval>500</interval>
             <timeout>400</timeout><rise>2</rise><fall>2</fall>
             <http><path>/health</path><body-match>ok</body-match></http></health-check>
@@ -58,30 +60,44 @@ def xml_config(lab):
       </load-balancer></load-balancers></config>"""
 
 
+SUMS = ("forwarded", "answered", "to-kernel", "held", "dropped")
+
+
 class Tally:
-    """Requests and errors of one demo, and who answered."""
+    """Requests and errors of one demo, who answered, and where the packets went."""
 
     def __init__(self):
         self.requests = self.errors = 0
-        self.by_server = {}
+        self.by_server = {}  # new connections while all servers were up
+        self.packets = dict.fromkeys(("received", *SUMS), 0)
+        self.drops = {}
+        self.adds_up = True
 
-    def add(self, counter):
-        for name, n in counter.items():
-            self.requests += n
-            self.by_server[name] = self.by_server.get(name, 0) + n
+    def count_packets(self, counters):
+        """Add the counters of one life of sluice-lb."""
+        s = counters["sum"]
+        self.adds_up = self.adds_up and s["received"] == sum(s[k] for k in SUMS) > 0
+        for key in self.packets:
+            self.packets[key] += s[key]
+        for name, n in counters["drop"].items():
+            self.drops[name] = self.drops.get(name, 0) + n
 
 
 def requests(lab, tally, count, what):
-    """`count` requests over each family, each on a new connection; errors are counted, not raised."""
+    """`count` requests over each family, each on a new connection: who answered. Errors are counted."""
     from clients import shares
 
+    total = collections.Counter()
     for vip in (lab.vip4, lab.vip6):
         try:
-            tally.add(shares(lab.client, vip, count))
+            got = shares(lab.client, vip, count)
+            total.update(got)
+            tally.requests += count
         except OSError as e:
             tally.requests += 1
             tally.errors += 1
             say(f"error while {what}: {e}")
+    return total
 
 
 def failover(lab, tally):
@@ -92,9 +108,8 @@ def failover(lab, tally):
     for pool in ("web4", "web6"):
         lab.wait_health(f"{pool}/{victim.name}", "down")
     say(f"its health check marked it down after {time.monotonic() - start:.1f} s")
-    before, errors = dict(tally.by_server), tally.errors
-    requests(lab, tally, 200, f"{victim.name} is down")
-    seen = tally.by_server.get(victim.name, 0) - before.get(victim.name, 0)
+    errors = tally.errors
+    seen = requests(lab, tally, 200, f"{victim.name} is down")[victim.name]
     say(f"400 requests since: {tally.errors - errors} errors, {seen} of them to {victim.name}")
     down_ok = seen == 0 and tally.errors == errors
     step(f"server {victim.name} comes back")
@@ -103,9 +118,7 @@ def failover(lab, tally):
     for pool in ("web4", "web6"):
         lab.wait_health(f"{pool}/{victim.name}", "up")
     say(f"its health check marked it up after {time.monotonic() - start:.1f} s")
-    before = tally.by_server.get(victim.name, 0)
-    requests(lab, tally, 200, f"{victim.name} is back")
-    back = tally.by_server.get(victim.name, 0) - before
+    back = requests(lab, tally, 200, f"{victim.name} is back")[victim.name]
     say(f"400 requests since: {back} of them to {victim.name}")
     return down_ok and back > 0
 
@@ -118,6 +131,7 @@ def crash(lab, tally):
     crowd.wait_all()
     with Probe(lab.client, lab.vip4) as probe:
         time.sleep(0.3)
+        tally.count_packets(lab.counters())
         start = time.monotonic()
         lab.kill9("sluice-lb")
         time.sleep(4)
@@ -132,27 +146,23 @@ def crash(lab, tally):
 
 
 def summary(lab, tally, seen_failover, seen_crash):
-    c = lab.counters()
-    s = c["sum"]
+    tally.count_packets(lab.counters())
     print("\n" + "=" * 72)
     print(f"  requests          {tally.requests}")
     print(f"  errors            {tally.errors}")
     total = sum(tally.by_server.values()) or 1
-    for name, n in sorted(tally.by_server.items()):
-        print(f"  answered by {name}    {n:6}  ({100 * n / total:.0f} %)")
+    for (name, n), weight in zip(sorted(tally.by_server.items()), WEIGHTS):
+        print(f"  share of {name}       {100 * n / total:.1f} % of {total} new connections (weight {weight})")
     print(f"  failover          {'seen: no client noticed once the health check had marked it' if seen_failover else 'FAILED'}")
     print(f"  crash             {'seen: every connection went on' if seen_crash else 'FAILED'}")
-    print(f"  packets received  {s['received']}  (since the restart of sluice-lb)")
-    for key in ("forwarded", "answered", "to-kernel", "held", "dropped"):
-        print(f"    {key:15} {s[key]}")
-    for name, n in sorted(c.get("drop", {}).items()):
-        n = n.get("packets", 0) if isinstance(n, dict) else n
+    print(f"  packets received  {tally.packets['received']}")
+    for key in SUMS:
+        print(f"    {key:15} {tally.packets[key]}")
+    for name, n in sorted(tally.drops.items()):
         if n:
             print(f"      {name:15} {n}")
-    adds_up = s["received"] == sum(s[k] for k in ("forwarded", "answered", "to-kernel", "held", "dropped"))
-    print(f"  counters          {'add up' if adds_up else 'DO NOT ADD UP'}")
+    print(f"  counters          {'add up' if tally.adds_up else 'DO NOT ADD UP'}")
     print("=" * 72)
-    return adds_up
 
 
 def demo():
@@ -184,12 +194,12 @@ def demo():
             tally.requests += r["requests"]
             tally.errors += r["errors"]
             say(f"wrk, 100 connections, 3 s: {r['requests']} requests, {r['errors']} errors")
-        requests(lab, tally, 400, "all servers are up")
+        tally.by_server = requests(lab, tally, 400, "all servers are up")
         seen_failover = failover(lab, tally)
         seen_crash = crash(lab, tally)
         print(lab.ctl("show", "servers").stdout)
-        adds_up = summary(lab, tally, seen_failover, seen_crash)
-    return 0 if tally.errors == 0 and seen_failover and seen_crash and adds_up else 1
+        summary(lab, tally, seen_failover, seen_crash)
+    return 0 if tally.errors == 0 and seen_failover and seen_crash and tally.adds_up else 1
 
 
 def main():

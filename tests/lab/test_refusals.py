@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Bad configuration end to end: a clear error with its path; running configuration and traffic untouched.
 
-A crowd of clients runs in the background through all of it and must not see one error. The same refusals
+wrk and a crowd of keep-alive clients run in the background through all of it and must not see one error. The same refusals
 over NETCONF are in test_netconf_*.py; hostile records on the control link in test_lb_link.py.
 """
 import copy
@@ -12,10 +12,11 @@ import subprocess
 import ctl_link
 import pytest
 from border import VIP4, VIP6, Border
-from clients import Crowd
-from lab import program, wait_for
+from clients import Crowd, wrk_command, wrk_result
+from lab import wait_for
 from rpc_client import RpcError
 
+WRK_S = 30
 LB = "/sluice-lb:load-balancers/load-balancer[name='lb']"
 
 
@@ -30,7 +31,11 @@ def lab():
             lab.wait_health(f"web4/{s.name}", "up")
         lab.crowd = Crowd(lab.client, [f"{VIP4}:80", f"[{VIP6}]:80"], 50, 0.2)
         lab.crowd.wait_all()
+        load = lab.client.start("wrk", *wrk_command(f"http://{VIP4}/health", 20, WRK_S))
         yield lab
+        load.wait(WRK_S + 30)
+        result = wrk_result(load.text())
+        assert result["requests"] > 1000 and result["errors"] == 0, result["text"]
         lost = lab.crowd.lost()
         assert not any(lost.values()), lost
 
@@ -42,7 +47,7 @@ def untouched(lab):
     with lab.rpc() as c:
         c.call("discard")
         running = c.call("get-config", source="running")["config"]
-    assert running == lab.running if hasattr(lab, "running") else True
+    assert running == getattr(lab, "running", running)
     lab.running = running
     answers = lab.crowd.stats()["answers"]
     wait_for("the crowd goes on", lambda: lab.crowd.stats()["answers"] > answers + 10, 10)
@@ -76,8 +81,7 @@ def check(error, tag, path, *words):
 
 def test_unknown_node(lab):
     e = refused(lab, lambda c: lb_of(c).update({"colour": "red"}))
-    assert e.tag in ("unknown-element", "invalid-value", "malformed-message"), e
-    assert "colour" in str(e)
+    check(e, "unknown-element", LB, "colour")
 
 
 def test_wrong_type(lab):
@@ -108,9 +112,8 @@ def test_overlapping_services(lab):
         lb_of(c)["services"]["service"].append(
             dict(lb_of(c)["services"]["service"][0], name="again"))
     e = refused(lab, change)
-    assert e.tag in ("invalid-value", "data-exists", "operation-failed"), e
-    assert "service[name='again']" in same(e.path) or "service[name='web4']" in same(e.path)
-    assert "web4" in str(e) and "again" in str(e)
+    check(e, "operation-failed", "services/service[name='again']", "web4", "again")
+    assert e.app_tag == "data-not-unique"
 
 
 def test_port_that_does_not_exist(lab):
@@ -118,8 +121,7 @@ def test_port_that_does_not_exist(lab):
         c["ietf-interfaces:interfaces"]["interface"].append(
             {"name": "ghost0", "type": "sluice-port:af-xdp", "sluice-port:port": {"owner": "lb"}})
     e = refused(lab, change)
-    assert "interface[name='ghost0']" in same(e.path), e
-    assert "ghost0" in str(e)
+    check(e, "invalid-value", "interface[name='ghost0']", "ghost0")
 
 
 def test_device_claimed_twice(lab):
@@ -127,8 +129,7 @@ def test_device_claimed_twice(lab):
         c["ietf-interfaces:interfaces"]["interface"].append(
             {"name": "twin", "type": "sluice-port:af-xdp", "sluice-port:port": {"owner": "lb", "device": "up"}})
     e = refused(lab, change)
-    assert "interface[name='twin']" in same(e.path) or "interface[name='up']" in same(e.path), e
-    assert e.tag in ("in-use", "invalid-value", "data-exists"), e
+    check(e, "in-use", "interface[name='twin']", "up")
 
 
 def test_port_owned_by_another_process(lab):
@@ -139,8 +140,7 @@ def test_port_owned_by_another_process(lab):
         link.hello(instance="lb2")
         link.transaction(0, 1, [ctl_link.settings(), ctl_link.port(7, "up")])
     ack = e.value.ack
-    assert ack.result < 0
-    assert "own" in ack.message or "use" in ack.message, ack.message
+    assert ack.result < 0 and "owned by" in ack.message, ack.message
     assert lab.daemons["lb2"].stop() == 0
 
 
@@ -158,7 +158,7 @@ def test_more_ipv6_flows_than_flows(lab):
 def test_local_pool_without_the_servers_family(lab):
     e = refused(lab, lambda c: lb_of(c)["local-address-pools"]["local-address-pool"][0].update(
         {"address": ["10.20.0.200"]}))
-    assert "service[name='web6']" in same(e.path) or "local-address-pool" in same(e.path), e
+    check(e, "invalid-value", "services/service[name='web6']/local-address-pool", "snat")
 
 
 @pytest.mark.parametrize("address", ["10.20.0.1", "fd10::1"])
@@ -194,8 +194,7 @@ def test_foreign_xdp_program_is_refused_and_kept(lab):
         c["ietf-interfaces:interfaces"]["interface"].append(
             {"name": "x0", "type": "sluice-port:af-xdp", "sluice-port:port": {"owner": "lb"}})
     e = refused(lab, change)
-    assert "interface[name='x0']" in same(e.path), e
-    assert "program" in str(e)
+    check(e, "operation-failed", "interface[name='x0']", "program")
     assert "pass_all" in lab.border.out("bpftool", "prog", "show") or "xdp" in lab.border.out("ip", "link", "show", "x0")
     lab.border.run("ip", "link", "del", "x0")
 
@@ -219,4 +218,3 @@ def test_sluicectl_names_the_place(lab):
     r = lab.ctl("set", "service", "web4", "port", "99999", check=False)
     assert r.returncode != 0
     assert "port" in r.stdout and "99999" in r.stdout
-    assert program("sluicectl").exists()

@@ -67,16 +67,23 @@ def test_a_thousand_keepalive_connections_see_no_error(lab, vip):
     assert r["requests"] > 1000
 
 
+def mbits(out):
+    """What the receiver got, as iperf3 prints it."""
+    m = re.search(r"([\d.]+) ([MG])bits/sec.*receiver", out)
+    return float(m.group(1)) * (1000 if m.group(2) == "G" else 1)
+
+
 @BOTH
-def test_iperf3_both_ways(lab, vip):
+def test_iperf3_both_ways_and_udp_without_loss(lab, vip):
     server = lab.servers[0].node.start("iperf3", "iperf3", "-s")
     wait_for("iperf3", lambda: lab.servers[0].node.listening(5201))
     try:
         for extra in ([], ["-R"]):
             out = lab.client.out("iperf3", "-c", vip, "-t", "3", *extra)
-            rate = re.search(r"([\d.]+) [MG]bits/sec.*receiver", out)
-            assert rate and float(rate.group(1)) > 0, out
-            print(rate.group(0))
+            assert mbits(out) > 100, out
+        out = lab.client.out("iperf3", "-c", vip, "-u", "-b", "20M", "-l", "1200", "-t", "2")
+        lost = re.search(r"(\d+)/(\d+) \([\d.e+-]+%\)\s+receiver", out)
+        assert lost and int(lost.group(1)) == 0 and int(lost.group(2)) > 3000, out
     finally:
         server.kill()
 
