@@ -184,7 +184,10 @@ static __rte_noinline enum verdict verify(struct lb_worker *lw, struct worker *w
 		return VERDICT_MISSED;
 	}
 	if (!server->alive) {
-		if (f->proto == IPPROTO_UDP) { // no reset to send: the next packet gets another
+		// A first packet (UDP: every packet) gets another server. The SYN may be a client's new
+		// connection from the port of an old one: to that client this flow means nothing.
+		if (f->proto == IPPROTO_UDP ||
+		    ((ref & FLOW_DIR_BIT) == 0 && flow_tcp_is_syn(pi->tcp_flags))) {
 			lb_flow_end(lw, index);
 			return VERDICT_MISSED;
 		}

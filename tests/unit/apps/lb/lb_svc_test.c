@@ -310,6 +310,24 @@ static void resets_clients_of_a_server_that_is_down(void **state)
 	assert_int_not_equal(fake_bytes(p)[14 + 19], 2);
 }
 
+// A new connection from the port of an old one, whose server has died meanwhile.
+static void gives_a_syn_on_a_flow_of_a_dead_server_to_another(void **state)
+{
+	struct fake_packet *p;
+
+	(void)state;
+	for (unsigned c = 0; c < 3; c++)
+		establish(c);
+	world.server[1].alive = world.server[1].takes_new = 0;
+	fake_changed();
+	p = fake_client(FAKE_TCP, 1, TCP_SYN);
+	fake_burst();
+	assert_int_equal(p->fate, FATE_FORWARD);
+	assert_int_not_equal(fake_bytes(p)[14 + 19], 2);
+	assert_int_equal(lb_worker_flow_count(world.lw), 3);
+	assert_int_equal(server_count(1)->ended_flows, 1);
+}
+
 static void gives_udp_of_a_server_that_is_down_to_another(void **state)
 {
 	struct fake_packet *p = open_flow(FAKE_UDP, 1);
@@ -730,6 +748,7 @@ int main(void)
 		T(is_quiet_after_a_start_and_then_resets),
 		T(keeps_strays_to_local_addresses_from_the_kernel),
 		T(resets_clients_of_a_server_that_is_down),
+		T(gives_a_syn_on_a_flow_of_a_dead_server_to_another),
 		T(gives_udp_of_a_server_that_is_down_to_another),
 		T(drains_a_server),
 		T(treats_flows_of_a_deleted_server_as_missed),
