@@ -21,8 +21,32 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 SIZES = [("1Ki", 1 << 10), ("64Ki", 1 << 16), ("1Mi", 1 << 20)]
 
 
+# No peer can be given the packets of a file in the same run; README.md has what is known of them.
+NO_PEER = ("dpvs.fullnat", "Debian packages neither DPVS nor Katran, and IPVS and nftables of the kernel take "
+           "packets from a device, not from the file that floor and value share")
+NO_FLOOR = ("testpmd.5tswap", "testpmd keeps no flows: there is nothing to compare bytes with")
+
+
 class Failed(Exception):
     """A figure that could not be taken, and why."""
+
+
+def absent(name, reason):
+    """A floor or peer that could not run."""
+    return {"name": name, "value": None, "reason": reason}
+
+
+def kernel_flow(path="/proc/slabinfo"):
+    """The kernel's own flow, as connection tracking of IPVS and nftables keeps it: bytes of one object."""
+    name = "linux.nf_conntrack"
+    try:
+        with open(path, encoding="ascii") as f:
+            for line in f:
+                if line.startswith("nf_conntrack "):
+                    return {"name": name, "value": int(line.split()[3])}
+    except (OSError, ValueError, IndexError) as e:
+        return absent(name, f"{path}: {e}")
+    return absent(name, f"{path}: no nf_conntrack, the kernel tracks no connections")
 
 
 def machine():
@@ -50,7 +74,9 @@ class Bench:
         self.failed = False
 
     def emit(self, name, values, unit, **more):
-        line = {"name": name, "value": None, "unit": unit, "floor": None, "peer": None}
+        line = {"name": name, "value": None, "unit": unit,
+                "floor": absent("testpmd.5tswap", "not run: the figure itself could not be taken"),
+                "peer": absent(*NO_PEER), "runs": 0, "spread": None}
         if values:
             middle = statistics.median(values)
             line["value"] = round(middle, 2)
@@ -59,6 +85,8 @@ class Bench:
         else:
             self.failed = True
         line.update(more)
+        if line["value"] is not None and line["floor"]["value"]:
+            line["ratio"] = round(line["value"] / line["floor"]["value"], 2)
         line.update({"machine": self.machine, "commit": self.commit})
         print(json.dumps(line), flush=True)
 
@@ -154,35 +182,41 @@ class Bench:
     def fullnat(self, label, flows, where):
         name = f"lb.fullnat.64B.{label}.ns_per_packet"
         seconds = str(self.args.seconds)
-        values, floors, why = [], [], None
+        values, floors = [], []
         try:
             self.step("open", where, flows)
             self.step("shake", where, flows)
             checked = self.step("check", where, flows)["compared"]
             for _ in range(self.args.runs):  # in turn, so that a busy machine is busy for both
                 values.append(self.step("run", where, flows, "--seconds", seconds)["ns_per_packet"])
-                try:
-                    floors.append(self.floor(os.path.join(where, "traffic.pcap"),
-                                             self.args.seconds, flows))
-                except (Failed, OSError, subprocess.SubprocessError) as e:
-                    why = str(e)
+                floors.append(self.try_floor(os.path.join(where, "traffic.pcap"), flows))
         except Failed as e:
             self.emit(name, [], "ns", reason=str(e))
             return
-        if floors:
-            low = round(statistics.median(floors), 2)
-            more = {"floor": {"name": "testpmd.5tswap", "value": low},
-                    "ratio": round(statistics.median(values) / low, 2)}
-        else:
-            more = {"floor": {"name": "testpmd.5tswap", "value": None, "reason": why}}
-        self.emit(name, values, "ns", checked_packets=checked, **more)
+        self.emit(name, values, "ns", floor=self.middle_floor(floors), checked_packets=checked)
+
+    def try_floor(self, pcap, flows):
+        """A floor in ns, or why there is none."""
+        try:
+            return self.floor(pcap, self.args.seconds, flows)
+        except (Failed, OSError, subprocess.SubprocessError) as e:
+            return str(e)
+
+    @staticmethod
+    def middle_floor(floors, turn=lambda ns: ns):
+        taken = [turn(f) for f in floors if not isinstance(f, str)]
+        if not taken:
+            return absent("testpmd.5tswap", floors[-1])
+        return {"name": "testpmd.5tswap", "value": round(statistics.median(taken), 2)}
 
     def new_flows(self, where):
         name = "lb.new_flows.per_second"
         table = 1 << 22  # a second's flows and more
+        runs, floors = [], []
         try:
-            runs = [self.step("new", where, table, "--seconds", str(self.args.seconds))
-                    for _ in range(self.args.runs)]
+            for _ in range(self.args.runs):
+                runs.append(self.step("new", where, table, "--seconds", str(self.args.seconds)))
+                floors.append(self.try_floor(os.path.join(where, "syn.pcap"), 1024))
         except Failed as e:
             self.emit(name, [], "1/s", reason=str(e))
             return
@@ -190,6 +224,7 @@ class Bench:
             self.emit(name, [], "1/s", reason="flows were refused: the table was full")
             return
         self.emit(name, [r["per_second"] for r in runs], "1/s",
+                  floor=self.middle_floor(floors, lambda ns: 1e9 / ns),
                   live_flows=runs[-1]["live"], refused=sum(r["refused"] for r in runs),
                   ended=sum(r["ended"] for r in runs))
 
@@ -198,13 +233,14 @@ class Bench:
         try:
             r = self.step("bytes", where, 10_000_000)
         except Failed as e:
-            self.emit(name, [], "B", reason=str(e))
+            self.emit(name, [], "B", floor=absent(*NO_FLOOR), peer=kernel_flow(), reason=str(e))
             return
-        self.emit(name, [r["bytes_per_flow"]], "B", flows=10_000_000, table_bytes=r["bytes"],
+        self.emit(name, [r["bytes_per_flow"]], "B", floor=absent(*NO_FLOOR), peer=kernel_flow(),
+                  flows=10_000_000, table_bytes=r["bytes"],
                   bytes_per_ipv6_flow=r["bytes_per_flow6"])
 
     def run(self):
-        sizes = SIZES[:1] if self.args.quick else SIZES
+        sizes = SIZES[:2] if self.args.quick else SIZES
         # In memory: the table has to outlive each step, and the files are large.
         where = tempfile.mkdtemp(prefix="sluice-bench-", dir="/dev/shm")
         try:
@@ -227,7 +263,7 @@ def main():
                    help="build directory")
     p.add_argument("--runs", type=int, default=5)
     p.add_argument("--seconds", type=int, default=3, help="of each run")
-    p.add_argument("--quick", action="store_true", help="one short run of the smallest size")
+    p.add_argument("--quick", action="store_true", help="one short run each, without 1Mi")
     p.add_argument("--cpus", default="", help="CPUs to use, as in taskset(1)")
     args = p.parse_args()
     if args.quick:
