@@ -118,7 +118,7 @@ static unsigned port_fields(const struct port *p, struct field *f)
 
 // What ports and their XDP programs saw, beside the workers.
 struct node_sum {
-	uint64_t arrived, passed, cut, missed;
+	struct port_arrivals in;
 	struct worker_counters c;
 };
 
@@ -126,18 +126,7 @@ static void node_sum(struct node_sum *s)
 {
 	*s = (struct node_sum){0};
 	worker_counters_sum(&s->c);
-	for (uint16_t i = 0; i < PORT_MAX; i++) {
-		const struct port *p = port_get(i);
-		struct port_counters pc;
-
-		if (p == NULL)
-			continue;
-		port_counters(p, &pc);
-		s->arrived += p->view == PORT_VIEW_XDP ? pc.xdp_seen : pc.rx_packets + pc.rx_missed;
-		s->passed += pc.xdp_passed;
-		s->cut += pc.xdp_dropped;
-		s->missed += pc.rx_missed;
-	}
+	port_arrivals(&s->in);
 }
 
 // Of all workers and ports. What XDP passed went to the kernel; what it or a full receive ring dropped
@@ -145,18 +134,18 @@ static void node_sum(struct node_sum *s)
 // another arrived once.
 static unsigned sum_fields(const struct node_sum *s, struct field *f)
 {
-	uint64_t gone = dropped(&s->c) + s->cut + s->missed;
-	uint64_t kernel = s->c.to_kernel + s->passed;
+	uint64_t gone = dropped(&s->c) + s->in.cut + s->in.missed;
+	uint64_t kernel = s->c.to_kernel + s->in.passed;
 	unsigned n = 0;
 
-	f[n++] = (struct field){"received", s->arrived};
+	f[n++] = (struct field){"received", s->in.arrived};
 	f[n++] = (struct field){"forwarded", s->c.forwarded};
 	f[n++] = (struct field){"answered", s->c.answered};
 	f[n++] = (struct field){"to-kernel", kernel};
 	f[n++] = (struct field){"held", s->c.held};
 	f[n++] = (struct field){"dropped", gone};
-	f[n++] = (struct field){"difference", s->arrived - (s->c.forwarded + s->c.answered +
-							    kernel + s->c.held + gone)};
+	f[n++] = (struct field){"difference", s->in.arrived - (s->c.forwarded + s->c.answered +
+							       kernel + s->c.held + gone)};
 	return n;
 }
 
@@ -164,9 +153,9 @@ static unsigned detail_fields(const struct node_sum *s, struct field *f)
 {
 	unsigned n = 0;
 
-	f[n++] = (struct field){"xdp-passed", s->passed};
-	f[n++] = (struct field){"xdp-dropped", s->cut};
-	f[n++] = (struct field){"rx-missed", s->missed};
+	f[n++] = (struct field){"xdp-passed", s->in.passed};
+	f[n++] = (struct field){"xdp-dropped", s->in.cut};
+	f[n++] = (struct field){"rx-missed", s->in.missed};
 	f[n++] = (struct field){"worker-received", s->c.received};
 	f[n++] = (struct field){"handed-over", s->c.handed_over};
 	f[n++] = (struct field){"made", s->c.made};
@@ -259,8 +248,8 @@ static void put_drops(FILE *f, const struct node_sum *s)
 	fputs("],\"drop\":{", f);
 	for (unsigned i = 1; i < DROP_COUNT; i++)
 		fprintf(f, "\"%s\":%" PRIu64 ",", drop_name((enum drop_reason)i), s->c.dropped[i]);
-	fprintf(f, "\"xdp-dropped\":%" PRIu64 ",\"rx-missed\":%" PRIu64 "},\"drop-text\":{", s->cut,
-		s->missed);
+	fprintf(f, "\"xdp-dropped\":%" PRIu64 ",\"rx-missed\":%" PRIu64 "},\"drop-text\":{",
+		s->in.cut, s->in.missed);
 	for (unsigned i = 1; i < DROP_COUNT; i++) {
 		put_text(f, drop_name((enum drop_reason)i), drop_text((enum drop_reason)i));
 		fputc(',', f);

@@ -221,9 +221,36 @@ void port_counters(const struct port *p, struct port_counters *out)
 	count_life(port_slot(p), out);
 }
 
+static struct port_arrivals closed; // of ports that are closed
+
+static void add_arrivals(const struct port *p, const struct port_counters *c,
+			 struct port_arrivals *out)
+{
+	out->arrived += p->view == PORT_VIEW_XDP ? c->xdp_seen : c->rx_packets + c->rx_missed;
+	out->passed += c->xdp_passed;
+	out->cut += c->xdp_dropped;
+	out->missed += c->rx_missed;
+}
+
+void port_arrivals(struct port_arrivals *out)
+{
+	*out = closed;
+	for (uint16_t i = 0; i < PORT_MAX; i++) {
+		const struct port *p = port_get(i);
+		struct port_counters c;
+
+		if (p == NULL)
+			continue;
+		port_counters(p, &c);
+		add_arrivals(p, &c, out);
+	}
+}
+
 void port_take_down(struct port_slot *s)
 {
 	count_life(s, &s->base);
+	if (s->steer != NULL)
+		s->base.rx_missed += s->base.rx_depth; // the ring goes with the socket
 	s->base.rx_depth = 0;
 	devices_remove(s);
 	steer_close(s->steer);
@@ -429,6 +456,7 @@ void port_close(struct port *p)
 	if (p->kind == CTL_PORT_AF_XDP && p->ifindex > 0)
 		addr_sync(p->ifindex, NULL, 0);
 	port_take_down(s);
+	add_arrivals(p, &s->base, &closed);
 	close_vlans(s);
 	slot_forget(s);
 }

@@ -157,6 +157,17 @@ struct port_counters {
 // Thread: control
 void port_counters(const struct port *p, struct port_counters *out);
 
+// What arrived at all ports since the start, those closed meanwhile included: the left side of the sum
+// in core/worker.h.
+struct port_arrivals {
+	uint64_t arrived; // AF_XDP: seen by the steering program; else received or missed
+	uint64_t passed;  // left to the kernel by the steering program
+	uint64_t cut;     // dropped by it
+	uint64_t missed;  // never fetched from a receive ring
+};
+// Thread: control
+void port_arrivals(struct port_arrivals *out);
+
 // Interface went away or came (RTM_DELLINK/NEWLINK): mark down, recover an AF_XDP port when its device
 // is back. changed() is called when the source set must be rebuilt. Thread: control
 struct loop;

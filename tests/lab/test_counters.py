@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """No packet vanishes: received, XDP included, is the sum of what was done with packets."""
+import copy
 import json
 import random
 import re
@@ -11,7 +12,8 @@ from scapy.all import (ARP, ICMP, IP, TCP, UDP, Dot1Q, Ether, ICMPv6EchoRequest,
                        IPv6ExtHdrDestOpt, IPv6ExtHdrFragment, Raw, fragment)
 
 import ctl_link as ctl
-from border import VIP4, VIP6
+from border import VIP4, VIP6, Border
+from clients import shares
 from lab import run, wait_for
 from lb_alone import LOCAL, LbAlone
 
@@ -266,3 +268,25 @@ def test_a_trace_names_the_stages_of_a_connection(lab):
     assert first[0] == "rx" and first[-1] == "forward" and "flow-new" in first, packets[0]
     assert packets[0]["packet"].endswith("> 10.10.0.100.80 tcp")
     assert packets[0]["out-packet"].startswith("10.20.0.200.")
+
+
+def test_counters_add_up_after_ports_were_closed_and_opened():
+    with Border(servers=1, capture=False) as lab:
+        lab.serve_http()
+        lab.start_sluice()
+        config = lab.config(check="none")
+        lab.configure(config)
+        assert sum(shares(lab.client, VIP4, 200).values()) == 200
+        before = lab.counters()["sum"]
+        assert before["forwarded"] > 1000
+        for names in (["up"], ["up", "down"]):  # one after the other goes and comes back
+            less = copy.deepcopy(config)
+            for i in less["ietf-interfaces:interfaces"]["interface"]:
+                i["enabled"] = i["name"] not in names
+            lab.configure(less)
+            wait_for("a moment without packets under way", lambda: lab.counters()["sum"]["difference"] == 0, 5)
+            lab.configure(config)
+            wait_for("service again", lambda: shares(lab.client, VIP4, 1), 10)
+            wait_for("a moment without packets under way", lambda: lab.counters()["sum"]["difference"] == 0, 5)
+            adds_up(lab.counters())
+        assert lab.counters()["sum"]["forwarded"] > before["forwarded"]
