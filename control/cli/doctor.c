@@ -102,10 +102,34 @@ static void say_alarm(struct doctor *d, const json_t *alarm)
 	doctor_say(d, DOCTOR_WARN, "alarm", "see 'sluicectl show alarms'", "%s", t);
 }
 
+static void say_offloads(struct doctor *d, const char *subject, const char *instance,
+			 const json_t *offload)
+{
+	static const struct {
+		const char *member, *words;
+	} known[] = {
+		{"rx-ip-checksum", "checks IPv4 header checksums on receipt"},
+		{"rx-l4-checksum", "checks TCP and UDP checksums on receipt"},
+		{"tx-ip-checksum", "fills IPv4 header checksums in on sending"},
+		{"tx-l4-checksum", "fills TCP and UDP checksums in on sending"},
+		{"vlan", "adds and strips VLAN tags"},
+	};
+	char does[512] = "";
+	size_t at = 0;
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (json_is_true(json_object_get(offload, known[i].member)))
+			at += (size_t)snprintf(does + at, sizeof(does) - at, "%s%s",
+					       at > 0 ? ", " : "", known[i].words);
+	doctor_say(d, DOCTOR_OK, subject, "", "as %s sees it the port %s", instance,
+		   at > 0 ? does
+			  : "offloads nothing: checksums and VLAN tags are done in software");
+}
+
 static void say_port(struct doctor *d, const json_t *p, const char *instance)
 {
-	char subject[96], text[512];
 	const json_t *fd = print_member(p, "fd"), *offload = print_member(p, "offload");
+	char subject[96];
 
 	snprintf(subject, sizeof(subject), "port %s", print_text(p, "name"));
 	if (json_is_false(print_member(p, "present"))) {
@@ -126,8 +150,7 @@ static void say_port(struct doctor *d, const json_t *p, const char *instance)
 			   "its kind has no descriptor to sleep on, %s polls it with short pauses",
 			   instance);
 	if (offload != NULL)
-		doctor_say(d, DOCTOR_OK, subject, "", "offloads as %s sees them: %s", instance,
-			   print_scalar(offload, text, sizeof(text)));
+		say_offloads(d, subject, instance, offload);
 }
 
 static void say_huge(struct doctor *d, const json_t *huge, const char *instance)

@@ -187,6 +187,7 @@ void cli_manual(FILE *out)
 	      "sluicectl compare\n"
 	      "sluicectl commit \\-\\-comment \\(aqthird web server\\(aq\n"
 	      "sluicectl \\-\\-json show servers web\n"
-	      ".Ed\n.Sh SEE ALSO\n.Xr sluice\\-checkd 8\n",
+	      ".Ed\n.Sh SEE ALSO\n.Xr sluice\\-checkd 8 ,\n"
+	      ".Xr sluice\\-lb 8 ,\n.Xr sluice\\-netconfd 8 ,\n.Xr sluiced 8\n",
 	      out);
 }

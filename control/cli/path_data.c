@@ -5,6 +5,8 @@
 #include "control/cli/path.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -113,6 +115,65 @@ static json_t *value_of_type(const struct lysc_type *t, const char *text)
 	}
 }
 
+// What a number may be, as "1..100, 200": libyang's own words name neither the leaf nor the range.
+// Returns: false where type is no number
+static bool number_range(const struct lysc_type *t, char *out, size_t size)
+{
+	static const struct {
+		int64_t min;
+		uint64_t max;
+	} natural[LY_DATA_TYPE_COUNT] = {
+		[LY_TYPE_INT8] = {INT8_MIN, INT8_MAX},    [LY_TYPE_UINT8] = {0, UINT8_MAX},
+		[LY_TYPE_INT16] = {INT16_MIN, INT16_MAX}, [LY_TYPE_UINT16] = {0, UINT16_MAX},
+		[LY_TYPE_INT32] = {INT32_MIN, INT32_MAX}, [LY_TYPE_UINT32] = {0, UINT32_MAX},
+		[LY_TYPE_INT64] = {INT64_MIN, INT64_MAX}, [LY_TYPE_UINT64] = {0, UINT64_MAX},
+	};
+	const struct lysc_range *range = ((const struct lysc_type_num *)t)->range;
+	LY_ARRAY_COUNT_TYPE i;
+	size_t at = 0;
+
+	if (natural[t->basetype].max == 0)
+		return false;
+	if (range == NULL) {
+		snprintf(out, size, "%" PRId64 "..%" PRIu64, natural[t->basetype].min,
+			 natural[t->basetype].max);
+		return true;
+	}
+	LY_ARRAY_FOR(range->parts, i)
+	{
+		const char *comma = i == 0 ? "" : ", ";
+		int n;
+
+		if (natural[t->basetype].min < 0)
+			n = snprintf(out + at, size - at, "%s%" PRId64 "..%" PRId64, comma,
+				     range->parts[i].min_64, range->parts[i].max_64);
+		else
+			n = snprintf(out + at, size - at, "%s%" PRIu64 "..%" PRIu64, comma,
+				     range->parts[i].min_u64, range->parts[i].max_u64);
+		if (n < 0 || (size_t)n >= size - at)
+			break;
+		at += (size_t)n;
+	}
+	return true;
+}
+
+static void say_refused(const struct ly_ctx *ctx, const struct lysc_node *n, const char *text,
+			char *error)
+{
+	const struct lysc_type *type = real_type(type_of(n));
+	const char *why = ly_errmsg(ctx);
+	char range[256];
+
+	if (number_range(type, range, sizeof(range))) {
+		snprintf(error, PATH_ERROR, "'%s' is no value of %s: allowed is %s (invalid-value)",
+			 text, n->name, range);
+		return;
+	}
+	snprintf(error, PATH_ERROR, "'%s' is no value of %s%s%s", text, n->name,
+		 why != NULL ? ": " : "", why != NULL ? why : "");
+	add_choices(type, error);
+}
+
 int path_value(const struct cli_schema *s, const struct cli_path *p, const char *text, json_t **out,
 	       char *error)
 {
@@ -125,11 +186,7 @@ int path_value(const struct cli_schema *s, const struct cli_path *p, const char 
 	rc = lyd_value_validate(cli_schema_ctx(s), n, value, strlen(value), NULL, &actual,
 				&canonical);
 	if (rc != LY_SUCCESS && rc != LY_EINCOMPLETE) {
-		const char *why = ly_errmsg(cli_schema_ctx(s));
-
-		snprintf(error, PATH_ERROR, "'%s' is no value of %s%s%s", text, n->name,
-			 why != NULL ? ": " : "", why != NULL ? why : "");
-		add_choices(type, error);
+		say_refused(cli_schema_ctx(s), n, text, error);
 		free(full);
 		return -EINVAL;
 	}
