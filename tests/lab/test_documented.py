@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What the READMEs tell a reader to type is there."""
+import json
 import re
 
 import pytest
-from lab import ROOT
+from border import Border
+from lab import ROOT, program, wait_for
 
 PAGES = [ROOT / "README.md", *sorted(p for p in ROOT.glob("*/**/README.md") if "build" not in p.parts[len(ROOT.parts)])]
 CODE = re.compile(r"`([^`\n]+)`|^(?:    )(.*)$", re.M)
@@ -25,3 +27,63 @@ def test_make_targets_exist(page):
 
 def test_make_words_are_seen():
     assert {"demo", "test", "unit", "lab"} <= set(make_words(ROOT / "README.md"))
+
+
+@pytest.fixture(scope="module")
+def border():
+    """A border node whose interfaces are called as in the samples."""
+    with Border(servers=1, capture=False) as lab:
+        for i in range(1, 5):
+            lab.veth(lab.border, f"eth{i}", lab.switch, f"port{i}")
+        for name in ("lb", "lb2"):
+            lab.start_lb("--instance", name) if name == "lb" else lab.start_daemon("sluice-lb", "--instance", name)
+        wait_for("lb2", lambda: (lab.base / "run" / "lb2.ctl").exists())
+        lab.start_sluiced()
+        lab.start_checkd()
+        yield lab
+
+
+def sluicectl_lines(page):
+    """Each `sluicectl` command of a page, comments cut off, `a && b` as two."""
+    for line in re.findall(r"`(sluicectl [^`\n]+)`|^(sluicectl .*)$", page.read_text(), re.M):
+        for part in re.sub(r"\s+#.*", "", line[0] or line[1]).split("&&"):
+            yield part.strip()
+
+
+PLACES = {"FILE": "web.pcapng", "config/sample/": f"{ROOT}/config/sample/"}
+
+
+def typed(lab, line):
+    """Run a documented line as it stands, placeholders replaced."""
+    for word, place in PLACES.items():
+        line = line.replace(word, place)
+    bin_dir = program("sluicectl").parent
+    return lab.border.run("sh", "-c", f"PATH={bin_dir}:$PATH SLUICE_BASE={lab.base} timeout 20 {line}", check=False)
+
+
+def test_the_first_configuration_of_the_readme_works_as_typed(border):
+    lines = list(sluicectl_lines(ROOT / "README.md"))
+    first = lines.index(next(x for x in lines if x.startswith("sluicectl edit")))
+    last = max(i for i, x in enumerate(lines) if x.startswith("sluicectl rollback"))
+    for line in lines[first:last + 2]:
+        r = typed(border, line)
+        assert r.returncode == 0, f"{line}\n{r.stdout}"
+
+
+@pytest.mark.parametrize("line", sorted({x for p in PAGES for x in sluicectl_lines(p)
+                                         if re.match(r"sluicectl (show|doctor|capture|trace)", x)}))
+def test_a_documented_command_runs(border, line):
+    if " trace" in line or " capture" in line:
+        line += " --limit 1"
+        border.client.start("ping", "ping", "-c", "20", "-i", "0.2", "10.10.0.1")
+    r = typed(border, line)
+    # doctor: 5 and 6 say what it found; trace and capture wait for packets that may not come
+    assert r.returncode in (0, *((5, 6) if "doctor" in line else ()), *((124,) if "--limit" in line else ())), r.stdout
+
+
+@pytest.mark.parametrize("sample", sorted(p.name for p in (ROOT / "config" / "sample").glob("*.json")))
+def test_a_sample_is_committed_on_the_real_balancer(border, sample):
+    border.configure({})  # a port in use does not change its VLANs
+    text = (ROOT / "config" / "sample" / sample).read_text().replace("/run/sluice/", f"{border.base}/run/")
+    result = border.configure(json.loads(text))  # a warning is an error here
+    assert result["version"] > 0
