@@ -101,6 +101,23 @@ static void waits_longer_than_the_wheel(void **state)
 	flow_table_close(t);
 }
 
+// A timeout of exactly one round would file a flow in the slot that is being emptied, again and again.
+static void files_no_flow_in_the_slot_that_is_being_emptied(void **state)
+{
+	static const uint32_t round[FLOW_STATE_COUNT] = {1, 100, 5000, 20, FLOW_WHEEL_SLOTS * SLOT};
+	struct flow_table *t = open_table(1000);
+	struct ended e = {0};
+
+	(void)state;
+	flow_set_timeouts(t, round);
+	check_insert(t, 5, false, 1000);
+	assert_int_equal(flow_age(t, 1000 + SLOT, 1000, note_end, &e), 0);
+	assert_int_equal(t->wheel_at, (1000 + SLOT) / SLOT);
+	assert_int_equal(age(t, 1000 + round[FLOW_UDP] - 1), 0);
+	assert_int_equal(age(t, 1000 + round[FLOW_UDP] + SLOT), 1);
+	flow_table_close(t);
+}
+
 static void catches_up_after_a_long_sleep(void **state)
 {
 	struct flow_table *t = open_table(1000);
@@ -140,6 +157,23 @@ static void does_nothing_when_the_clock_is_behind(void **state)
 	flow_table_close(t);
 }
 
+// One slot back is nearly a whole round of slot numbers ahead, if taken for the future.
+static void stands_still_when_the_clock_is_one_slot_behind(void **state)
+{
+	struct flow_table *t = open_table(100000);
+	struct ended e = {0};
+
+	(void)state;
+	check_insert(t, 1, false, 100000);
+	for (unsigned i = 0; i < 100; i++)
+		assert_int_equal(flow_age(t, 100000 - SLOT, 1000, note_end, &e), 0);
+	assert_int_equal(t->wheel_at, 100000 / SLOT);
+	assert_int_equal(e.count, 0);
+	assert_int_equal(age(t, 100099), 0);
+	assert_int_equal(age(t, 100100 + SLOT), 1);
+	flow_table_close(t);
+}
+
 static void looks_at_no_more_flows_than_its_budget(void **state)
 {
 	struct flow_table *t = open_table(0);
@@ -174,9 +208,11 @@ int main(void)
 		cmocka_unit_test(keeps_a_flow_that_is_used),
 		cmocka_unit_test(follows_the_timeout_of_the_state),
 		cmocka_unit_test(waits_longer_than_the_wheel),
+		cmocka_unit_test(files_no_flow_in_the_slot_that_is_being_emptied),
 		cmocka_unit_test(catches_up_after_a_long_sleep),
 		cmocka_unit_test(goes_on_when_the_clock_wraps),
 		cmocka_unit_test(does_nothing_when_the_clock_is_behind),
+		cmocka_unit_test(stands_still_when_the_clock_is_one_slot_behind),
 		cmocka_unit_test(looks_at_no_more_flows_than_its_budget),
 		cmocka_unit_test(takes_new_timeouts_at_the_next_visit),
 	};

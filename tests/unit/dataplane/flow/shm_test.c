@@ -289,6 +289,28 @@ static void drops_what_is_inconsistent_and_doubled(void **state)
 	unlink(path);
 }
 
+static void drops_flows_with_a_port_of_zero(void **state)
+{
+	struct flow_table *t;
+	uint32_t taken;
+
+	(void)state;
+	t = open_table(1000, &taken);
+	for (uint32_t n = 1; n <= 4; n++)
+		assert_int_not_equal(check_insert(t, n, false, 1000), FLOW_NONE);
+	t->flow[check_lookup(t, 1, false, 0)].service_port = 0;
+	t->flow[check_lookup(t, 2, false, 0)].local_port = 0;
+	t->flow[check_lookup(t, 3, false, 0)].server_port = 0;
+	flow_table_close(t);
+
+	t = open_table(1000, &taken);
+	assert_int_equal(taken, 1);
+	assert_int_not_equal(check_lookup(t, 4, false, 0), FLOW_NONE);
+	check_whole(t);
+	flow_table_close(t);
+	unlink(path);
+}
+
 static void makes_a_table_of_another_size_or_version_anew(void **state)
 {
 	struct flow_table *t;
@@ -416,6 +438,7 @@ int main(void)
 		cmocka_unit_test(finds_every_acknowledged_flow_after_a_kill),
 		cmocka_unit_test(believes_no_entry),
 		cmocka_unit_test(drops_what_is_inconsistent_and_doubled),
+		cmocka_unit_test(drops_flows_with_a_port_of_zero),
 		cmocka_unit_test(makes_a_table_of_another_size_or_version_anew),
 		cmocka_unit_test(fills_holes),
 		cmocka_unit_test(lets_no_second_process_in),

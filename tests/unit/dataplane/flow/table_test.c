@@ -6,7 +6,8 @@
 
 #include <errno.h>
 
-#define NOW 1000
+#define NOW   1000
+#define SMALL 16
 
 static const uint32_t timeouts[FLOW_STATE_COUNT] = {1, 100, 1000, 20, 200};
 
@@ -158,6 +159,36 @@ static void uses_the_stash_and_then_refuses(void **state)
 	flow_table_close(t);
 }
 
+// Room for one tuple only, the client's. Every other place holds a reference to an entry of no flow.
+static void takes_the_client_tuple_back_when_the_server_tuple_finds_no_room(void **state)
+{
+	struct flow_table *t = open_table(SMALL, 0);
+	uint32_t index = flow_alloc(t, false), home;
+	uint64_t client, server;
+
+	(void)state;
+	check_fill(t, index, 1, false, NOW);
+	client = flow_hash_of(t, index, 0);
+	server = flow_hash_of(t, index, FLOW_DIR_BIT);
+	home = flow_home(t, client);
+	for (uint32_t b = 0; b < t->buckets; b++)
+		for (uint32_t way = b == home; way < FLOW_BUCKET_WAYS; way++) {
+			t->bucket[b].tag[way] = 1;
+			t->bucket[b].ref[way] = SMALL - 1;
+		}
+	t->stash_count = FLOW_STASH;
+	assert_int_equal(flow_link(t, index, client, server, NOW), -ENOSPC);
+	assert_int_equal(check_lookup(t, 1, false, 0), FLOW_NONE);
+	assert_int_equal(check_lookup(t, 1, false, FLOW_DIR_BIT), FLOW_NONE);
+	assert_int_equal(t->bucket[home].tag[0], 0);
+
+	memset(t->bucket, 0, t->buckets * sizeof(*t->bucket));
+	t->stash_count = 0;
+	flow_unalloc(t, index);
+	check_whole(t);
+	flow_table_close(t);
+}
+
 static void finds_a_flow_that_came_after_the_probe(void **state)
 {
 	struct flow_table *t = open_table(64, 0);
@@ -237,6 +268,7 @@ int main(void)
 		cmocka_unit_test(gives_key_lines_to_no_more_ipv6_flows_than_asked),
 		cmocka_unit_test(leaves_the_stash_empty_at_full_load),
 		cmocka_unit_test(uses_the_stash_and_then_refuses),
+		cmocka_unit_test(takes_the_client_tuple_back_when_the_server_tuple_finds_no_room),
 		cmocka_unit_test(finds_a_flow_that_came_after_the_probe),
 		cmocka_unit_test(counts_packets_and_bytes_past_the_small_fields),
 		cmocka_unit_test(costs_111_bytes_per_ipv4_flow),
