@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdalign.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,52 @@
 #include <unistd.h>
 
 static char dir[64], path[96], bad[104];
+
+// The disk as a power loss would leave it: what was synced last, and what a rename put in place.
+static struct {
+	struct stat file;    // as of the last sync of a regular file
+	struct stat renamed; // as of the last rename, before it
+	unsigned syncs, fail;
+} disk;
+
+int __real_fdatasync(int fd);
+int __real_fsync(int fd);
+int __real_rename(const char *from, const char *to);
+int __wrap_fdatasync(int fd);
+int __wrap_fsync(int fd);
+int __wrap_rename(const char *from, const char *to);
+
+static bool sync_fails(int fd)
+{
+	struct stat st;
+
+	assert_int_equal(fstat(fd, &st), 0);
+	if (!S_ISREG(st.st_mode))
+		return false;
+	disk.file = st;
+	disk.syncs++;
+	if (disk.fail == 0)
+		return false;
+	disk.fail--;
+	errno = EIO;
+	return true;
+}
+
+int __wrap_fdatasync(int fd)
+{
+	return sync_fails(fd) ? -1 : __real_fdatasync(fd);
+}
+
+int __wrap_fsync(int fd)
+{
+	return sync_fails(fd) ? -1 : __real_fsync(fd);
+}
+
+int __wrap_rename(const char *from, const char *to)
+{
+	assert_int_equal(stat(from, &disk.renamed), 0);
+	return __real_rename(from, to);
+}
 
 // A record of 24 bytes: the id and one number.
 struct small {
@@ -249,6 +296,65 @@ static void rewrite_replaces_the_log_whole(void **state)
 	assert_int_equal(seen.value[7], 70);
 }
 
+static void an_append_is_on_disk_when_it_returns(void **state)
+{
+	struct ctl_snapshot_buf b = {0};
+	struct ctl_snapshot_state st;
+	struct ctl_snapshot_txn t;
+	struct ctl_snapshot *s;
+	struct seen seen;
+	struct stat f;
+	off_t two;
+
+	(void)state;
+	write_three(&two);
+	s = open_log(&seen, &st);
+	for (uint64_t v = 4; v < 8; v++) {
+		unsigned before = disk.syncs;
+
+		append(s, v, false, v, v * 10);
+		assert_int_equal(disk.syncs, before + 1);
+		assert_int_equal(stat(path, &f), 0);
+		assert_int_equal(disk.file.st_ino, f.st_ino);
+		assert_int_equal(disk.file.st_size, f.st_size); // all of it
+	}
+	add(&b, 9, 90);
+	t = txn_of(&b, 8, false);
+	disk.fail = 1;
+	assert_int_equal(ctl_snapshot_append(s, &t), -EIO);
+	assert_int_equal(disk.fail, 0);
+	assert_true(ctl_snapshot_wants_rewrite(s));
+	ctl_snapshot_buf_fini(&b);
+	ctl_snapshot_close(s);
+}
+
+static void a_rewrite_is_on_disk_before_it_takes_the_name(void **state)
+{
+	struct ctl_snapshot_buf b = {0};
+	struct ctl_snapshot_state st;
+	struct ctl_snapshot_txn t;
+	struct ctl_snapshot *s;
+	struct seen seen;
+	off_t two;
+
+	(void)state;
+	write_three(&two);
+	s = open_log(&seen, &st);
+	add(&b, 7, 70);
+	t = txn_of(&b, 8, true);
+	assert_int_equal(ctl_snapshot_rewrite(s, &t), 0);
+	assert_int_equal(disk.file.st_ino, disk.renamed.st_ino);
+	assert_int_equal(disk.file.st_size, disk.renamed.st_size);
+	t.version = 9;
+	disk.fail = 1;
+	assert_int_equal(ctl_snapshot_rewrite(s, &t), -EIO);
+	assert_int_equal(disk.fail, 0);
+	ctl_snapshot_buf_fini(&b);
+	ctl_snapshot_close(s);
+	ctl_snapshot_close(open_log(&seen, &st));
+	assert_int_equal(st.version, 8); // the old one stands
+}
+
 static void wants_a_rewrite_when_the_log_outgrows_its_state(void **state)
 {
 	struct ctl_snapshot_state st;
@@ -389,6 +495,8 @@ int main(void)
 		cmocka_unit_test(zeros_at_the_end_are_a_torn_end),
 		cmocka_unit_test(a_flipped_byte_anywhere_is_never_believed),
 		cmocka_unit_test(rewrite_replaces_the_log_whole),
+		cmocka_unit_test(an_append_is_on_disk_when_it_returns),
+		cmocka_unit_test(a_rewrite_is_on_disk_before_it_takes_the_name),
 		cmocka_unit_test(wants_a_rewrite_when_the_log_outgrows_its_state),
 		cmocka_unit_test(takes_nothing_after_a_failed_append),
 		cmocka_unit_test(set_aside_starts_empty),

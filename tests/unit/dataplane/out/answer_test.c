@@ -321,6 +321,26 @@ static void frames_to_a_group_are_not_answered(void **state)
 	assert_false(answer_unreachable(m, &info));
 }
 
+// RFC 1122 section 3.2.2, RFC 4443 section 2.4 (e): it may be an error itself.
+static void nothing_is_unreachable_about_icmp(void **state)
+{
+	static const uint8_t types[] = {0, 1, 3, 8, 128};
+	uint8_t l4[16] = {0};
+
+	for (unsigned i = 0; i < 2 * sizeof(types); i++) {
+		bool six = i % 2;
+
+		l4[0] = types[i / 2];
+		begin(six ? ETH6 : ETH4, six, six ? IPPROTO_ICMPV6 : IPPROTO_ICMP, l4, sizeof(l4));
+		make();
+		assert_false(answer_unreachable(m, &info));
+		assert_int_equal(rte_pktmbuf_pkt_len(m), frame_len);
+		assert_memory_equal(out(), frame, frame_len);
+		drop_it(NULL);
+	}
+	make();
+}
+
 static struct port wire = {.mac = {{2, 0, 0, 0, 0x77, 0x77}}};
 
 static void arp_is_answered_with_the_mac_of_the_port(void **state)
@@ -417,6 +437,7 @@ int main(void)
 		TEST(nothing_is_read_beyond_the_buffer),
 		TEST(later_segments_are_let_go),
 		TEST(frames_to_a_group_are_not_answered),
+		TEST(nothing_is_unreachable_about_icmp),
 		TEST(arp_is_answered_with_the_mac_of_the_port),
 		TEST(neighbour_solicitations_are_answered),
 	};
