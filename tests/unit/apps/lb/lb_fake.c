@@ -77,7 +77,7 @@ uint16_t out_route(const struct out_view *v, uint16_t context, uint8_t family, c
 {
 	const uint8_t *a = addr;
 
-	assert_int_equal(context, 0);
+	assert_true(context == 0 || context == world.service[FAKE_TWIN].context);
 	if (family == 4)
 		return a[0] == 10 && a[1] == 1   ? world.route_server
 		       : a[0] == 10 && a[1] == 2 ? FAKE_HOP_CLIENT
@@ -156,8 +156,8 @@ static void add_own(unsigned i, uint8_t family, uint8_t kind, const uint8_t *add
 	own_hash[at] = &own[i];
 }
 
-static void add_service(unsigned slot, uint8_t family, uint8_t proto, uint16_t port,
-			const uint8_t *addr)
+static void add_service(unsigned slot, uint16_t context, uint8_t family, uint8_t proto,
+			uint16_t port, const uint8_t *addr)
 {
 	struct lb_service *v = &world.service[slot];
 	uint32_t at;
@@ -165,12 +165,13 @@ static void add_service(unsigned slot, uint8_t family, uint8_t proto, uint16_t p
 	*v = (struct lb_service){.ref = slot | 5U << LB_SLOT_BITS,
 				 .family = family,
 				 .proto = proto,
+				 .context = context,
 				 .enabled = 1,
 				 .port = rte_cpu_to_be_16(port),
 				 .pool = family == 4 ? &world.pool : &world.pool6,
 				 .local = &world.local};
 	memcpy(v->addr, addr, family == 4 ? 4 : 16);
-	for (at = lb_service_hash(0, proto, v->addr, v->port) & 15; service_hash[at] != NULL;
+	for (at = lb_service_hash(context, proto, v->addr, v->port) & 15; service_hash[at] != NULL;
 	     at = (at + 1) & 15)
 		;
 	service_hash[at] = v;
@@ -195,6 +196,19 @@ static void add_server(unsigned slot, uint8_t family)
 static const uint8_t vip4[4] = {192, 0, 2, 1};
 static const uint8_t vip6[16] = {0x20, 1, 0xd, 0xb8, [15] = 1};
 
+// A context whose hash of 192.0.2.1:80 is that of context 0.
+static uint16_t twin_context(void)
+{
+	const struct lb_service *v = &world.service[FAKE_TCP];
+	uint16_t context = 1;
+
+	while (((lb_service_hash(context, v->proto, v->addr, v->port) ^
+		 lb_service_hash(0, v->proto, v->addr, v->port)) &
+		15) != 0)
+		context++;
+	return context;
+}
+
 static void build_snapshot(void)
 {
 	static const uint8_t lip4[2][4] = {{198, 51, 100, 1}, {198, 51, 100, 2}};
@@ -217,9 +231,10 @@ static void build_snapshot(void)
 	for (unsigned i = 0; i < FAKE_SERVERS; i++)
 		add_server(i, 4);
 	add_server(FAKE_SERVER6, 6);
-	add_service(FAKE_TCP, 4, IPPROTO_TCP, 80, vip4);
-	add_service(FAKE_UDP, 4, IPPROTO_UDP, 53, vip4);
-	add_service(FAKE_TCP6, 6, IPPROTO_TCP, 80, vip6);
+	add_service(FAKE_TCP, 0, 4, IPPROTO_TCP, 80, vip4);
+	add_service(FAKE_UDP, 0, 4, IPPROTO_UDP, 53, vip4);
+	add_service(FAKE_TCP6, 0, 6, IPPROTO_TCP, 80, vip6);
+	add_service(FAKE_TWIN, twin_context(), 4, IPPROTO_TCP, 80, vip4);
 	add_own(0, 4, LB_OWN_SERVICE, vip4);
 	add_own(1, 6, LB_OWN_SERVICE, vip6);
 	add_own(2, 4, LB_OWN_LOCAL, lip4[0]);
@@ -265,7 +280,7 @@ void fake_start(uint32_t max)
 	view->generation = 1;
 	out_view_published.current = view;
 	assert_int_equal(lb_worker_create(&conf, &world.publish, &world.lw, &taken), 0);
-	assert_int_equal(lb_worker_reserve(world.lw, 4, 3, 2), 0);
+	assert_int_equal(lb_worker_reserve(world.lw, 4, 4, 2), 0);
 	world.rx = (struct lb_rx){.lw = world.lw, .port = &world.port};
 }
 

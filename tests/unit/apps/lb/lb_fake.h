@@ -29,6 +29,7 @@ enum {                    // slots
 	FAKE_TCP = 0,     // 192.0.2.1:80
 	FAKE_UDP = 1,     // 192.0.2.1:53
 	FAKE_TCP6 = 2,    // 2001:db8::1 port 80
+	FAKE_TWIN = 3,    // 192.0.2.1:80 in another context, in the same chain as FAKE_TCP
 };
 enum { FAKE_HOP_SERVER = 1, FAKE_HOP_CLIENT = 2, FAKE_HOP_OTHER = 3 };
 
@@ -43,7 +44,7 @@ extern struct fake_world {
 	struct lb_local_pool local;
 	struct lb_local_address local4[2], local6[1];
 	struct lb_server server[LB_CHUNK];
-	struct lb_service service[3];
+	struct lb_service service[4];
 	uint32_t picks;
 	bool answers_allowed;
 	uint16_t route_server; // next hop given for servers

@@ -112,6 +112,32 @@ static void balances_ipv6_and_udp(void **state)
 	assert_int_equal(lb_worker_flow_count(world.lw), 2);
 }
 
+static void serves_one_address_in_two_contexts_by_two_services(void **state)
+{
+	struct fake_packet *p;
+
+	(void)state;
+	open_flow(FAKE_TCP, 1);
+	assert_int_equal(service_count(FAKE_TCP)->new_flows, 1);
+	assert_int_equal(service_count(FAKE_TWIN)->new_flows, 0);
+	world.port.context = world.service[FAKE_TWIN].context;
+	open_flow(FAKE_TWIN, 1); // the same client, address and port
+	assert_int_equal(service_count(FAKE_TCP)->new_flows, 1);
+	assert_int_equal(service_count(FAKE_TWIN)->new_flows, 1);
+	// A context without this service, whichever chain it looks in.
+	for (uint16_t other = 1; other < 200; other++) {
+		if (other == world.service[FAKE_TWIN].context)
+			continue;
+		world.port.context = other;
+		p = fake_client(FAKE_TCP, 2, TCP_SYN);
+		fake_burst();
+		assert_int_not_equal(p->fate, FATE_FORWARD);
+	}
+	world.port.context = 0;
+	open_flow(FAKE_TCP, 2);
+	assert_int_equal(service_count(FAKE_TCP)->new_flows, 2);
+}
+
 static void makes_one_flow_of_a_burst_of_its_packets(void **state)
 {
 	struct fake_packet *p[LB_BURST];
@@ -739,6 +765,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(balances_a_syn_and_its_answer),
 		T(balances_ipv6_and_udp),
+		T(serves_one_address_in_two_contexts_by_two_services),
 		T(makes_one_flow_of_a_burst_of_its_packets),
 		T(counts_by_service_and_server),
 		T(uses_each_local_pair_once_and_then_refuses),
