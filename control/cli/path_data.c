@@ -128,12 +128,13 @@ static bool number_range(const struct lysc_type *t, char *out, size_t size)
 		[LY_TYPE_INT32] = {INT32_MIN, INT32_MAX}, [LY_TYPE_UINT32] = {0, UINT32_MAX},
 		[LY_TYPE_INT64] = {INT64_MIN, INT64_MAX}, [LY_TYPE_UINT64] = {0, UINT64_MAX},
 	};
-	const struct lysc_range *range = ((const struct lysc_type_num *)t)->range;
+	const struct lysc_range *range;
 	LY_ARRAY_COUNT_TYPE i;
 	size_t at = 0;
 
 	if (natural[t->basetype].max == 0)
 		return false;
+	range = ((const struct lysc_type_num *)t)->range; // other types are shorter
 	if (range == NULL) {
 		snprintf(out, size, "%" PRId64 "..%" PRIu64, natural[t->basetype].min,
 			 natural[t->basetype].max);
