@@ -24,7 +24,9 @@
 
 #include <cmocka.h>
 
-#define WAKES 200
+#define WAKES   50
+#define MEDIANS 5
+#define WAKE_NS 100000 // the aim, of the median
 
 static struct rte_mempool *pool;
 
@@ -234,19 +236,27 @@ static int compare(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-// Let it fall asleep, give it work, see how late it takes it.
-static void measure_wake(struct wake *k, const char *how)
+// Wait until worker `index` has just gone to sleep once more.
+static void await_sleep(unsigned index)
+{
+	uint64_t sleeps = __atomic_load_n(&worker_get(index)->sleeps, __ATOMIC_RELAXED);
+
+	for (int n = 0; n < 10000; n++) {
+		if (__atomic_load_n(&worker_get(index)->sleeps, __ATOMIC_RELAXED) != sleeps)
+			return;
+		usleep(100);
+	}
+	fail_msg("worker %u does not sleep", index);
+}
+
+// Let it fall asleep, give it work, see how late it takes it. Returns the median.
+static uint64_t wake_often(struct wake *k, const char *how)
 {
 	uint64_t one = 1;
 
+	atomic_store(&k->got, 0);
 	for (unsigned i = 0; i < WAKES; i++) {
-		uint64_t sleeps = __atomic_load_n(&worker_get(0)->sleeps, __ATOMIC_RELAXED);
-
-		for (int n = 0; n < 1000; n++) {
-			if (__atomic_load_n(&worker_get(0)->sleeps, __ATOMIC_RELAXED) != sleeps)
-				break;
-			usleep(100);
-		}
+		await_sleep(0);
 		usleep(100 + i * 7 % 300);
 		atomic_store(&k->sent_ns, clock_monotonic_ns());
 		if (k->fd >= 0)
@@ -259,9 +269,21 @@ static void measure_wake(struct wake *k, const char *how)
 	print_message("woken by %s: p50 %.1f us, p90 %.1f us, worst %.1f us\n", how,
 		      (double)k->late_ns[WAKES / 2] / 1e3, (double)k->late_ns[WAKES * 9 / 10] / 1e3,
 		      (double)k->late_ns[WAKES - 1] / 1e3);
-	// The aim is 100 us. Other jobs share the CPUs of a test machine, so the bound only tells a
-	// wake-up from the end of a sleep (20 ms).
-	assert_true(k->late_ns[WAKES / 2] < 5000000);
+	return k->late_ns[WAKES / 2];
+}
+
+// Other jobs share the CPUs of a test machine and can only add to it: the best of a few medians is what
+// a wake-up costs.
+static void measure_wake(struct wake *k, const char *how)
+{
+	uint64_t best = UINT64_MAX;
+
+	for (int i = 0; i < MEDIANS && best >= WAKE_NS; i++) {
+		uint64_t median = wake_often(k, how);
+
+		best = median < best ? median : best;
+	}
+	assert_true(best < WAKE_NS);
 }
 
 static void wakes_at_once_by_an_fd_or_by_a_call(void **state)
@@ -403,6 +425,7 @@ static void counters_of_two_workers_share_no_line(void **state)
 static struct {
 	_Atomic uint64_t got;
 	_Atomic uint64_t wrong_order;
+	_Atomic uint64_t at_ns; // when the last came
 	uint32_t next;
 } taken;
 
@@ -416,6 +439,8 @@ static unsigned take_packets(struct worker *w, void *arg)
 			atomic_fetch_add(&taken.wrong_order, 1);
 		rte_pktmbuf_free(m[i]);
 	}
+	if (n != 0)
+		atomic_store(&taken.at_ns, clock_monotonic_ns());
 	atomic_fetch_add(&taken.got, n);
 	return n;
 }
@@ -459,6 +484,35 @@ static void handed_over_packets_wake_their_owner_and_keep_their_order(void **sta
 	assert_int_equal(worker_get(1)->count.received, 500);
 	assert_int_equal(worker_get(1)->count.received_bytes, 500 * 60);
 	assert_int_equal(handover_waiting(1), 0);
+}
+
+static uint64_t given_ns; // worker 0 writes it within worker_call
+
+static int give_and_note(struct worker *w, void *arg)
+{
+	given_ns = clock_monotonic_ns();
+	return give(w, arg);
+}
+
+// Without a wake-up the owner would look when its sleep ends: half of WORKER_SLEEP_MAX_US on average.
+static void the_first_packet_handed_to_a_sleeper_does_not_wait(void **state)
+{
+	static uint64_t late[WAKES];
+	uint32_t tag = 0;
+
+	memset(&taken, 0, sizeof(taken));
+	set_sources(1, 1, (struct worker_source){take_packets, NULL, WORKER_FD_WAKES});
+	for (unsigned i = 0; i < WAKES; i++) {
+		await_sleep(1);
+		usleep(200);
+		assert_int_equal(worker_call(0, give_and_note, &tag), 0);
+		assert_true(await(&taken.got, i + 1));
+		late[i] = atomic_load(&taken.at_ns) - given_ns;
+	}
+	qsort(late, WAKES, sizeof(late[0]), compare);
+	print_message("handed over to a sleeper: p50 %.1f us, worst %.1f us\n",
+		      (double)late[WAKES / 2] / 1e3, (double)late[WAKES - 1] / 1e3);
+	assert_true(late[WAKES / 2] < WORKER_SLEEP_MAX_US * UINT64_C(1000) / 10);
 }
 
 static void a_full_ring_leaves_the_rest_with_the_sender(void **state)
@@ -532,6 +586,8 @@ int main(void)
 		cmocka_unit_test(counters_of_two_workers_share_no_line),
 		cmocka_unit_test_setup_teardown(
 			handed_over_packets_wake_their_owner_and_keep_their_order, start, stop),
+		cmocka_unit_test_setup_teardown(the_first_packet_handed_to_a_sleeper_does_not_wait,
+						start, stop),
 		cmocka_unit_test(a_full_ring_leaves_the_rest_with_the_sender),
 	};
 
