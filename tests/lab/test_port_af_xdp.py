@@ -115,18 +115,19 @@ def test_a_restart_replaces_the_program_and_keeps_its_maps(wire, how):
     assert wire.udp_echo() == 1
 
 
-def test_ten_kills_in_a_row_serve_again_within_a_second(wire):
+def test_ten_kills_in_a_row_serve_again_within_a_second(wire, capsys):
     probe = started(wire)
     worst = 0.0
     for _ in range(10):
-        probe.kill()
         start = time.monotonic()
+        probe.kill()
         probe = Probe(wire.border)
         probe.ok("open up af-xdp wan")
         assert wire.udp_echo() == 1
         worst = max(worst, time.monotonic() - start)
-    print(f"worst restart {worst * 1000:.0f} ms (process start included)")
-    assert worst < 3.0
+    with capsys.disabled():
+        print(f"\nworst restart {worst * 1000:.0f} ms from the kill (process start included)")
+    assert worst < 1.0
 
 
 def test_refuses_a_foreign_program_and_leaves_it_alone(wire):
@@ -302,15 +303,18 @@ def test_ports_open_and_recover_without_root(wire, huge):
     assert wire.udp_echo() == 1
 
 
-def test_an_idle_worker_sleeps_and_wakes_at_once(wire):
+def test_an_idle_worker_sleeps_and_wakes_at_once(wire, capsys):
     probe = started(wire)
     wire.udp_echo()
     idle = probe.ok("idle 1000")
     assert idle["percent"] < 5.0, idle
-    times = wire.client.in_netns(wire.round_trips, "10.0.0.100", 53, 200)
-    print(f"idle {idle['percent']} % CPU, {idle['sleeps']} sleeps a second; "
-          f"round trip from sleep p50 {times[100] * 1e6:.0f} us, p90 {times[180] * 1e6:.0f} us")
-    assert times[100] < 0.02
+    # Other jobs can only add to it: the best median is the cost of a wake-up. A sleep lasts up to 20 ms.
+    runs = [wire.client.in_netns(wire.round_trips, "10.0.0.100", 53, 100) for _ in range(5)]
+    best = min(runs, key=lambda times: times[50])
+    with capsys.disabled():
+        print(f"\nidle {idle['percent']} % CPU, {idle['sleeps']} sleeps a second; "
+              f"round trip from sleep p50 {best[50] * 1e6:.0f} us, p90 {best[90] * 1e6:.0f} us")
+    assert best[50] < 0.001
 
 
 def test_takes_what_has_options_and_extension_headers(wire):
