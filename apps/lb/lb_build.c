@@ -2,54 +2,40 @@
 //
 // lb_build - see lb_build.h. A build first marks what is dirty (the records touched, servers with a new
 // verdict, and what hangs on them: pools, local pools, services), then makes new parts for that alone.
+// The hashes that find those parts by address are made last, by lb_hash.c.
 
 #include "apps/lb/lb_build.h"
 
+#include "apps/lb/lb_build_priv.h"
 #include "apps/lb/scheduler.h"
 #include "dataplane/core/clock.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum part_kind { PART_PLAIN, PART_POOL, PART_LOCAL };
 
 struct lb_parts {
 	struct lb_parts *next;
 	uint32_t count;
 	struct {
 		void *part;
-		enum part_kind kind;
+		enum lb_part_kind kind;
 	} v[255];
-};
-
-struct build {
-	const struct lb_build_in *in;
-	struct lb_snap *s;
-	struct ctl_ack *ack;
-	uint64_t mark;
-	struct lb_entry *marked[LB_TYPE_MAX]; // by type, linked by mark_next
-	bool services_dirty;                  // the service hash must be made anew
-	bool own_dirty;
-	bool *server_fresh, *service_fresh; // chunk was copied in this build
-	const struct lb_server **scratch;
-	uint32_t scratch_size;
 };
 
 static uint64_t last_mark;
 
 // ---- parts ------------------------------------------------------------------------------------
 
-static void part_free(void *part, enum part_kind kind)
+static void part_free(void *part, enum lb_part_kind kind)
 {
 	if (part == NULL)
 		return;
-	if (kind == PART_POOL) {
+	if (kind == LB_PART_POOL) {
 		struct lb_pool *p = part;
 
 		p->scheduler->fini(p);
-	} else if (kind == PART_LOCAL) {
+	} else if (kind == LB_PART_LOCAL) {
 		struct lb_local_pool *p = part;
 
 		free(p->addr4);
@@ -70,7 +56,7 @@ static void parts_free(struct lb_parts *l, bool contents)
 	}
 }
 
-static int part_add(struct lb_parts **list, void *part, enum part_kind kind)
+static int part_add(struct lb_parts **list, void *part, enum lb_part_kind kind)
 {
 	struct lb_parts *l = *list;
 
@@ -90,8 +76,7 @@ static int part_add(struct lb_parts **list, void *part, enum part_kind kind)
 	return 0;
 }
 
-// `part` (may be NULL) was made for this snapshot in place of `old` (may be NULL). On error part is freed.
-static int part_swap(struct build *b, void *part, void *old, enum part_kind kind)
+int lb_build_part_swap(struct lb_builder *b, void *part, void *old, enum lb_part_kind kind)
 {
 	int rc = part_add(&b->s->fresh, part, kind);
 
@@ -100,12 +85,6 @@ static int part_swap(struct build *b, void *part, void *old, enum part_kind kind
 		return rc;
 	}
 	return part_add(&b->s->replaced, old, kind);
-}
-
-// The build keeps its pointers const, as workers see them; they are its own to free.
-static void *unconst(const void *p)
-{
-	return (void *)(uintptr_t)p;
 }
 
 // ---- flags ------------------------------------------------------------------------------------
@@ -124,7 +103,7 @@ struct lb_server_flags lb_server_flags(const struct ctl_server *s, const struct 
 
 // ---- what is dirty ----------------------------------------------------------------------------
 
-static void mark(struct build *b, struct lb_entry *e)
+static void mark(struct lb_builder *b, struct lb_entry *e)
 {
 	if (e == NULL || e->mark == b->mark)
 		return;
@@ -133,13 +112,13 @@ static void mark(struct build *b, struct lb_entry *e)
 	b->marked[e->type] = e;
 }
 
-static bool marked(const struct build *b, const struct lb_entry *e)
+static bool marked(const struct lb_builder *b, const struct lb_entry *e)
 {
 	return e->mark == b->mark;
 }
 
 // Mark what the record before and the record after refer to.
-static void mark_both(struct build *b, uint16_t type, const struct lb_entry *e,
+static void mark_both(struct lb_builder *b, uint16_t type, const struct lb_entry *e,
 		      uint64_t (*ref)(const struct ctl_rec *))
 {
 	if (e->rec != NULL)
@@ -158,7 +137,7 @@ static uint64_t address_pool(const struct ctl_rec *r)
 	return ((const struct ctl_local_address *)r)->local_pool;
 }
 
-static void mark_touched(struct build *b, struct lb_entry *e)
+static void mark_touched(struct lb_builder *b, struct lb_entry *e)
 {
 	mark(b, e);
 	switch (e->type) {
@@ -181,13 +160,13 @@ static void mark_touched(struct build *b, struct lb_entry *e)
 }
 
 // A pool's own change (on-server-down, check on or off) changes the flags of its servers.
-static void mark_members(struct build *b, const struct lb_entry *pool)
+static void mark_members(struct lb_builder *b, const struct lb_entry *pool)
 {
 	for (uint32_t i = 0; i < pool->members; i++)
 		mark(b, pool->member[i]);
 }
 
-static void mark_services(struct build *b)
+static void mark_services(struct lb_builder *b)
 {
 	const struct lb_store *st = b->in->store;
 	struct lb_entry *e;
@@ -208,7 +187,7 @@ static void mark_services(struct build *b)
 	}
 }
 
-static void mark_all(struct build *b)
+static void mark_all(struct lb_builder *b)
 {
 	const struct lb_store *st = b->in->store;
 	struct lb_entry *e;
@@ -247,7 +226,7 @@ static uint32_t max32(uint32_t a, uint32_t b)
 	return a > b ? a : b;
 }
 
-static int new_server_chunk(struct build *b, uint32_t c)
+static int new_server_chunk(struct lb_builder *b, uint32_t c)
 {
 	const size_t size = LB_CHUNK * sizeof(struct lb_server);
 	const struct lb_server *old = b->s->pub.server[c];
@@ -260,7 +239,7 @@ static int new_server_chunk(struct build *b, uint32_t c)
 		memcpy(n, old, size);
 	else
 		memset(n, 0, size);
-	rc = part_swap(b, n, unconst(old), PART_PLAIN);
+	rc = lb_build_part_swap(b, n, lb_unconst(old), LB_PART_PLAIN);
 	if (rc != 0)
 		return rc;
 	b->s->pub.server[c] = n;
@@ -268,7 +247,7 @@ static int new_server_chunk(struct build *b, uint32_t c)
 	return 0;
 }
 
-static int new_service_chunk(struct build *b, uint32_t c)
+static int new_service_chunk(struct lb_builder *b, uint32_t c)
 {
 	const struct lb_service *const *old = b->s->pub.service[c];
 	const struct lb_service **n = calloc(LB_CHUNK, sizeof(struct lb_service *));
@@ -278,7 +257,7 @@ static int new_service_chunk(struct build *b, uint32_t c)
 		return -ENOMEM;
 	if (old != NULL)
 		memcpy(n, old, LB_CHUNK * sizeof(struct lb_service *));
-	rc = part_swap(b, n, unconst(old), PART_PLAIN);
+	rc = lb_build_part_swap(b, n, lb_unconst(old), LB_PART_PLAIN);
 	if (rc != 0)
 		return rc;
 	b->s->pub.service[c] = n;
@@ -287,7 +266,7 @@ static int new_service_chunk(struct build *b, uint32_t c)
 }
 
 // Arrays of the base, grown; all chunks exist.
-static int take_base(struct build *b)
+static int take_base(struct lb_builder *b)
 {
 	const struct lb_build_in *in = b->in;
 	static const struct lb_snap nothing;
@@ -328,22 +307,22 @@ static int take_base(struct build *b)
 }
 
 // The server of a slot, in a chunk that is ours to write. NULL: no memory.
-static struct lb_server *server_edit(struct build *b, uint32_t slot)
+static struct lb_server *server_edit(struct lb_builder *b, uint32_t slot)
 {
 	uint32_t c = slot / LB_CHUNK;
 
 	if (!b->server_fresh[c] && new_server_chunk(b, c) != 0)
 		return NULL;
-	return (struct lb_server *)unconst(&b->s->pub.server[c][slot % LB_CHUNK]);
+	return (struct lb_server *)lb_unconst(&b->s->pub.server[c][slot % LB_CHUNK]);
 }
 
-static void fill_addr(uint8_t out[16], const struct ctl_addr *a)
+void lb_build_fill_addr(uint8_t out[16], const struct ctl_addr *a)
 {
 	memset(out, 0, 16);
 	memcpy(out, a->bytes, a->family == 4 ? 4 : 16);
 }
 
-static int build_server(struct build *b, const struct lb_entry *e)
+static int build_server(struct lb_builder *b, const struct lb_entry *e)
 {
 	bool next = b->in->next;
 	const struct ctl_server *r = (const void *)lb_entry_rec(e, next);
@@ -375,11 +354,11 @@ static int build_server(struct build *b, const struct lb_entry *e)
 		.pool = pool->index,
 		.id = e->id,
 	};
-	fill_addr(v->addr, &r->addr);
+	lb_build_fill_addr(v->addr, &r->addr);
 	return 0;
 }
 
-static int scratch_room(struct build *b, uint32_t size)
+static int scratch_room(struct lb_builder *b, uint32_t size)
 {
 	const struct lb_server **v;
 
@@ -394,16 +373,16 @@ static int scratch_room(struct build *b, uint32_t size)
 }
 
 // Set array[index] of the snapshot to a new part, or to NULL.
-static int set_pool(struct build *b, uint32_t index, struct lb_pool *p)
+static int set_pool(struct lb_builder *b, uint32_t index, struct lb_pool *p)
 {
-	int rc = part_swap(b, p, b->s->pool[index], PART_POOL);
+	int rc = lb_build_part_swap(b, p, b->s->pool[index], LB_PART_POOL);
 
 	if (rc == 0)
 		b->s->pool[index] = p;
 	return rc;
 }
 
-static int build_pool(struct build *b, const struct lb_entry *e)
+static int build_pool(struct lb_builder *b, const struct lb_entry *e)
 {
 	bool next = b->in->next;
 	const struct ctl_pool *r = (const void *)lb_entry_rec(e, next);
@@ -454,12 +433,12 @@ static int local_add(struct lb_local_address **list, uint32_t *count, const stru
 	}
 	v = &(*list)[*count];
 	v->family = a->family;
-	fill_addr(v->addr, a);
+	lb_build_fill_addr(v->addr, a);
 	(*count)++;
 	return 0;
 }
 
-static int build_local(struct build *b, const struct lb_entry *e)
+static int build_local(struct lb_builder *b, const struct lb_entry *e)
 {
 	const struct ctl_local_pool *r = (const void *)lb_entry_rec(e, b->in->next);
 	struct lb_local_pool *p;
@@ -476,14 +455,14 @@ static int build_local(struct build *b, const struct lb_entry *e)
 		p->port_min = r->port_min;
 		p->port_max = r->port_max;
 	}
-	rc = part_swap(b, p, b->s->local[e->index], PART_LOCAL);
+	rc = lb_build_part_swap(b, p, b->s->local[e->index], LB_PART_LOCAL);
 	if (rc == 0)
 		b->s->local[e->index] = p;
 	return rc;
 }
 
 // Addresses into the local pools that build_local made empty.
-static int fill_locals(struct build *b)
+static int fill_locals(struct lb_builder *b)
 {
 	const struct lb_store *st = b->in->store;
 	struct lb_entry *e;
@@ -511,7 +490,7 @@ static int fill_locals(struct build *b)
 	return 0;
 }
 
-static int set_service(struct build *b, uint32_t slot, struct lb_service *v)
+static int set_service(struct lb_builder *b, uint32_t slot, struct lb_service *v)
 {
 	uint32_t c = slot / LB_CHUNK;
 	const struct lb_service **chunk;
@@ -523,14 +502,14 @@ static int set_service(struct build *b, uint32_t slot, struct lb_service *v)
 		free(v);
 		return rc;
 	}
-	chunk = unconst(b->s->pub.service[c]);
-	rc = part_swap(b, v, unconst(chunk[slot % LB_CHUNK]), PART_PLAIN);
+	chunk = lb_unconst(b->s->pub.service[c]);
+	rc = lb_build_part_swap(b, v, lb_unconst(chunk[slot % LB_CHUNK]), LB_PART_PLAIN);
 	if (rc == 0)
 		chunk[slot % LB_CHUNK] = v;
 	return rc;
 }
 
-static int build_service(struct build *b, const struct lb_entry *e)
+static int build_service(struct lb_builder *b, const struct lb_entry *e)
 {
 	bool next = b->in->next;
 	const struct ctl_service *r = (const void *)lb_entry_rec(e, next);
@@ -560,12 +539,12 @@ static int build_service(struct build *b, const struct lb_entry *e)
 					     ->index],
 		.id = e->id,
 	};
-	fill_addr(v->addr, &r->addr);
+	lb_build_fill_addr(v->addr, &r->addr);
 	return set_service(b, ref & LB_SLOT_MASK, v);
 }
 
-static int build_marked(struct build *b, uint16_t type,
-			int (*build)(struct build *, const struct lb_entry *))
+static int build_marked(struct lb_builder *b, uint16_t type,
+			int (*build)(struct lb_builder *, const struct lb_entry *))
 {
 	for (struct lb_entry *e = b->marked[type]; e != NULL; e = e->mark_next) {
 		int rc = build(b, e);
@@ -574,160 +553,6 @@ static int build_marked(struct build *b, uint16_t type,
 			return rc;
 	}
 	return 0;
-}
-
-// ---- the hashes -------------------------------------------------------------------------------
-
-static uint32_t hash_size(uint32_t entries)
-{
-	uint32_t size = 16;
-
-	while (size < entries * 2)
-		size *= 2;
-	return size;
-}
-
-static int same_tuple(struct build *b, const struct lb_entry *e, const struct lb_service *other)
-{
-	const struct ctl_service *r = (const void *)lb_entry_rec(e, b->in->next);
-	const struct lb_entry *o = lb_store_find(b->in->store, CTL_REC_SERVICE, other->id);
-	const struct ctl_service *ro = (const void *)lb_entry_rec(o, b->in->next);
-
-	b->ack->tag = CTL_TAG_INVALID_VALUE;
-	b->ack->rec_type = CTL_REC_SERVICE;
-	b->ack->rec_id = e->id;
-	snprintf(b->ack->field, sizeof(b->ack->field), "address");
-	snprintf(b->ack->message, sizeof(b->ack->message),
-		 "service '%s' has the address, port, protocol and context of service '%s'",
-		 r->name, ro->name);
-	return -EEXIST;
-}
-
-static int build_service_hash(struct build *b)
-{
-	const struct lb_store *st = b->in->store;
-	struct lb_snapshot *p = &b->s->pub;
-	uint32_t mask = hash_size(st->entries[CTL_REC_SERVICE]) - 1;
-	const struct lb_service **hash = calloc((size_t)mask + 1, sizeof(struct lb_service *));
-	struct lb_entry *e;
-	int rc;
-
-	if (hash == NULL)
-		return -ENOMEM;
-	rc = part_swap(b, hash, p->service_hash, PART_PLAIN);
-	if (rc != 0)
-		return rc;
-	p->service_hash = hash;
-	p->service_mask = mask;
-	LB_STORE_FOREACH(e, st, CTL_REC_SERVICE)
-	{
-		uint32_t slot = lb_entry_ref(e, b->in->next) & LB_SLOT_MASK;
-		const struct lb_service *v;
-		uint32_t i;
-
-		if (lb_entry_rec(e, b->in->next) == NULL)
-			continue;
-		v = p->service[slot / LB_CHUNK][slot % LB_CHUNK];
-		i = lb_service_hash(v->context, v->proto, v->addr, v->port) & mask;
-		for (; hash[i] != NULL; i = (i + 1) & mask)
-			if (hash[i]->context == v->context && hash[i]->proto == v->proto &&
-			    hash[i]->port == v->port && hash[i]->family == v->family &&
-			    memcmp(hash[i]->addr, v->addr, 16) == 0)
-				return same_tuple(b, e, hash[i]);
-		hash[i] = v;
-	}
-	return 0;
-}
-
-struct own_table { // one allocation: the hash, then its entries
-	const struct lb_own_address **hash;
-	struct lb_own_address *entry;
-	uint32_t mask, count;
-};
-
-// context: -1 for local addresses, which hold in every context.
-static struct lb_own_address *own_add(struct own_table *t, const struct ctl_addr *a, int context,
-				      uint8_t kind)
-{
-	struct lb_own_address *v = &t->entry[t->count];
-	uint32_t i;
-
-	*v = (struct lb_own_address){
-		.family = a->family, .kind = kind, .context = context < 0 ? 0 : (uint16_t)context};
-	fill_addr(v->addr, a);
-	i = lb_own_hash(v->addr) & t->mask;
-	for (; t->hash[i] != NULL; i = (i + 1) & t->mask) {
-		struct lb_own_address *o = unconst(t->hash[i]);
-
-		if (o->family != v->family || memcmp(o->addr, v->addr, 16) != 0)
-			continue;
-		if (kind == LB_OWN_LOCAL || o->context == v->context) {
-			bool twice = (o->kind & kind) != 0;
-
-			o->kind |= kind;
-			return twice ? o : NULL;
-		}
-		v->kind |= o->kind & LB_OWN_LOCAL; // a local address is one in every context
-	}
-	t->hash[i] = v;
-	t->count++;
-	return NULL;
-}
-
-static int own_twice(struct build *b, const struct lb_entry *e)
-{
-	b->ack->tag = CTL_TAG_INVALID_VALUE;
-	b->ack->rec_type = CTL_REC_LOCAL_ADDRESS;
-	b->ack->rec_id = e->id;
-	snprintf(b->ack->field, sizeof(b->ack->field), "address");
-	snprintf(
-		b->ack->message, sizeof(b->ack->message),
-		"local address stands twice: a local address belongs to one local-address-pool only");
-	return -EEXIST;
-}
-
-// Local addresses first: an entry of a service address then knows that it is one of them too.
-static int fill_own(struct build *b, struct own_table *t)
-{
-	const struct lb_store *st = b->in->store;
-	struct lb_entry *e;
-
-	LB_STORE_FOREACH(e, st, CTL_REC_LOCAL_ADDRESS)
-	{
-		const struct ctl_local_address *r = (const void *)lb_entry_rec(e, b->in->next);
-
-		if (r != NULL && own_add(t, &r->addr, -1, LB_OWN_LOCAL) != NULL)
-			return own_twice(b, e);
-	}
-	LB_STORE_FOREACH(e, st, CTL_REC_SERVICE)
-	{
-		const struct ctl_service *r = (const void *)lb_entry_rec(e, b->in->next);
-
-		if (r != NULL)
-			own_add(t, &r->addr, r->context, LB_OWN_SERVICE);
-	}
-	return 0;
-}
-
-static int build_own_hash(struct build *b)
-{
-	const struct lb_store *st = b->in->store;
-	uint32_t entries = st->entries[CTL_REC_SERVICE] + st->entries[CTL_REC_LOCAL_ADDRESS];
-	uint32_t size = hash_size(entries);
-	struct own_table t = {.mask = size - 1};
-	int rc;
-
-	t.hash = calloc(1, size * sizeof(struct lb_own_address *) +
-				   ((size_t)entries + 1) * sizeof(struct lb_own_address));
-	if (t.hash == NULL)
-		return -ENOMEM;
-	t.entry = (struct lb_own_address *)(t.hash + size);
-	rc = part_swap(b, t.hash, b->s->pub.own_hash, PART_PLAIN);
-	if (rc != 0)
-		return rc;
-	b->s->pub.own_hash = t.hash;
-	b->s->pub.own_mask = t.mask;
-	return fill_own(b, &t);
 }
 
 // ---- the whole --------------------------------------------------------------------------------
@@ -755,7 +580,7 @@ void lb_build_timeouts(const struct lb_store *s, bool next, uint32_t timeout[FLO
 	timeout[FLOW_UDP] = clock_ms_to_ticks(r->udp_ms);
 }
 
-static void build_settings(struct build *b)
+static void build_settings(struct lb_builder *b)
 {
 	const struct ctl_settings *r = settings_of(b->in->store, b->in->next);
 	struct lb_snapshot *p = &b->s->pub;
@@ -768,7 +593,7 @@ static void build_settings(struct build *b)
 	p->serial = b->in->serial;
 }
 
-static int build_all(struct build *b)
+static int build_all(struct lb_builder *b)
 {
 	int rc = take_base(b);
 
@@ -783,9 +608,9 @@ static int build_all(struct build *b)
 	    (rc = build_marked(b, CTL_REC_POOL, build_pool)) != 0 ||
 	    (rc = build_marked(b, CTL_REC_SERVICE, build_service)) != 0)
 		return rc;
-	if (b->services_dirty && (rc = build_service_hash(b)) != 0)
+	if (b->services_dirty && (rc = lb_build_service_hash(b)) != 0)
 		return rc;
-	if (b->own_dirty && (rc = build_own_hash(b)) != 0)
+	if (b->own_dirty && (rc = lb_build_own_hash(b)) != 0)
 		return rc;
 	build_settings(b);
 	return 0;
@@ -793,7 +618,7 @@ static int build_all(struct build *b)
 
 int lb_build(const struct lb_build_in *in, struct lb_snap **out, struct ctl_ack *ack)
 {
-	struct build b = {.in = in, .ack = ack};
+	struct lb_builder b = {.in = in, .ack = ack};
 	int rc;
 
 	b.s = calloc(1, sizeof(*b.s));
@@ -854,15 +679,15 @@ void lb_snap_destroy(struct lb_snap *s)
 		return;
 	for (uint32_t c = 0; c < s->pub.service_chunks; c++) {
 		for (uint32_t i = 0; i < LB_CHUNK; i++)
-			free(unconst(s->pub.service[c][i]));
-		free(unconst(s->pub.service[c]));
+			free(lb_unconst(s->pub.service[c][i]));
+		free(lb_unconst(s->pub.service[c]));
 	}
 	for (uint32_t c = 0; c < s->pub.server_chunks; c++)
-		free(unconst(s->pub.server[c]));
+		free(lb_unconst(s->pub.server[c]));
 	for (uint32_t i = 0; i < s->pools; i++)
-		part_free(s->pool[i], PART_POOL);
+		part_free(s->pool[i], LB_PART_POOL);
 	for (uint32_t i = 0; i < s->locals; i++)
-		part_free(s->local[i], PART_LOCAL);
+		part_free(s->local[i], LB_PART_LOCAL);
 	free(s->pub.service_hash);
 	free(s->pub.own_hash);
 	snap_free_arrays(s);
