@@ -7,6 +7,7 @@
 #include "dataplane/out/telemetry.h"
 
 #include "dataplane/core/clock.h"
+#include "dataplane/core/handover.h"
 #include "dataplane/core/loop.h"
 #include "dataplane/out/mirror.h"
 #include "dataplane/out/out.h"
@@ -77,6 +78,7 @@ static unsigned worker_fields(const struct worker *w, struct field *f)
 	f[n++] = (struct field){"to-kernel", c->to_kernel};
 	f[n++] = (struct field){"held", c->held};
 	f[n++] = (struct field){"handed-over", c->handed_over};
+	f[n++] = (struct field){"handover-waiting", handover_waiting(w->index)};
 	f[n++] = (struct field){"dropped", dropped(c)};
 	f[n++] = (struct field){"made", c->made};
 	f[n++] = (struct field){"made-lost", c->made_lost};

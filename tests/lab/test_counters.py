@@ -131,6 +131,7 @@ def adds_up(c):
     for w in c["worker"]:
         assert w["received"] == (w["forwarded"] + w["answered"] + w["to-kernel"] + w["held"] + w["dropped"] +
                                  w["handed-over"]), w
+        assert w["handover-waiting"] == 0, w  # at rest all rings between workers are empty
     assert s["dropped"] == sum(c["drop"].values())
 
 
