@@ -6,6 +6,7 @@
 #include "dataplane/core/handover.h"
 #include "dataplane/core/publish.h"
 #include "dataplane/core/worker.h"
+#include "dataplane/out/telemetry.h"
 #include "tests/unit/dataplane/core/eal.h"
 
 #include <rte_mbuf.h>
@@ -16,6 +17,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -515,6 +517,24 @@ static void the_first_packet_handed_to_a_sleeper_does_not_wait(void **state)
 	assert_true(late[WAKES / 2] < WORKER_SLEEP_MAX_US * UINT64_C(1000) / 10);
 }
 
+// What an operator sees of it: in the lab the rings are empty whenever somebody looks.
+static void assert_shows_waiting(unsigned index, uint64_t want)
+{
+	char *text = out_counters_json(NULL), head[32], field[64];
+	char *worker, *end;
+
+	assert_non_null(text);
+	snprintf(head, sizeof(head), "\"index\":%u,", index);
+	snprintf(field, sizeof(field), "\"handover-waiting\":%llu,", (unsigned long long)want);
+	worker = strstr(text, head);
+	assert_non_null(worker);
+	end = strchr(worker, '}');
+	assert_non_null(end);
+	*end = '\0';
+	assert_non_null(strstr(worker, field));
+	free(text);
+}
+
 static void a_full_ring_leaves_the_rest_with_the_sender(void **state)
 {
 	struct worker *w = worker_get(0);
@@ -536,6 +556,8 @@ static void a_full_ring_leaves_the_rest_with_the_sender(void **state)
 	assert_int_equal(sent, HANDOVER_RING - 1);
 	assert_int_equal(w->count.handed_over, sent);
 	assert_int_equal(handover_waiting(1), sent);
+	assert_shows_waiting(0, 0);
+	assert_shows_waiting(1, sent);
 	m[0] = make_packet(0);
 	assert_int_equal(handover_send(w, 0, m, 1), 0); // to itself
 	assert_int_equal(handover_send(w, 2, m, 1), 0); // to nobody
