@@ -27,7 +27,7 @@ class RpcError(Exception):
         super().__init__(f"{self.code} {self.tag or ''} {self.path or ''}: {self.message}")
 
 
-class RpcClosed(Exception):
+class RpcClosed(ConnectionError):
     """The daemon ended the connection."""
 
 
