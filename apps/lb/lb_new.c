@@ -28,27 +28,6 @@ struct fresh {
 	struct flow_key key; // server-side tuple
 };
 
-static const struct lb_service *service_find(const struct lb_snapshot *s, const struct port *port,
-					     const uint8_t *ip, const struct parse_info *pi)
-{
-	uint8_t addr[16] = {0}, family = pi->flags & PARSE_IPV4 ? 4 : 6;
-	uint32_t i;
-
-	if (family == 4)
-		memcpy(addr, ip + 16, 4);
-	else
-		memcpy(addr, ip + 24, 16);
-	for (i = lb_service_hash(port->context, pi->proto, addr, pi->dport) & s->service_mask;
-	     s->service_hash[i] != NULL; i = (i + 1) & s->service_mask) {
-		const struct lb_service *v = s->service_hash[i];
-
-		if (v->port == pi->dport && v->proto == pi->proto && v->family == family &&
-		    v->context == port->context && memcmp(v->addr, addr, 16) == 0)
-			return v;
-	}
-	return NULL;
-}
-
 static bool is_quiet(const struct lb_worker *lw, const struct worker *w)
 {
 	return !lw->quiet_over && (int32_t)(lw->snap->quiet_until - w->now_ticks) > 0;
@@ -102,23 +81,6 @@ static void refuse(struct lb_worker *lw, struct worker *w, struct rte_mbuf *m,
 		out_drop(w, m, DROP_NO_SERVER);
 }
 
-static const struct lb_server *pick_server(struct lb_worker *lw, const struct lb_service *service,
-					   uint32_t hash)
-{
-	const struct lb_pool *pool = service->pool;
-	const struct lb_server *server;
-	uint32_t *cursors, ref;
-
-	if (!service->enabled || pool->available == 0)
-		return NULL;
-	cursors = lw->cursor[pool->cursor / LB_CHUNK];
-	ref = pool->scheduler->pick(pool, &cursors[pool->cursor % LB_CHUNK], hash);
-	if (ref == LB_NONE)
-		return NULL;
-	server = lb_server_get(lw->snap, ref);
-	return server != NULL && server->family == service->family ? server : NULL;
-}
-
 // Take the next local address and port and make the server-side tuple of it.
 static bool next_local(struct lb_worker *lw, struct fresh *n)
 {
@@ -150,7 +112,7 @@ static bool choose(struct lb_worker *lw, struct worker *w, const struct port *po
 {
 	const uint8_t *ip = rte_pktmbuf_mtod(m, uint8_t *) + pi->l3_off;
 
-	n->service = service_find(lw->snap, port, ip, pi);
+	n->service = lb_match(lw->snap, port, ip, pi);
 	if (n->service == NULL) {
 		no_service(lw, w, port, m, pi);
 		return false;
@@ -165,7 +127,7 @@ static bool choose(struct lb_worker *lw, struct worker *w, const struct port *po
 		out_drop(w, m, DROP_IP_TTL);
 		return false;
 	}
-	n->server = pick_server(lw, n->service, (uint32_t)lw->key[n->packet].hash);
+	n->server = lb_pick(lw, n->service, ip, pi, (uint32_t)lw->key[n->packet].hash);
 	if (n->server == NULL) {
 		refuse(lw, w, m, pi, n->service);
 		return false;

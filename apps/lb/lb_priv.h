@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What the worker's files of sluice-lb share: lb_svc.c (bursts and known flows) -> lb_new.c (first
-// packets) -> lb_local.c (local address and port); lb_worker.c (state, counters, walks).
+// What the worker's files of sluice-lb share: lb_svc.c (bursts and known flows; lb_steer.c: other
+// workers' packets; lb_other.c: packets of no flow) -> lb_new.c (first packets) -> lb_match.c (service),
+// lb_pick.c (server), lb_local.c (local address and port); lb_worker.c (state, counters, walks).
 #pragma once
 
 #include <stdatomic.h>
@@ -15,6 +16,7 @@
 #include "dataplane/flow/table.h"
 #include "dataplane/out/out.h"
 #include "dataplane/port/port.h"
+#include "dataplane/trace/trace.h"
 
 #define LB_BURST  PORT_BURST
 #define LB_CHUNKS ((LB_SLOT_MASK + 1) / LB_CHUNK)
@@ -77,15 +79,39 @@ void lb_forward(struct lb_worker *lw, struct worker *w, struct rte_mbuf *m,
 // packet is to be treated as missed.
 bool lb_known(struct lb_worker *lw, struct worker *w, struct rte_mbuf *m,
 	      const struct parse_info *pi, uint32_t ref);
+
+// lb_other.c
+//
 // Address of ours, or NULL. addr: in the packet.
 const struct lb_own_address *lb_own_find(const struct lb_snapshot *s, uint16_t context,
 					 uint8_t family, const uint8_t *addr);
+// Deal with a packet that cannot be of a flow: ARP, ICMP, fragments, other protocols.
+void lb_other(struct lb_worker *lw, struct worker *w, const struct port *port, struct rte_mbuf *m,
+	      const struct parse_info *pi);
+
+// lb_steer.c
+//
+// Hand packet m to the worker that owns it. Returns: false if that is this one.
+bool lb_hand_over(struct lb_worker *lw, struct worker *w, const struct port *port,
+		  struct rte_mbuf *m, const struct parse_info *pi);
 
 // lb_new.c
 //
 // Packets `miss[0 .. n - 1]` of the burst (indices of pkts, lw->pi, lw->key): TCP or UDP without a flow.
 void lb_new_burst(struct lb_worker *lw, struct worker *w, const struct port *port,
 		  struct rte_mbuf **pkts, unsigned n);
+
+// lb_match.c
+//
+// The service that a TCP or UDP packet (ip: its header) is for, or NULL.
+const struct lb_service *lb_match(const struct lb_snapshot *s, const struct port *port,
+				  const uint8_t *ip, const struct parse_info *pi);
+
+// lb_pick.c
+//
+// The server that a new flow of this service gets, or NULL. hash: of the client-side tuple.
+const struct lb_server *lb_pick(struct lb_worker *lw, const struct lb_service *service,
+				const uint8_t *ip, const struct parse_info *pi, uint32_t hash);
 
 // lb_local.c
 //
@@ -106,4 +132,22 @@ static inline struct lb_service_chunk *lb_service_chunk(const struct lb_worker *
 {
 	return atomic_load_explicit(&lw->service[(ref & LB_SLOT_MASK) / LB_CHUNK],
 				    memory_order_relaxed);
+}
+
+// Addresses in an IP header.
+static inline const uint8_t *lb_source(const uint8_t *ip, const struct parse_info *pi)
+{
+	return ip + (pi->flags & PARSE_IPV4 ? 12 : 8);
+}
+
+static inline const uint8_t *lb_destination(const uint8_t *ip, const struct parse_info *pi)
+{
+	return ip + (pi->flags & PARSE_IPV4 ? 16 : 24);
+}
+
+static inline void lb_note(struct lb_worker *lw, struct worker *w, const struct rte_mbuf *m,
+			   enum trace_stage stage, uint32_t detail)
+{
+	if (unlikely(lw->trace))
+		trace_note(w, m, stage, detail);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // lb_svc - a worker's burst: parse, steer, look the flow up, move packets of known flows on. First packets
-// of flows go to lb_new.c; what is not ours goes to the kernel.
+// of flows go to lb_new.c, packets that cannot be of a flow to lb_other.c.
 //
 // Each step runs over the whole burst before the next: hash and prefetch buckets, match tags and
 // prefetch entries, then process. A flow remembers in which epoch its server, service and next hops
@@ -16,9 +16,6 @@
 #include "dataplane/out/rewrite.h"
 #include "dataplane/parse/fast.h"
 #include "dataplane/trace/trace.h"
-
-#define ICMP_ECHO  8
-#define ICMP6_ECHO 128
 
 static const struct lb_service *no_service[1];
 static const struct lb_own_address *no_own[1];
@@ -51,41 +48,6 @@ static void begin_burst(struct lb_worker *lw)
 		for (uint32_t i = 0; i < flow_capacity(lw->table); i++)
 			flow_at(lw->table, i)->view_generation = 0;
 	}
-}
-
-const struct lb_own_address *lb_own_find(const struct lb_snapshot *s, uint16_t context,
-					 uint8_t family, const uint8_t *addr)
-{
-	uint8_t full[16] = {0};
-	uint32_t i;
-
-	memcpy(full, addr, family == 4 ? 4 : 16);
-	for (i = lb_own_hash(full) & s->own_mask; s->own_hash[i] != NULL;
-	     i = (i + 1) & s->own_mask) {
-		const struct lb_own_address *o = s->own_hash[i];
-
-		if (o->family == family && memcmp(o->addr, full, 16) == 0 &&
-		    ((o->kind & LB_OWN_LOCAL) != 0 || o->context == context))
-			return o;
-	}
-	return NULL;
-}
-
-static const uint8_t *source_of(const uint8_t *ip, const struct parse_info *pi)
-{
-	return ip + (pi->flags & PARSE_IPV4 ? 12 : 8);
-}
-
-static const uint8_t *destination_of(const uint8_t *ip, const struct parse_info *pi)
-{
-	return ip + (pi->flags & PARSE_IPV4 ? 16 : 24);
-}
-
-static void note(struct lb_worker *lw, struct worker *w, const struct rte_mbuf *m,
-		 enum trace_stage stage, uint32_t detail)
-{
-	if (unlikely(lw->trace))
-		trace_note(w, m, stage, detail);
 }
 
 static __rte_always_inline void forward(struct lb_worker *lw, struct worker *w, struct rte_mbuf *m,
@@ -229,7 +191,7 @@ static __rte_always_inline bool known(struct lb_worker *lw, struct worker *w, st
 			flow_refile(lw->table, ref & ~FLOW_DIR_BIT, w->now_ticks);
 		}
 	}
-	note(lw, w, m, TRACE_FLOW_HIT, ref & ~FLOW_DIR_BIT);
+	lb_note(lw, w, m, TRACE_FLOW_HIT, ref & ~FLOW_DIR_BIT);
 	forward(lw, w, m, pi, ref);
 	// The server sends its SYN-ACK again for a minute: that is no life of a client that never asked.
 	if (unlikely(f->state == FLOW_TCP_SYN && dir == FLOW_TO_CLIENT))
@@ -243,14 +205,6 @@ bool lb_known(struct lb_worker *lw, struct worker *w, struct rte_mbuf *m,
 	return known(lw, w, m, pi, ref);
 }
 
-static bool is_echo(const struct parse_info *pi)
-{
-	if ((pi->flags & PARSE_L4) == 0 || (pi->flags & PARSE_FRAGMENT) != 0)
-		return false;
-	return pi->flags & PARSE_IPV4 ? pi->proto == IPPROTO_ICMP && pi->icmp_type == ICMP_ECHO
-				      : pi->proto == IPPROTO_ICMPV6 && pi->icmp_type == ICMP6_ECHO;
-}
-
 static bool vlan_known(const struct port *port, uint16_t vlan)
 {
 	for (unsigned i = 0; i < port->vlan_count; i++)
@@ -259,42 +213,8 @@ static bool vlan_known(const struct port *port, uint16_t vlan)
 	return false;
 }
 
-// ARP and neighbour discovery on a port without kernel view: for addresses of ours, never for others.
-static bool neighbour_answered(const struct lb_worker *lw, const struct port *port,
-			       struct rte_mbuf *m, const struct parse_info *pi)
-{
-	uint8_t family, addr[16];
-
-	return port->view == PORT_VIEW_NONE && answer_neighbour_target(m, pi, &family, addr) &&
-	       lb_own_find(lw->snap, port->context, family, addr) != NULL &&
-	       answer_neighbour(m, pi, port);
-}
-
-// Packets that cannot be of a flow: ARP, ICMP, fragments, other protocols.
-static __rte_noinline void other_packet(struct lb_worker *lw, struct worker *w,
-					const struct port *port, struct rte_mbuf *m,
-					const struct parse_info *pi)
-{
-	const struct lb_own_address *own = NULL;
-
-	if ((pi->flags & (PARSE_IPV4 | PARSE_IPV6)) != 0)
-		own = lb_own_find(lw->snap, port->context, pi->flags & PARSE_IPV4 ? 4 : 6,
-				  destination_of(rte_pktmbuf_mtod(m, uint8_t *) + pi->l3_off, pi));
-	if (own != NULL && (pi->flags & PARSE_FRAGMENT) != 0) {
-		out_drop(w, m, DROP_FRAGMENT);
-		return;
-	}
-	if ((own != NULL && (own->kind & LB_OWN_SERVICE) != 0 && is_echo(pi) &&
-	     answer_echo(m, pi)) ||
-	    neighbour_answered(lw, port, m, pi)) {
-		out_answer(w, m);
-		return;
-	}
-	out_punt(w, m, pi);
-}
-
 // Parse one packet that is not of the common kind. Returns: true if it may be of a flow; else it has been dealt with, or is left for
-// other_packet() (*other).
+// lb_other() (*other).
 static __rte_noinline bool parse_packet(struct lb_worker *lw, struct worker *w,
 					const struct port *port, struct rte_mbuf *m,
 					struct parse_info *pi, bool *other)
@@ -333,41 +253,6 @@ static inline void key_packet(struct lb_worker *lw, const struct port *port, con
 		flow_key6(lw->table, k, ip + 8, ports, port->context, pi->proto);
 }
 
-// Several workers: does another one own this packet? Returns its index, or this worker's.
-static unsigned owner_of(const struct lb_worker *lw, const struct port *port, const uint8_t *frame,
-			 const struct parse_info *pi)
-{
-	const uint8_t *ip = frame + pi->l3_off, *src = source_of(ip, pi);
-	uint8_t family = pi->flags & PARSE_IPV4 ? 4 : 6;
-	const struct lb_own_address *own =
-		lb_own_find(lw->snap, port->context, family, destination_of(ip, pi));
-	struct flow_steer_packet p = {.side = FLOW_STEER_CLIENT, .port = pi->sport};
-
-	if (own == NULL)
-		return lw->index;
-	if ((own->kind & LB_OWN_LOCAL) != 0) {
-		p.side = FLOW_STEER_SERVER;
-		p.port = pi->dport;
-	} else {
-		p.addr = family == 4 ? flow_load32(src) : flow_steer_fold6(src);
-	}
-	return flow_steer_owner(&lw->steer, &p);
-}
-
-// Hand packet m to the worker that owns it. Returns: false if that is this one.
-static bool hand_over(struct lb_worker *lw, struct worker *w, const struct port *port,
-		      struct rte_mbuf *m, const struct parse_info *pi)
-{
-	unsigned to = owner_of(lw, port, rte_pktmbuf_mtod(m, uint8_t *), pi);
-
-	if (to == lw->index)
-		return false;
-	note(lw, w, m, TRACE_HAND_OVER, to);
-	if (handover_send(w, to, &m, 1) == 0)
-		out_drop(w, m, DROP_HANDOVER_FULL);
-	return true;
-}
-
 // The first candidate's entry is on its way or here: fetch the server's counters, which with many servers
 // are in no near cache. A tuple away from home is still to be probed.
 static inline void probe_more(const struct lb_worker *lw, struct flow_key *k)
@@ -401,15 +286,15 @@ static void burst(struct lb_worker *lw, struct worker *w, const struct port *por
 		struct parse_info *pi = &lw->pi[flows];
 		const uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *);
 
-		note(lw, w, m, TRACE_RX, port->index);
+		lb_note(lw, w, m, TRACE_RX, port->index);
 		if (unlikely(m->nb_segs != 1 || (m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) != 0 ||
 			     !parse_fast(frame, rte_pktmbuf_data_len(m), pi)) &&
 		    !parse_packet(lw, w, port, m, pi, &other)) {
 			if (other)
-				other_packet(lw, w, port, m, pi);
+				lb_other(lw, w, port, m, pi);
 			continue;
 		}
-		if (unlikely(steer) && hand_over(lw, w, port, m, pi))
+		if (unlikely(steer) && lb_hand_over(lw, w, port, m, pi))
 			continue;
 		key_packet(lw, port, rte_pktmbuf_mtod(m, uint8_t *), pi, &lw->key[flows]);
 		flow[flows++] = m;

@@ -45,8 +45,8 @@ def xml_config(lab):
     for fam, vip in ((4, lab.vip4), (6, lab.vip6)):
         servers = "".join(f"""<server><name>{s.name}</name><address>{s.ip4 if fam == 4 else s.ip6}</address>
             <port>80</port><weight>{w}</weight></server>""" for s, w in zip(lab.servers, WEIGHTS))
-        pools += f"""<pool><name>web{fam}</name><health-check><type>http</type><interval>500</interval>
-            <timeout>400</timeout><rise>2</rise><fall>2</fall>
+        pools += f"""<pool><name>web{fam}</name><health-check><type>http</type><interval>1000</interval>
+            <timeout>1000</timeout><rise>1</rise><fall>2</fall>
             <http><path>/health</path><body-match>ok</body-match></http></health-check>
             <servers>{servers}</servers></pool>"""
         services += f"""<service><name>web{fam}</name><address>{vip}</address><port>80</port>
@@ -194,6 +194,9 @@ def demo():
             tally.requests += r["requests"]
             tally.errors += r["errors"]
             say(f"wrk, 100 connections, 3 s: {r['requests']} requests, {r['errors']} errors")
+        for pool in ("web4", "web6"):
+            for server in lab.servers:
+                lab.wait_health(f"{pool}/{server.name}", "up")
         tally.by_server = requests(lab, tally, 400, "all servers are up")
         seen_failover = failover(lab, tally)
         seen_crash = crash(lab, tally)

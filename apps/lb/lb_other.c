@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// lb_other - packets that are of no flow by themselves: ARP and neighbour discovery, ICMP, fragments,
+// other protocols.
+
+#include "apps/lb/lb_priv.h"
+
+#include <netinet/in.h>
+
+#define ICMP_ECHO  8
+#define ICMP6_ECHO 128
+
+const struct lb_own_address *lb_own_find(const struct lb_snapshot *s, uint16_t context,
+					 uint8_t family, const uint8_t *addr)
+{
+	uint8_t full[16] = {0};
+	uint32_t i;
+
+	memcpy(full, addr, family == 4 ? 4 : 16);
+	for (i = lb_own_hash(full) & s->own_mask; s->own_hash[i] != NULL;
+	     i = (i + 1) & s->own_mask) {
+		const struct lb_own_address *o = s->own_hash[i];
+
+		if (o->family == family && memcmp(o->addr, full, 16) == 0 &&
+		    ((o->kind & LB_OWN_LOCAL) != 0 || o->context == context))
+			return o;
+	}
+	return NULL;
+}
+
+static bool is_echo(const struct parse_info *pi)
+{
+	if ((pi->flags & PARSE_L4) == 0 || (pi->flags & PARSE_FRAGMENT) != 0)
+		return false;
+	return pi->flags & PARSE_IPV4 ? pi->proto == IPPROTO_ICMP && pi->icmp_type == ICMP_ECHO
+				      : pi->proto == IPPROTO_ICMPV6 && pi->icmp_type == ICMP6_ECHO;
+}
+
+// ARP and neighbour discovery on a port without kernel view: for addresses of ours, never for others.
+static bool neighbour_answered(const struct lb_worker *lw, const struct port *port,
+			       struct rte_mbuf *m, const struct parse_info *pi)
+{
+	uint8_t family, addr[16];
+
+	return port->view == PORT_VIEW_NONE && answer_neighbour_target(m, pi, &family, addr) &&
+	       lb_own_find(lw->snap, port->context, family, addr) != NULL &&
+	       answer_neighbour(m, pi, port);
+}
+
+void lb_other(struct lb_worker *lw, struct worker *w, const struct port *port, struct rte_mbuf *m,
+	      const struct parse_info *pi)
+{
+	const struct lb_own_address *own = NULL;
+
+	if ((pi->flags & (PARSE_IPV4 | PARSE_IPV6)) != 0)
+		own = lb_own_find(lw->snap, port->context, pi->flags & PARSE_IPV4 ? 4 : 6,
+				  lb_destination(rte_pktmbuf_mtod(m, uint8_t *) + pi->l3_off, pi));
+	if (own != NULL && (pi->flags & PARSE_FRAGMENT) != 0) {
+		out_drop(w, m, DROP_FRAGMENT);
+		return;
+	}
+	if ((own != NULL && (own->kind & LB_OWN_SERVICE) != 0 && is_echo(pi) &&
+	     answer_echo(m, pi)) ||
+	    neighbour_answered(lw, port, m, pi)) {
+		out_answer(w, m);
+		return;
+	}
+	out_punt(w, m, pi);
+}
