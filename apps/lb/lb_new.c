@@ -199,6 +199,7 @@ static void fill(struct lb_worker *lw, struct worker *w, const struct fresh *n, 
 	c->created = w->now_ticks;
 	c->packets_hi = 0;
 	c->bytes_hi[0] = c->bytes_hi[1] = 0;
+	c->start = c->zero = 0;
 	f->nexthop[FLOW_TO_SERVER] =
 		out_route(lw->view, f->context, n->server->family, n->server->addr);
 	f->nexthop[FLOW_TO_CLIENT] =

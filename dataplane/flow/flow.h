@@ -39,11 +39,13 @@ enum flow_flag {
 	FLOW_F_IPV6 = 1 << 0,
 	FLOW_F_FIN_CLIENT = 1 << 1,
 	FLOW_F_FIN_SERVER = 1 << 2,
-	FLOW_F_VALID = 1 << 3,        // set last
-	FLOW_F_SERVER_SPOKE = 1 << 4, // the server has answered the SYN
-	FLOW_F_RST_CLIENT = 1 << 5,   // an established one was reset in the name of the client
-	FLOW_F_RST_SERVER = 1 << 6,   // likewise of the server
-	FLOW_F_ALL = (1 << 7) - 1,
+	FLOW_F_VALID = 1 << 3,         // set last
+	FLOW_F_SERVER_SPOKE = 1 << 4,  // the server has answered the SYN
+	FLOW_F_RST_CLIENT = 1 << 5,    // an established one was reset in the name of the client
+	FLOW_F_RST_SERVER = 1 << 6,    // likewise of the server
+	FLOW_F_PROXY = 1 << 7,         // a PROXY header stands before the client's bytes
+	FLOW_F_PROXY_PENDING = 1 << 8, // which the server has not acknowledged yet
+	FLOW_F_ALL = (1 << 9) - 1,
 };
 
 struct flow {
@@ -75,10 +77,12 @@ struct flow {
 static_assert(sizeof(struct flow) == 64, "one line");
 
 struct flow_cold {
-	uint32_t next, prev; // wheel
-	uint32_t created;    // clock ticks
-	uint32_t packets_hi; // 16 bits each direction
-	uint64_t bytes_hi[2];
+	uint32_t next, prev;  // wheel
+	uint32_t created;     // clock ticks
+	uint32_t packets_hi;  // 16 bits each direction
+	uint32_t bytes_hi[2]; // units of 4 GiB
+	uint32_t start;       // FLOW_F_PROXY: sequence number of the client's first byte
+	uint32_t zero;
 };
 static_assert(sizeof(struct flow_cold) == 32, "half a line");
 
@@ -171,5 +175,5 @@ static inline uint64_t flow_packets(const struct flow *f, const struct flow_cold
 static inline uint64_t flow_bytes(const struct flow *f, const struct flow_cold *c,
 				  enum flow_dir dir)
 {
-	return c->bytes_hi[dir] + f->bytes[dir];
+	return ((uint64_t)c->bytes_hi[dir] << 32) + f->bytes[dir];
 }

@@ -291,7 +291,7 @@ static inline void flow_count_packet(struct flow_table *t, uint32_t index, struc
 										     << (16 * dir);
 	}
 	if (__builtin_expect(__builtin_add_overflow(f->bytes[dir], bytes, &f->bytes[dir]), 0))
-		c->bytes_hi[dir] += UINT64_C(1) << 32;
+		c->bytes_hi[dir]++;
 }
 
 // Hashes of the two tuples of a filled entry.
