@@ -284,8 +284,12 @@ static unsigned fill_steer(const struct lb_conf *c, struct port_steer *set)
 	{
 		const struct ctl_service *r = (const void *)e->rec;
 
-		set[n++] = (struct port_steer){
-			.addr = r->addr, .port = r->port, .proto = r->proto, .context = r->context};
+		set[n++] = (struct port_steer){.addr = r->addr,
+					       .kind = PORT_STEER_SERVICE,
+					       .proto = r->proto,
+					       .port_min = rte_be_to_cpu_16(r->port),
+					       .port_max = rte_be_to_cpu_16(r->port),
+					       .context = r->context};
 	}
 	LB_STORE_FOREACH(e, &c->store, CTL_REC_LOCAL_ADDRESS)
 	{
@@ -295,7 +299,7 @@ static unsigned fill_steer(const struct lb_conf *c, struct port_steer *set)
 				->rec;
 
 		set[n++] = (struct port_steer){.addr = r->addr,
-					       .local = 1,
+					       .kind = PORT_STEER_LOCAL,
 					       .port_min = p->port_min,
 					       .port_max = p->port_max};
 	}

@@ -46,6 +46,7 @@ struct lb_worker {
 	uint16_t view_generation;
 	uint16_t epoch;       // flow.view_generation of flows verified under both; never 0
 	bool trace;           // of this burst
+	bool handed;          // this burst's packets stay here: handed over, or there is one worker
 	uint32_t quiet_until; // of the last burst's snapshot
 	bool quiet_over; // the quiet time after the start has passed: its clock comparison may wrap later
 	unsigned index;
@@ -91,7 +92,21 @@ void lb_other(struct lb_worker *lw, struct worker *w, const struct port *port, s
 
 // lb_steer.c
 //
-// Hand packet m to the worker that owns it. Returns: false if that is this one.
+// Addresses and ports of a TCP or UDP packet; or, of an ICMP error, of the answer to its inner packet (the
+// inner tuple turned round).
+struct lb_tuple {
+	uint16_t context;
+	uint8_t family, proto;
+	rte_be16_t sport, dport;
+	const uint8_t *src, *dst;
+};
+// The worker that owns packets of this tuple: its index, which may be this one's. Pure but for the
+// snapshot of this burst.
+unsigned lb_owner(const struct lb_worker *lw, const struct lb_tuple *t);
+// Give m to worker `to`, another one, counted; drop it (handover-full) when that one's ring is full.
+// There it comes in a burst with lw->handed.
+void lb_give(struct lb_worker *lw, struct worker *w, struct rte_mbuf *m, unsigned to);
+// Hand packet m (TCP or UDP) to the worker that owns it. Returns: false if that is this one.
 bool lb_hand_over(struct lb_worker *lw, struct worker *w, const struct port *port,
 		  struct rte_mbuf *m, const struct parse_info *pi);
 
@@ -106,6 +121,11 @@ void lb_new_burst(struct lb_worker *lw, struct worker *w, const struct port *por
 // The service that a TCP or UDP packet (ip: its header) is for, or NULL.
 const struct lb_service *lb_match(const struct lb_snapshot *s, const struct port *port,
 				  const uint8_t *ip, const struct parse_info *pi);
+
+// The service of a destination. addr: in the packet.
+const struct lb_service *lb_match_address(const struct lb_snapshot *s, uint16_t context,
+					  uint8_t family, uint8_t proto, const uint8_t *addr,
+					  rte_be16_t port);
 
 // lb_pick.c
 //

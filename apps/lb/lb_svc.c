@@ -279,6 +279,7 @@ static void burst(struct lb_worker *lw, struct worker *w, const struct port *por
 	bool other;
 
 	begin_burst(lw);
+	lw->handed = !steer;
 	for (unsigned i = 0; i < n; i++)
 		rte_prefetch0(rte_pktmbuf_mtod(pkts[i], void *));
 	for (unsigned i = 0; i < n; i++) {

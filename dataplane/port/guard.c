@@ -49,16 +49,16 @@ static int compare(const void *a, const void *b)
 	const struct port_steer *x = a, *y = b;
 	int c;
 
-	if (x->local != y->local)
-		return x->local - y->local;
+	if (x->kind != y->kind)
+		return x->kind - y->kind;
 	if (x->addr.family != y->addr.family)
 		return x->addr.family - y->addr.family;
 	c = memcmp(x->addr.bytes, y->addr.bytes, sizeof(x->addr.bytes));
-	if (c != 0 || x->local)
+	if (c != 0 || x->kind == PORT_STEER_LOCAL)
 		return c;
 	if (x->proto != y->proto)
 		return x->proto - y->proto;
-	return x->port - y->port;
+	return x->port_min - y->port_min;
 }
 
 // One set of the sorted list: services or local addresses of one family, each once.
@@ -72,13 +72,13 @@ static void put_set(FILE *f, const struct port_steer *set, unsigned count, int l
 	for (unsigned i = 0; i < count; i++) {
 		const struct port_steer *s = &set[i];
 
-		if ((s->local != 0) != (local != 0) || s->addr.family != family ||
+		if ((s->kind == PORT_STEER_LOCAL) != (local != 0) || s->addr.family != family ||
 		    (prev != NULL && compare(prev, s) == 0))
 			continue;
 		fputs(prev == NULL ? "  elements = { " : ", ", f);
 		put_addr(f, &s->addr);
 		if (!local)
-			fprintf(f, " . %u . %u", s->proto, ntohs(s->port));
+			fprintf(f, " . %u . %u", s->proto, s->port_min);
 		prev = s;
 	}
 	fputs(prev == NULL ? " }\n" : " }\n }\n", f);

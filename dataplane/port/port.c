@@ -499,7 +499,7 @@ static void fill_addr(struct steer_addr_entry *e, const struct port_steer *p)
 {
 	memcpy(e->key.addr, p->addr.bytes, sizeof(e->key.addr));
 	e->key.family = p->addr.family;
-	if (p->local)
+	if (p->kind == PORT_STEER_LOCAL)
 		e->value = (struct steer_addr){.flags = STEER_ADDR_LOCAL,
 					       .port_min = p->port_min,
 					       .port_max = p->port_max};
@@ -558,9 +558,9 @@ int port_steer_apply(struct port_slot *s, struct port_error *err)
 		if (p->context != s->p.context)
 			continue;
 		fill_addr(&addrs[addr_count++], p);
-		if (p->local)
+		if (p->kind == PORT_STEER_LOCAL)
 			continue;
-		keys[key_count].port = p->port;
+		keys[key_count].port = htons(p->port_min);
 		keys[key_count].proto = p->proto;
 		keys[key_count].family = p->addr.family;
 		memcpy(keys[key_count++].addr, p->addr.bytes, sizeof(p->addr.bytes));
@@ -585,8 +585,8 @@ static int check_steer(const struct port_steer *set, unsigned count, struct port
 		bool family = p->addr.family == 4 || p->addr.family == 6;
 
 		if (!family || p->addr.len != (p->addr.family == 4 ? 32 : 128) ||
-		    (!p->local &&
-		     ((p->proto != IPPROTO_TCP && p->proto != IPPROTO_UDP) || p->port == 0)))
+		    (p->kind == PORT_STEER_SERVICE &&
+		     ((p->proto != IPPROTO_TCP && p->proto != IPPROTO_UDP) || p->port_min == 0)))
 			return port_fail(err, -EINVAL, CTL_TAG_INVALID_VALUE, "address",
 					 "entry %u is neither a service nor a local address", i);
 	}

@@ -129,17 +129,29 @@ uint16_t port_tx(const struct port *p, unsigned worker, struct rte_mbuf **pkts, 
 
 // What the steering programs take and what the guard keeps from the kernel while we are down.
 // The set is replaced whole; unchanged entries are never out of the maps meanwhile.
+enum port_steer_kind {
+	// TCP or UDP (proto) to addr, an address or a prefix, ports port_min .. port_max. With it come
+	// echo requests, fragments and ICMP errors to it. 0 .. 65535 is a wildcard: what a socket of the
+	// kernel waits for stays the kernel's. A prefix never takes addresses of the node itself.
+	PORT_STEER_SERVICE = 0,
+	// A FULLNAT local address: TCP and UDP to port_min .. port_max, fragments, ICMP errors; proto 0.
+	PORT_STEER_LOCAL = 1,
+	// A server of a NAT service: TCP or UDP (proto) from addr, ports port_min .. port_max (0 .. 65535:
+	// any), to anybody but the node itself; with it fragments from addr, and ICMP errors about packets
+	// to it.
+	PORT_STEER_NAT = 2,
+};
+
 struct port_steer {
-	struct ctl_addr addr;
-	uint16_t port; // network order; 0: every port (local addresses)
-	uint8_t proto; // IPPROTO_TCP, IPPROTO_UDP; ICMP echo to a service address is taken with it
-	uint8_t local; // 1: a FULLNAT local address (TCP and UDP, ports port_min .. port_max)
-	uint16_t port_min, port_max; // host order
+	struct ctl_addr addr; // len under 32 or 128: services only
+	uint8_t kind;         // enum port_steer_kind
+	uint8_t proto;
+	uint16_t port_min, port_max; // host order, inclusive
 	uint16_t context;
 };
 // Also puts the addresses on the kernel's views with our protocol number (addr.h), so that ARP and ND
-// are answered; foreign addresses are never touched.
-// Errors: -ENOSPC map full, -EIO. Thread: control
+// are answered; foreign addresses are never touched. Prefixes have to be routed to the node.
+// Errors: -EINVAL an entry; -ENOSPC map full, -EIO. Thread: control
 int port_steer_set(const struct port_steer *set, unsigned count, struct port_error *err);
 
 // The addresses that the node itself speaks from: on an interface with its network, neither set by us nor

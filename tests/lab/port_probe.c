@@ -311,8 +311,9 @@ static void do_steer(char *rest)
 		struct port_steer *s = &set[n];
 		char *a, *b;
 
-		s->local = strncmp(t, "local=", 6) == 0;
-		t += s->local ? 6 : 0;
+		if (strncmp(t, "local=", 6) == 0)
+			s->kind = PORT_STEER_LOCAL;
+		t += s->kind == PORT_STEER_LOCAL ? 6 : 0;
 		a = strchr(t, '/');
 		b = a != NULL ? strchr(a + 1, '/') : NULL;
 		if (b == NULL)
@@ -320,12 +321,12 @@ static void do_steer(char *rest)
 		*a++ = *b++ = '\0';
 		if (!read_addr(t, &s->addr))
 			continue;
-		if (s->local) {
+		if (s->kind == PORT_STEER_LOCAL) {
 			s->port_min = (uint16_t)strtoul(a, NULL, 10);
 			s->port_max = (uint16_t)strtoul(b, NULL, 10);
 		} else {
 			s->proto = strcmp(a, "tcp") == 0 ? IPPROTO_TCP : IPPROTO_UDP;
-			s->port = htons((uint16_t)strtoul(b, NULL, 10));
+			s->port_min = s->port_max = (uint16_t)strtoul(b, NULL, 10);
 		}
 		n++;
 	}

@@ -240,8 +240,10 @@ static void refuses_with_the_field_at_fault(void **state)
 
 static void refuses_steering_that_is_neither_service_nor_local(void **state)
 {
-	struct port_steer s = {
-		.addr = {.family = 4, .len = 32}, .proto = IPPROTO_TCP, .port = htons(80)};
+	struct port_steer s = {.addr = {.family = 4, .len = 32},
+			       .proto = IPPROTO_TCP,
+			       .port_min = 80,
+			       .port_max = 80};
 	struct port_steer bad[5];
 	struct port_error err;
 
@@ -250,7 +252,7 @@ static void refuses_steering_that_is_neither_service_nor_local(void **state)
 	bad[0].addr.family = 5;
 	bad[1].addr.len = 24;
 	bad[2].proto = IPPROTO_ICMP;
-	bad[3].port = 0;
+	bad[3].port_min = 0;
 	bad[4].addr.family = 6; // with the length of IPv4
 	for (int i = 0; i < 5; i++) {
 		assert_int_equal(port_steer_set(&bad[i], 1, &err), -EINVAL);
