@@ -29,7 +29,7 @@ struct lb_server {
 	uint8_t alive; // its flows go on (drain: yes; down with on-server-down reset: no)
 	uint8_t zero;
 	uint8_t addr[16];
-	rte_be16_t port;
+	rte_be16_t port; // 0: the port that the client asked for
 	uint16_t weight;
 	uint32_t pool; // index in lb_snapshot.pool
 	uint64_t id;
@@ -71,10 +71,12 @@ struct lb_scheduler {
 
 struct lb_pool {
 	const struct lb_scheduler *scheduler;
-	void *data;         // the scheduler's, immutable
-	uint32_t available; // servers that take new flows
-	uint32_t cursor;    // index of this pool's cursor in each worker's cursor array
-	uint8_t on_down;    // enum ctl_on_down
+	void *data;             // the scheduler's, immutable
+	uint32_t available;     // servers that take new flows
+	uint32_t cursor;        // index of this pool's cursor in each worker's cursor array
+	uint8_t on_down;        // enum ctl_on_down
+	uint8_t hash_key;       // enum ctl_hash_key
+	uint32_t min_available; // with fewer, the backup pool serves
 	uint64_t id;
 };
 
@@ -83,12 +85,20 @@ struct lb_service {
 	uint8_t family;
 	uint8_t proto;
 	uint8_t enabled;
-	uint8_t zero;
+	uint8_t forwarding; // enum ctl_forwarding
 	uint16_t context;
-	rte_be16_t port;
+	rte_be16_t port;     // 0: any
+	rte_be16_t port_max; // of a range; the port itself where it is one alone
+	uint8_t prefix_len;  // of addr
+	uint8_t proxy;       // enum ctl_proxy
 	uint8_t addr[16];
 	const struct lb_pool *pool;
-	const struct lb_local_pool *local;
+	const struct lb_local_pool *local; // NULL: none (NAT)
+	uint16_t mss_max;                  // host order; 0: not clamped
+	uint8_t persist_len;               // bits of the client's address that count
+	uint8_t zero;
+	uint32_t persist_ticks; // 0: no persistence
+	uint64_t persist_group; // 0: the service alone
 	uint64_t id;
 };
 

@@ -180,7 +180,7 @@ static void mark_services(struct lb_builder *b)
 			continue;
 		pool = lb_store_find(st, CTL_REC_POOL, r->pool);
 		local = lb_store_find(st, CTL_REC_LOCAL_POOL, r->local_pool);
-		if (marked(b, pool) || marked(b, local)) {
+		if (marked(b, pool) || (local != NULL && marked(b, local))) {
 			mark(b, e);
 			b->services_dirty = true;
 		}
@@ -411,6 +411,8 @@ static int build_pool(struct lb_builder *b, const struct lb_entry *e)
 	p->scheduler = sched_get(r->scheduler);
 	p->cursor = e->index;
 	p->on_down = r->on_down;
+	p->hash_key = r->hash_key;
+	p->min_available = r->min_available;
 	p->id = e->id;
 	rc = p->scheduler->build(p, b->scratch, count);
 	if (rc != 0) {
@@ -513,6 +515,7 @@ static int build_service(struct lb_builder *b, const struct lb_entry *e)
 {
 	bool next = b->in->next;
 	const struct ctl_service *r = (const void *)lb_entry_rec(e, next);
+	const struct lb_entry *local;
 	uint32_t ref = lb_entry_ref(e, next);
 	struct lb_service *v;
 	int rc;
@@ -527,16 +530,24 @@ static int build_service(struct lb_builder *b, const struct lb_entry *e)
 	v = calloc(1, sizeof(*v));
 	if (v == NULL)
 		return -ENOMEM;
+	local = lb_store_find(b->in->store, CTL_REC_LOCAL_POOL, r->local_pool);
 	*v = (struct lb_service){
 		.ref = ref,
 		.family = r->addr.family,
 		.proto = r->proto,
 		.enabled = r->enabled,
+		.forwarding = r->forwarding,
+		.proxy = r->proxy,
 		.context = r->context,
 		.port = r->port,
+		.port_max = r->port_max,
+		.prefix_len = r->addr.len,
+		.persist_len = r->persist_len,
+		.mss_max = r->mss_max,
+		.persist_ticks = r->persist_ms == 0 ? 0 : clock_ms_to_ticks(r->persist_ms),
+		.persist_group = r->persist_group,
 		.pool = b->s->pool[lb_store_find(b->in->store, CTL_REC_POOL, r->pool)->index],
-		.local = b->s->local[lb_store_find(b->in->store, CTL_REC_LOCAL_POOL, r->local_pool)
-					     ->index],
+		.local = local == NULL ? NULL : b->s->local[local->index],
 		.id = e->id,
 	};
 	lb_build_fill_addr(v->addr, &r->addr);
@@ -562,7 +573,7 @@ static const struct ctl_settings *settings_of(const struct lb_store *s, bool nex
 	static const struct ctl_settings defaults = {
 		// of sluice-lb.yang
 		.tcp_syn_ms = 30000, .tcp_established_ms = 900000, .tcp_closing_ms = 10000,
-		.udp_ms = 60000,     .restart_quiet_ms = 30000,
+		.udp_ms = 60000,     .restart_quiet_ms = 30000,    .persistence_max = 65536,
 	};
 	const struct lb_entry *e = lb_store_live(s, CTL_REC_SETTINGS, 1, next);
 

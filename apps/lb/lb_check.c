@@ -36,17 +36,21 @@ struct reference {
 	uint16_t from, to;
 	size_t offset; // of the id in the record
 	const char *field, *what;
+	bool optional; // id 0: none
 };
 
 static const struct reference references[] = {
-	{CTL_REC_VLAN, CTL_REC_PORT, offsetof(struct ctl_vlan, port), "vid", "port"},
-	{CTL_REC_PREFIX, CTL_REC_PORT, offsetof(struct ctl_prefix, port), "port/prefix", "port"},
+	{CTL_REC_VLAN, CTL_REC_PORT, offsetof(struct ctl_vlan, port), "vid", "port", false},
+	{CTL_REC_PREFIX, CTL_REC_PORT, offsetof(struct ctl_prefix, port), "port/prefix", "port",
+	 false},
 	{CTL_REC_LOCAL_ADDRESS, CTL_REC_LOCAL_POOL, offsetof(struct ctl_local_address, local_pool),
-	 "address", "local address pool"},
-	{CTL_REC_SERVER, CTL_REC_POOL, offsetof(struct ctl_server, pool), "name", "pool"},
-	{CTL_REC_SERVICE, CTL_REC_POOL, offsetof(struct ctl_service, pool), "pool", "pool"},
+	 "address", "local address pool", false},
+	{CTL_REC_SERVER, CTL_REC_POOL, offsetof(struct ctl_server, pool), "name", "pool", false},
+	{CTL_REC_SERVICE, CTL_REC_POOL, offsetof(struct ctl_service, pool), "pool", "pool", false},
 	{CTL_REC_SERVICE, CTL_REC_LOCAL_POOL, offsetof(struct ctl_service, local_pool),
-	 "local-address-pool", "local address pool"},
+	 "local-address-pool", "local address pool", true},
+	{CTL_REC_POOL, CTL_REC_POOL, offsetof(struct ctl_pool, backup_pool), "backup-pool", "pool",
+	 true},
 };
 
 static int check_reference(const struct lb_store *s, const struct reference *r,
@@ -58,6 +62,8 @@ static int check_reference(const struct lb_store *s, const struct reference *r,
 	if (rec == NULL)
 		return 0;
 	memcpy(&id, (const uint8_t *)rec + r->offset, sizeof(id));
+	if (id == 0 && r->optional)
+		return 0;
 	if (lb_store_live(s, r->to, id, true) != NULL)
 		return 0;
 	return lb_refuse(ack, -ENOENT, CTL_TAG_DATA_MISSING, e, r->field,
@@ -236,7 +242,7 @@ static int check_service(const struct lb_store *s, const struct lb_entry *e, boo
 					 "IPv%u: use one pool for each family",
 					 r->name, version, odd->name, odd->addr.family);
 	}
-	if ((e->touched || locals) &&
+	if (r->local_pool != 0 && (e->touched || locals) &&
 	    !(local_families(s, r->local_pool) & (r->addr.family == 4 ? 1 : 2)))
 		return lb_refuse(ack, -EINVAL, CTL_TAG_INVALID_VALUE, e, "local-address-pool",
 				 "service '%s' is IPv%u but its local-address-pool has no IPv%u "

@@ -262,6 +262,7 @@ static const struct {
 	[CTL_PORT_AF_XDP] = {"sluice-port:af-xdp"}, [CTL_PORT_TAP] = {"sluice-port:tap"},
 	[CTL_PORT_MEMIF] = {"sluice-port:memif"},   [CTL_PORT_NULL] = {"sluice-port:null"},
 	[CTL_PORT_RING] = {"sluice-port:ring"},     [CTL_PORT_PCAP] = {"sluice-port:pcap"},
+	[CTL_PORT_PCI] = {"sluice-port:pci"},       [CTL_PORT_BOND] = {"sluice-port:bond"},
 };
 
 static bool all_wake(const struct port *p)

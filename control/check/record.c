@@ -149,7 +149,7 @@ static int check_check(const struct ctl_check *c, char *why)
 {
 	if (c->kind != CTL_CHECK_TCP && c->kind != CTL_CHECK_HTTP)
 		return refuse(why, "check kind %u", c->kind);
-	if (c->zero != 0 || c->zero2 != 0)
+	if (c->zero != 0)
 		return refuse(why, "reserved bytes of a check that are not zero");
 	if (c->interval_ms < 100 || c->interval_ms > 3600000)
 		return refuse(why, "interval of %u ms", c->interval_ms);

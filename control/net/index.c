@@ -7,6 +7,7 @@
 //	two entries of one type with the same record id
 //	a service on the context, protocol, address and port of another, on any instance
 //	a service whose pool or local address pool is not there; also when the pool is deleted
+//	a pool whose backup is not there, or whose backups lead back to it
 //	a service whose pool has servers of the other family, or whose local pool has no address of its own
 //	a local address given twice on this node, or one that is a service address
 //	a kernel device, memif socket or written capture file claimed twice
@@ -120,13 +121,13 @@ static void check_families(struct check *c, const struct net_entry *e)
 	const struct net_entry *lpool = net_store_find(e->inst, CTL_REC_LOCAL_POOL, s->local_pool);
 	unsigned f = net_family(&s->addr);
 
-	if (!pool || !lpool)
+	if (!pool || (s->local_pool != 0 && !lpool))
 		return; // said by check_references
 	if (servers && servers->n[!f] > 0)
 		refuse(c, e, "pool", "invalid-value", NULL,
 		       "service '%s' is %s, but pool '%s' has %s servers: use one pool for each family",
 		       s->name, name[f], net_entry_name(pool), name[!f]);
-	if (!local || local->n[f] == 0)
+	if (lpool && (!local || local->n[f] == 0))
 		refuse(c, e, "local-address-pool", "invalid-value", NULL,
 		       "service '%s' is %s, but local address pool '%s' has no %s address", s->name,
 		       name[f], net_entry_name(lpool), name[f]);
@@ -143,7 +144,8 @@ static void refuse_reference(struct check *c, const struct net_entry *e, const c
 	if (!c->after || lyd_find_path(c->after, path, 0, &n) != LY_SUCCESS)
 		n = NULL;
 	refuse(c, e, leaf, "data-missing", "instance-required",
-	       "service '%s' refers to %s '%s', which does not exist", net_entry_name(e), kind,
+	       "%s '%s' refers to %s '%s', which does not exist",
+	       e->rec->type == CTL_REC_POOL ? "pool" : "service", net_entry_name(e), kind,
 	       n ? lyd_get_value(n) : "?");
 }
 
@@ -153,8 +155,35 @@ static void check_references(struct check *c, const struct net_entry *e)
 
 	if (!net_store_find(e->inst, CTL_REC_POOL, s->pool))
 		refuse_reference(c, e, "pool", "pool");
-	if (!net_store_find(e->inst, CTL_REC_LOCAL_POOL, s->local_pool))
+	if (s->local_pool != 0 && !net_store_find(e->inst, CTL_REC_LOCAL_POOL, s->local_pool))
 		refuse_reference(c, e, "local-address-pool", "local address pool");
+}
+
+// Backups of backups end somewhere.
+static void check_backup(struct check *c, const struct net_entry *e)
+{
+	const struct ctl_pool *p = (const struct ctl_pool *)e->rec;
+	const struct net_entry *at = e;
+
+	if (p->backup_pool == 0)
+		return;
+	if (!net_store_find(e->inst, CTL_REC_POOL, p->backup_pool)) {
+		refuse_reference(c, e, "backup-pool", "pool");
+		return;
+	}
+	for (unsigned steps = 0; at; steps++) {
+		uint64_t next = ((const struct ctl_pool *)at->rec)->backup_pool;
+
+		if (next == e->rec->id || steps == NET_BACKUP_MAX) {
+			refuse(c, e, "backup-pool", "invalid-value", NULL,
+			       next == e->rec->id
+				       ? "the backups of pool '%s' lead back to it"
+				       : "more than 8 backups follow one another from pool '%s'",
+			       p->name);
+			return;
+		}
+		at = next ? net_store_find(e->inst, CTL_REC_POOL, next) : NULL;
+	}
 }
 
 static void check_service(struct check *c, const struct net_entry *e)
@@ -209,12 +238,12 @@ static void check_claims(struct check *c, const struct net_entry *e)
 	const struct ctl_port *p = (const struct ctl_port *)e->rec;
 	const struct ctl_vlan *v = (const struct ctl_vlan *)e->rec;
 	struct net_key keys[NET_KEYS];
-	const struct net_entry *o;
+	const struct net_entry *o = NULL;
+	unsigned n = net_keys(e, keys);
 	char name[160];
 
-	if (net_keys(e, keys) == 0)
-		return;
-	o = other(&keys[0], e);
+	for (unsigned i = 0; !o && i < n; i++)
+		o = other(&keys[i], e);
 	if (!o)
 		return;
 	if (e->rec->type == CTL_REC_VLAN)
@@ -238,7 +267,7 @@ static void check_owner(struct check *c, const struct net_entry *e)
 		       "the owner '%s' has no load-balancer entry", e->inst->name);
 }
 
-// The services that name this pool, but for those the change holds itself.
+// The services (or pools) that name this pool, but for those the change holds itself.
 static void services_of(struct check *c, const struct net_inst *inst, enum net_key_kind kind,
 			uint64_t id, void (*check)(struct check *c, const struct net_entry *e))
 {
@@ -283,6 +312,9 @@ static void check_new(struct check *c, const struct net_entry *e)
 	case CTL_REC_SERVER:
 		check_server(c, e);
 		break;
+	case CTL_REC_POOL:
+		check_backup(c, e);
+		break;
 	case CTL_REC_SERVICE:
 		check_service(c, e);
 		break;
@@ -314,6 +346,7 @@ static void check_gone(struct check *c, const struct net_entry *e)
 		break;
 	case CTL_REC_POOL:
 		services_of(c, e->inst, NET_KEY_OF_POOL, e->rec->id, check_references);
+		services_of(c, e->inst, NET_KEY_BACKUP_OF, e->rec->id, check_backup);
 		break;
 	case CTL_REC_LOCAL_POOL:
 		services_of(c, e->inst, NET_KEY_OF_LPOOL, e->rec->id, check_references);

@@ -66,6 +66,7 @@ static void settings_of(const struct lyd_node *lb, struct ctl_settings *out)
 		.tcp_closing_ms = (uint32_t)net_number(lb, NS_T_CLOSING, 0),
 		.udp_ms = (uint32_t)net_number(lb, NS_T_UDP, 0),
 		.restart_quiet_ms = (uint32_t)net_number(lb, NS_T_QUIET, 0),
+		.persistence_max = (uint32_t)net_number(lb, NS_PERSIST_SIZE, 0),
 	};
 }
 
@@ -131,23 +132,50 @@ static void put_string(struct net_out *o, const struct lyd_node *pool, enum net_
 		snprintf(to, size, "%s", text);
 }
 
-static void map_check(struct net_out *o, const struct lyd_node *pool, struct ctl_check *c)
+// The value of an enumeration as its place in a list of names; a record has it one or so further.
+static unsigned place_of(const char *text, const char *const *names, unsigned count)
 {
-	const char *type = net_text(pool, NS_CHECK_TYPE);
+	for (unsigned i = 0; i < count; i++)
+		if (strcmp(text, names[i]) == 0)
+			return i;
+	return 0; // cannot be: libyang knows the same names
+}
 
-	c->kind = strcmp(type, "http") == 0  ? CTL_CHECK_HTTP
-		  : strcmp(type, "tcp") == 0 ? CTL_CHECK_TCP
-					     : CTL_CHECK_NONE;
-	c->port = (uint16_t)net_number(pool, NS_CHECK_PORT, 0);
-	c->interval_ms = (uint32_t)net_number(pool, NS_CHECK_INTERVAL, 0);
-	c->timeout_ms = (uint32_t)net_number(pool, NS_CHECK_TIMEOUT, 0);
-	c->rise = (uint16_t)net_number(pool, NS_CHECK_RISE, 0);
-	c->fall = (uint16_t)net_number(pool, NS_CHECK_FALL, 0);
-	if (c->timeout_ms > c->interval_ms)
-		net_refuse(o, pool, NS_CHECK_TIMEOUT, "invalid-value", NULL,
-			   "timeout is longer than interval");
-	if (c->kind != CTL_CHECK_HTTP)
-		return;
+// base64 of a leaf of type binary (RFC 4648 section 4); libyang holds it checked.
+static uint16_t put_binary(const struct lyd_node *pool, enum net_schema s, uint8_t *to, size_t size)
+{
+	const struct lyd_node *n = net_node(pool, s);
+	struct lyd_value_binary *v = NULL;
+
+	if (!n)
+		return 0;
+	LYD_VALUE_GET(&((const struct lyd_node_term *)n)->value, v);
+	if (!v || v->size > size)
+		return 0; // cannot be: the model has the same limits
+	memcpy(to, v->data, v->size);
+	return (uint16_t)v->size;
+}
+
+// What stands beside the check, whatever its kind.
+static void map_observers(const struct lyd_node *pool, struct ctl_check *c)
+{
+	if (net_node(pool, NS_AGENT)) {
+		c->agent_port = (uint16_t)net_number(pool, NS_AGENT_PORT, 0);
+		c->agent_interval_ms = (uint32_t)net_number(pool, NS_AGENT_INTERVAL, 0);
+	}
+	if (net_node(pool, NS_PASSIVE)) {
+		c->passive_failures = (uint16_t)net_number(pool, NS_PASSIVE_FAILURES, 0);
+		c->passive_hold_ms = (uint32_t)net_number(pool, NS_PASSIVE_HOLD, 0);
+	}
+	if (net_node(pool, NS_DAMPING)) {
+		c->damping_changes = (uint16_t)net_number(pool, NS_DAMPING_CHANGES, 0);
+		c->damping_window_ms = (uint32_t)net_number(pool, NS_DAMPING_WINDOW, 0);
+		c->damping_hold_ms = (uint32_t)net_number(pool, NS_DAMPING_HOLD, 0);
+	}
+}
+
+static void map_http(struct net_out *o, const struct lyd_node *pool, struct ctl_check *c)
+{
 	c->status_min = (uint16_t)net_number(pool, NS_HTTP_MIN, 0);
 	c->status_max = (uint16_t)net_number(pool, NS_HTTP_MAX, 0);
 	if (c->status_min > c->status_max)
@@ -158,18 +186,72 @@ static void map_check(struct net_out *o, const struct lyd_node *pool, struct ctl
 	put_string(o, pool, NS_HTTP_BODY, c->body, sizeof(c->body));
 }
 
+static void map_tls(struct net_out *o, const struct lyd_node *pool, struct ctl_check *c)
+{
+	if (net_true(pool, NS_TLS_VERIFY))
+		c->flags |= CTL_CHECK_F_VERIFY;
+	put_string(o, pool, NS_TLS_NAME, c->server_name, sizeof(c->server_name));
+	put_string(o, pool, NS_TLS_CA, c->ca_file, sizeof(c->ca_file));
+}
+
+static void map_check(struct net_out *o, const struct lyd_node *pool, struct ctl_check *c)
+{
+	static const char *const kinds[] = {"none", "tcp", "http", "https", "tls", "udp", "icmp"};
+
+	c->kind = (uint8_t)place_of(net_text(pool, NS_CHECK_TYPE), kinds, 7); // enum ctl_check_kind
+	c->port = (uint16_t)net_number(pool, NS_CHECK_PORT, 0);
+	c->interval_ms = (uint32_t)net_number(pool, NS_CHECK_INTERVAL, 0);
+	c->timeout_ms = (uint32_t)net_number(pool, NS_CHECK_TIMEOUT, 0);
+	c->rise = (uint16_t)net_number(pool, NS_CHECK_RISE, 0);
+	c->fall = (uint16_t)net_number(pool, NS_CHECK_FALL, 0);
+	if (c->timeout_ms > c->interval_ms)
+		net_refuse(o, pool, NS_CHECK_TIMEOUT, "invalid-value", NULL,
+			   "timeout is longer than interval");
+	map_observers(pool, c);
+	if (c->kind == CTL_CHECK_HTTP || c->kind == CTL_CHECK_HTTPS)
+		map_http(o, pool, c);
+	if (c->kind == CTL_CHECK_TLS || c->kind == CTL_CHECK_HTTPS)
+		map_tls(o, pool, c);
+	if (c->kind == CTL_CHECK_UDP) {
+		c->send_size = put_binary(pool, NS_UDP_SEND, c->send, sizeof(c->send));
+		c->expect_size = put_binary(pool, NS_UDP_EXPECT, c->expect, sizeof(c->expect));
+	}
+}
+
 void net_map_pool(struct net_out *o, const char *inst, const struct lyd_node *pool)
 {
 	const char *name = net_text(pool, NS_POOL_NAME);
+	static const char *const schedulers[] = {
+		"weighted-round-robin",
+		"round-robin",
+		"least-connections",
+		"weighted-least-connections",
+		"power-of-two-choices",
+		"source-hash",
+		"maglev",
+	};
 	const char *on_down = net_text(pool, NS_POOL_ON_DOWN);
+	const char *backup = net_text(pool, NS_POOL_BACKUP);
 	struct ctl_pool p = {
 		.rec = {.type = CTL_REC_POOL, .size = sizeof(p)},
-		.scheduler = CTL_SCHED_WRR, // the only one of the model
+		.slow_start_ms = (uint32_t)net_number(pool, NS_POOL_SLOW_START, 0),
+		.drain_timeout_ms = (uint32_t)net_number(pool, NS_POOL_DRAIN, 0),
+		.min_available = (uint32_t)net_number(pool, NS_POOL_MIN_AVAILABLE, 0),
 	};
 
 	p.rec.id = net_id(CTL_REC_POOL, inst, name, NULL);
 	put_name(p.name, name);
 	p.on_down = strcmp(on_down, "keep") == 0 ? CTL_ON_DOWN_KEEP : CTL_ON_DOWN_RESET;
+	p.scheduler = (uint8_t)(CTL_SCHED_WRR +
+				place_of(net_text(pool, NS_POOL_SCHEDULER), schedulers, 7));
+	p.hash_key = strcmp(net_text(pool, NS_POOL_HASH_KEY), "source-address") == 0
+			     ? CTL_HASH_SOURCE
+			     : CTL_HASH_SOURCE_PORT;
+	if (backup)
+		p.backup_pool = net_id(CTL_REC_POOL, inst, backup, NULL);
+	if (p.backup_pool == p.rec.id)
+		net_refuse(o, pool, NS_POOL_BACKUP, "invalid-value", NULL,
+			   "a pool cannot be its own backup");
 	map_check(o, pool, &p.check);
 	net_out_put(o, inst, true, &p.rec);
 }
@@ -191,11 +273,72 @@ void net_map_server(struct net_out *o, const char *inst, const char *pool,
 	s.admin = strcmp(admin, "drain") == 0      ? CTL_ADMIN_DRAIN
 		  : strcmp(admin, "disabled") == 0 ? CTL_ADMIN_DISABLED
 						   : CTL_ADMIN_ENABLED;
-	if (s.port == 0)
+	if (!net_text(server, NS_SERVER_PORT))
 		net_refuse(o, server, NS_SERVER_PORT, "data-missing", NULL,
 			   "server %s needs a port", name);
 	if (put_address(o, server, NS_SERVER_ADDRESS, net_text(server, NS_SERVER_ADDRESS), &s.addr))
 		net_out_put(o, inst, true, &s.rec);
+}
+
+// A prefix is a service of all its addresses; bits beyond it are no part of the record.
+static void put_service_prefix(struct net_out *o, const struct lyd_node *service,
+			       struct ctl_addr *a)
+{
+	unsigned max = a->family == 4 ? 32 : 128;
+	unsigned len = (unsigned)net_number(service, NS_SERVICE_PREFIX_LEN, max);
+
+	if (len > max) {
+		net_refuse(o, service, NS_SERVICE_PREFIX_LEN, "invalid-value", NULL,
+			   "an IPv4 prefix has at most 32 bits");
+		return;
+	}
+	for (unsigned bit = len; bit < max; bit++) {
+		if ((a->bytes[bit / 8] & (0x80 >> bit % 8)) == 0)
+			continue;
+		net_refuse(o, service, NS_SERVICE_ADDRESS, "invalid-value", NULL,
+			   "bits are set beyond the prefix length %u", len);
+		return;
+	}
+	a->len = (uint8_t)len;
+}
+
+static void put_service_ports(struct net_out *o, const struct lyd_node *service,
+			      struct ctl_service *s)
+{
+	uint16_t min = (uint16_t)net_number(service, NS_SERVICE_PORT, 0);
+	uint16_t max = (uint16_t)net_number(service, NS_SERVICE_PORT_MAX, min);
+
+	if (max < min || (min == 0 && max != 0))
+		net_refuse(o, service, NS_SERVICE_PORT_MAX, "invalid-value", NULL,
+			   min == 0 ? "port-max without a first port" : "port-max is below port");
+	s->port = htons(min);
+	s->port_max = htons(max);
+}
+
+static void put_persistence(const char *inst, const struct lyd_node *service, struct ctl_service *s)
+{
+	const char *group = net_text(service, NS_PERSIST_GROUP);
+
+	if (!net_node(service, NS_PERSIST))
+		return;
+	s->persist_ms = (uint32_t)net_number(service, NS_PERSIST_TIMEOUT, 0);
+	s->persist_len = (uint8_t)net_number(
+		service, s->addr.family == 4 ? NS_PERSIST_LEN4 : NS_PERSIST_LEN6, 0);
+	if (group)
+		s->persist_group = net_id(CTL_REC_SERVICE, inst, "group", group);
+}
+
+// What the forwarding mode allows.
+static void check_forwarding(struct net_out *o, const struct lyd_node *service,
+			     const struct ctl_service *s)
+{
+	if (s->proxy != CTL_PROXY_OFF &&
+	    (s->proto != IPPROTO_TCP || s->forwarding != CTL_FORWARD_FULLNAT))
+		net_refuse(o, service, NS_SERVICE_PROXY, "invalid-value", NULL,
+			   "the PROXY protocol is for TCP services with fullnat");
+	if (s->mss_max != 0 && s->proto != IPPROTO_TCP)
+		net_refuse(o, service, NS_SERVICE_MSS, "invalid-value", NULL,
+			   "mss-clamp is for TCP services");
 }
 
 void net_map_service(struct net_out *o, const char *inst, const struct lyd_node *service)
@@ -204,20 +347,24 @@ void net_map_service(struct net_out *o, const char *inst, const struct lyd_node 
 	const char *lpool = net_text(service, NS_SERVICE_LPOOL);
 	const char *name = net_text(service, NS_SERVICE_NAME);
 	const char *pool = net_text(service, NS_SERVICE_POOL);
+	bool nat = strcmp(net_text(service, NS_SERVICE_FORWARDING), "nat") == 0;
 	struct ctl_service s = {
 		.rec = {.type = CTL_REC_SERVICE, .size = sizeof(s)},
-		.port = htons((uint16_t)net_number(service, NS_SERVICE_PORT, 0)),
 		.enabled = net_true(service, NS_SERVICE_ENABLED),
 		.context = (uint16_t)net_number(service, NS_SERVICE_CONTEXT, 0),
+		.forwarding = nat ? CTL_FORWARD_NAT : CTL_FORWARD_FULLNAT,
+		.proxy = strcmp(net_text(service, NS_SERVICE_PROXY), "v2") == 0 ? CTL_PROXY_V2
+										: CTL_PROXY_OFF,
+		.mss_max = (uint16_t)net_number(service, NS_SERVICE_MSS, 0),
 	};
 	const struct {
 		enum net_schema s;
 		bool missing;
 	} must[] = {
-		{NS_SERVICE_PORT, s.port == 0},
+		{NS_SERVICE_PORT, !net_text(service, NS_SERVICE_PORT)},
 		{NS_SERVICE_PROTOCOL, !protocol},
 		{NS_SERVICE_POOL, !pool},
-		{NS_SERVICE_LPOOL, !lpool},
+		{NS_SERVICE_LPOOL, !lpool && !nat},
 	};
 	bool whole = true;
 
@@ -234,8 +381,13 @@ void net_map_service(struct net_out *o, const char *inst, const struct lyd_node 
 		return;
 	s.rec.id = net_id(CTL_REC_SERVICE, inst, name, NULL);
 	s.pool = net_id(CTL_REC_POOL, inst, pool, NULL);
-	s.local_pool = net_id(CTL_REC_LOCAL_POOL, inst, lpool, NULL);
+	if (lpool)
+		s.local_pool = net_id(CTL_REC_LOCAL_POOL, inst, lpool, NULL);
 	s.proto = strcmp(protocol, "udp") == 0 ? IPPROTO_UDP : IPPROTO_TCP;
 	put_name(s.name, name);
+	put_service_prefix(o, service, &s.addr);
+	put_service_ports(o, service, &s);
+	put_persistence(inst, service, &s);
+	check_forwarding(o, service, &s);
 	net_out_put(o, inst, true, &s.rec);
 }

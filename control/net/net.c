@@ -151,6 +151,9 @@ int net_init(const struct net_conf *conf, const struct lyd_node *running, uint64
 
 	if (rc != 0)
 		return rc;
+	rc = net_link_init(conf->run_dir);
+	if (rc != 0)
+		return rc;
 	mod.ctx = conf->ctx;
 	rc = net_apps_init(conf, version);
 	if (rc != 0)

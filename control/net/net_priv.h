@@ -5,6 +5,7 @@
 //	walk.c     the touched entries of a diff -> one struct net_delta: old and new record of each
 //	records.c  one entry of YANG -> its records: interfaces; helpers for leaves and addresses
 //	lb.c       the same for the entries of a load balancer
+//	link.c     a link between two apps as a port of each
 //	store.c    all records of the configuration as intended, and the indices over them
 //	index.c    checks across entries, on the store with the delta put in
 //	path.c     a record -> the instance path of its entry or leaf
@@ -41,6 +42,7 @@ struct net_entry;
 #define NET_SCHEMA_POOL       NET_SCHEMA_LB "/pools/pool"
 #define NET_SCHEMA_SERVER     NET_SCHEMA_POOL "/servers/server"
 #define NET_SCHEMA_SERVICE    NET_SCHEMA_LB "/services/service"
+#define NET_SCHEMA_LINK       "/sluice-port:links/link"
 #define NET_SCHEMA_LIST(S)                                                                         \
 	S(INTERFACE, NET_SCHEMA_INTERFACES)                                                        \
 	S(IF_NAME, NET_SCHEMA_INTERFACES "/name")                                                  \
@@ -55,6 +57,10 @@ struct net_entry;
 	S(PORT_MAC, NET_SCHEMA_PORT "/mac")                                                        \
 	S(PORT_PEER_MAC, NET_SCHEMA_PORT "/peer-mac")                                              \
 	S(PORT_PREFIX, NET_SCHEMA_PORT "/prefix")                                                  \
+	S(PORT_PCI, NET_SCHEMA_PORT "/pci-address")                                                \
+	S(PORT_TAP, NET_SCHEMA_PORT "/tap")                                                        \
+	S(BOND_MODE, NET_SCHEMA_PORT "/bond/mode")                                                 \
+	S(BOND_MEMBER, NET_SCHEMA_PORT "/bond/member")                                             \
 	S(PORT_VLAN, NET_SCHEMA_PORT "/vlan")                                                      \
 	S(VLAN_VID, NET_SCHEMA_PORT "/vlan/vid")                                                   \
 	S(VLAN_TAP, NET_SCHEMA_PORT "/vlan/tap")                                                   \
@@ -68,6 +74,7 @@ struct net_entry;
 	S(LB_NAME, NET_SCHEMA_LB "/name")                                                          \
 	S(FLOW_SIZE, NET_SCHEMA_LB "/flow-table/size")                                             \
 	S(FLOW_SIZE6, NET_SCHEMA_LB "/flow-table/ipv6-size")                                       \
+	S(PERSIST_SIZE, NET_SCHEMA_LB "/persistence-table/size")                                   \
 	S(T_SYN, NET_SCHEMA_LB "/timeouts/tcp-syn")                                                \
 	S(T_ESTABLISHED, NET_SCHEMA_LB "/timeouts/tcp-established")                                \
 	S(T_CLOSING, NET_SCHEMA_LB "/timeouts/tcp-closing")                                        \
@@ -81,6 +88,11 @@ struct net_entry;
 	S(POOL, NET_SCHEMA_POOL)                                                                   \
 	S(POOL_NAME, NET_SCHEMA_POOL "/name")                                                      \
 	S(POOL_SCHEDULER, NET_SCHEMA_POOL "/scheduler")                                            \
+	S(POOL_HASH_KEY, NET_SCHEMA_POOL "/hash-key")                                              \
+	S(POOL_SLOW_START, NET_SCHEMA_POOL "/slow-start")                                          \
+	S(POOL_DRAIN, NET_SCHEMA_POOL "/drain-timeout")                                            \
+	S(POOL_BACKUP, NET_SCHEMA_POOL "/backup-pool")                                             \
+	S(POOL_MIN_AVAILABLE, NET_SCHEMA_POOL "/min-available")                                    \
 	S(POOL_ON_DOWN, NET_SCHEMA_POOL "/on-server-down")                                         \
 	S(CHECK_TYPE, NET_SCHEMA_POOL "/health-check/type")                                        \
 	S(CHECK_PORT, NET_SCHEMA_POOL "/health-check/port")                                        \
@@ -93,6 +105,21 @@ struct net_entry;
 	S(HTTP_MIN, NET_SCHEMA_POOL "/health-check/http/status-min")                               \
 	S(HTTP_MAX, NET_SCHEMA_POOL "/health-check/http/status-max")                               \
 	S(HTTP_BODY, NET_SCHEMA_POOL "/health-check/http/body-match")                              \
+	S(TLS_NAME, NET_SCHEMA_POOL "/health-check/tls/server-name")                               \
+	S(TLS_VERIFY, NET_SCHEMA_POOL "/health-check/tls/verify")                                  \
+	S(TLS_CA, NET_SCHEMA_POOL "/health-check/tls/ca-file")                                     \
+	S(UDP_SEND, NET_SCHEMA_POOL "/health-check/udp/send")                                      \
+	S(UDP_EXPECT, NET_SCHEMA_POOL "/health-check/udp/expect")                                  \
+	S(AGENT, NET_SCHEMA_POOL "/health-check/agent")                                            \
+	S(AGENT_PORT, NET_SCHEMA_POOL "/health-check/agent/port")                                  \
+	S(AGENT_INTERVAL, NET_SCHEMA_POOL "/health-check/agent/interval")                          \
+	S(PASSIVE, NET_SCHEMA_POOL "/health-check/passive")                                        \
+	S(PASSIVE_FAILURES, NET_SCHEMA_POOL "/health-check/passive/failures")                      \
+	S(PASSIVE_HOLD, NET_SCHEMA_POOL "/health-check/passive/hold")                              \
+	S(DAMPING, NET_SCHEMA_POOL "/health-check/damping")                                        \
+	S(DAMPING_CHANGES, NET_SCHEMA_POOL "/health-check/damping/changes")                        \
+	S(DAMPING_WINDOW, NET_SCHEMA_POOL "/health-check/damping/window")                          \
+	S(DAMPING_HOLD, NET_SCHEMA_POOL "/health-check/damping/hold")                              \
 	S(SERVERS, NET_SCHEMA_POOL "/servers")                                                     \
 	S(SERVER, NET_SCHEMA_SERVER)                                                               \
 	S(SERVER_NAME, NET_SCHEMA_SERVER "/name")                                                  \
@@ -104,11 +131,36 @@ struct net_entry;
 	S(SERVICE_NAME, NET_SCHEMA_SERVICE "/name")                                                \
 	S(SERVICE_ADDRESS, NET_SCHEMA_SERVICE "/address")                                          \
 	S(SERVICE_PORT, NET_SCHEMA_SERVICE "/port")                                                \
+	S(SERVICE_PREFIX_LEN, NET_SCHEMA_SERVICE "/prefix-length")                                 \
+	S(SERVICE_PORT_MAX, NET_SCHEMA_SERVICE "/port-max")                                        \
 	S(SERVICE_PROTOCOL, NET_SCHEMA_SERVICE "/protocol")                                        \
 	S(SERVICE_CONTEXT, NET_SCHEMA_SERVICE "/context")                                          \
 	S(SERVICE_ENABLED, NET_SCHEMA_SERVICE "/enabled")                                          \
 	S(SERVICE_POOL, NET_SCHEMA_SERVICE "/pool")                                                \
-	S(SERVICE_LPOOL, NET_SCHEMA_SERVICE "/local-address-pool")
+	S(SERVICE_LPOOL, NET_SCHEMA_SERVICE "/local-address-pool")                                 \
+	S(SERVICE_FORWARDING, NET_SCHEMA_SERVICE "/forwarding")                                    \
+	S(SERVICE_PROXY, NET_SCHEMA_SERVICE "/proxy-protocol")                                     \
+	S(SERVICE_MSS, NET_SCHEMA_SERVICE "/mss-clamp")                                            \
+	S(PERSIST, NET_SCHEMA_SERVICE "/persistence")                                              \
+	S(PERSIST_TIMEOUT, NET_SCHEMA_SERVICE "/persistence/timeout")                              \
+	S(PERSIST_LEN4, NET_SCHEMA_SERVICE "/persistence/ipv4-prefix-length")                      \
+	S(PERSIST_LEN6, NET_SCHEMA_SERVICE "/persistence/ipv6-prefix-length")                      \
+	S(PERSIST_GROUP, NET_SCHEMA_SERVICE "/persistence/group")                                  \
+	S(LINK, NET_SCHEMA_LINK)                                                                   \
+	S(LINK_NAME, NET_SCHEMA_LINK "/name")                                                      \
+	S(LINK_MTU, NET_SCHEMA_LINK "/mtu")                                                        \
+	S(LINK_A, NET_SCHEMA_LINK "/a")                                                            \
+	S(LINK_A_OWNER, NET_SCHEMA_LINK "/a/owner")                                                \
+	S(LINK_A_CONTEXT, NET_SCHEMA_LINK "/a/context")                                            \
+	S(LINK_A_ADDRESS4, NET_SCHEMA_LINK "/a/ipv4-address")                                      \
+	S(LINK_A_ADDRESS6, NET_SCHEMA_LINK "/a/ipv6-address")                                      \
+	S(LINK_A_PREFIX, NET_SCHEMA_LINK "/a/prefix")                                              \
+	S(LINK_B, NET_SCHEMA_LINK "/b")                                                            \
+	S(LINK_B_OWNER, NET_SCHEMA_LINK "/b/owner")                                                \
+	S(LINK_B_CONTEXT, NET_SCHEMA_LINK "/b/context")                                            \
+	S(LINK_B_ADDRESS4, NET_SCHEMA_LINK "/b/ipv4-address")                                      \
+	S(LINK_B_ADDRESS6, NET_SCHEMA_LINK "/b/ipv6-address")                                      \
+	S(LINK_B_PREFIX, NET_SCHEMA_LINK "/b/prefix")
 
 enum net_schema {
 #define NET_SCHEMA_ENUM(sym, path) NS_##sym,
@@ -193,13 +245,15 @@ enum net_key_kind {
 	NET_KEY_FILE,         // file written by pcap
 	NET_KEY_OF_POOL,      // services that name this pool
 	NET_KEY_OF_LPOOL,     // services that name this local pool
+	NET_KEY_BACKUP_OF,    // pools that name this pool as their backup
 };
 struct net_key {
 	uint8_t size;
 	uint8_t bytes[NET_KEY_MAX];
 };
 // The keys of an entry. Returns how many.
-#define NET_KEYS 4
+#define NET_KEYS       (1 + CTL_BOND_MEMBERS)
+#define NET_BACKUP_MAX 8 // backups that follow one another
 unsigned net_keys(const struct net_entry *e, struct net_key keys[NET_KEYS]);
 void net_key_of_pool(struct net_key *k, const struct net_inst *inst, enum net_key_kind kind,
 		     uint64_t id);
@@ -251,6 +305,9 @@ void net_delta_free(struct net_delta *d); // of a delta that is not applied
 // ---- mapping (records.c, lb.c) ---------------------------------------------------------------
 
 void net_map_interface(struct net_out *o, const struct lyd_node *interface);
+// link.c: a port for each owner. init: where sockets lie; errors -ENAMETOOLONG
+int net_link_init(const char *run_dir);
+void net_map_link(struct net_out *o, const struct lyd_node *link);
 void net_map_settings(struct net_out *o, const char *inst, const struct lyd_node *lb);
 void net_map_local_pool(struct net_out *o, const char *inst, const struct lyd_node *lpool);
 void net_map_pool(struct net_out *o, const char *inst, const struct lyd_node *pool);

@@ -143,6 +143,44 @@ static void put_interface(struct text *t, const char *name)
 	put_key(t, "name", name);
 }
 
+static void put_address(struct text *t, const struct ctl_addr *a, bool with_len)
+{
+	char addr[64] = "";
+
+	net_addr_text(a, addr, sizeof(addr), with_len);
+	put_key(t, ".", addr);
+}
+
+// A port that is one end of a link, and the link's own place.
+static void put_link(struct text *t, const struct ctl_port *p)
+{
+	put(t, NET_SCHEMA_LINK);
+	put_key(t, "name", p->name);
+	put(t, p->flags & CTL_PORT_F_MEMIF_SERVER ? "/a" : "/b");
+}
+
+static bool is_link(const struct net_entry *e)
+{
+	return e && (((const struct ctl_port *)e->rec)->flags & CTL_PORT_F_LINK) != 0;
+}
+
+static enum net_schema put_prefix(struct text *t, const struct net_delta *d,
+				  const struct net_entry *e)
+{
+	const struct ctl_prefix *p = (const struct ctl_prefix *)e->rec;
+	const struct net_entry *port = find(d, e->inst, CTL_REC_PORT, p->port);
+
+	if (is_link(port)) {
+		put_link(t, (const struct ctl_port *)port->rec);
+		put(t, "/prefix");
+	} else {
+		put_interface(t, port ? net_entry_name(port) : "?");
+		put(t, "/sluice-port:port/prefix");
+	}
+	put_address(t, &p->prefix, true);
+	return is_link(port) ? NS_LINK_A_PREFIX : NS_PORT_PREFIX;
+}
+
 static void put_vlan(struct text *t, const struct net_delta *d, const struct net_entry *e)
 {
 	const struct ctl_vlan *v = (const struct ctl_vlan *)e->rec;
@@ -154,33 +192,27 @@ static void put_vlan(struct text *t, const struct net_delta *d, const struct net
 	put_key(t, "vid", vid);
 }
 
-static void put_address(struct text *t, const struct ctl_addr *a, bool with_len)
-{
-	char addr[64] = "";
-
-	net_addr_text(a, addr, sizeof(addr), with_len);
-	put_key(t, ".", addr);
-}
-
 static enum net_schema put_entry(struct text *t, const struct net_delta *d,
 				 const struct net_entry *e)
 {
 	const struct ctl_local_address *a = (const struct ctl_local_address *)e->rec;
-	const struct ctl_prefix *p = (const struct ctl_prefix *)e->rec;
 	const struct ctl_server *s = (const struct ctl_server *)e->rec;
 
 	switch (e->rec->type) {
 	case CTL_REC_PORT:
+		if (is_link(e)) {
+			put_link(t, (const struct ctl_port *)e->rec);
+			return ((const struct ctl_port *)e->rec)->flags & CTL_PORT_F_MEMIF_SERVER
+				       ? NS_LINK_A
+				       : NS_LINK_B;
+		}
 		put_interface(t, net_entry_name(e));
 		return NS_INTERFACE;
 	case CTL_REC_VLAN:
 		put_vlan(t, d, e);
 		return NS_PORT_VLAN;
 	case CTL_REC_PREFIX:
-		put_interface(t, name_of(d, e->inst, CTL_REC_PORT, p->port));
-		put(t, "/sluice-port:port/prefix");
-		put_address(t, &p->prefix, true);
-		return NS_PORT_PREFIX;
+		return put_prefix(t, d, e);
 	default:
 		break;
 	}

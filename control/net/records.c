@@ -9,6 +9,8 @@
 //	             device  mac  peer-mac  prefix   vlan  memif     pcap
 //	af-xdp       yes     no   no        no       yes   no        no
 //	tap          yes     yes  no        no       yes   no        no
+//	pci          no      yes  no        no       yes   no        no    pci-address, tap
+//	bond         no      yes  no        no       yes   no        no    member, mode, tap
 //	memif        no      yes  must      must     no    socket    no
 //	null, ring   no      yes  must      must     no    no        no
 //	pcap         no      yes  must      must     no    no        a file at least
@@ -181,6 +183,7 @@ static int port_kind(const struct lyd_node *interface)
 	} kinds[] = {
 		{"af-xdp", CTL_PORT_AF_XDP}, {"tap", CTL_PORT_TAP},   {"memif", CTL_PORT_MEMIF},
 		{"null", CTL_PORT_NULL},     {"ring", CTL_PORT_RING}, {"pcap", CTL_PORT_PCAP},
+		{"pci", CTL_PORT_PCI},       {"bond", CTL_PORT_BOND},
 	};
 	const struct lyd_node *type = net_node(interface, NS_IF_TYPE);
 	const struct lysc_ident *id;
@@ -199,14 +202,28 @@ static int port_kind(const struct lyd_node *interface)
 
 static const char *kind_name(int kind)
 {
-	static const char *const names[] = {"?", "af-xdp", "tap", "memif", "null", "ring", "pcap"};
+	static const char *const names[] = {"?",    "af-xdp", "tap", "memif", "null",
+					    "ring", "pcap",   "pci", "bond"};
 
 	return names[kind];
+}
+
+// A station on a network, with a view of the kernel's; else point-to-point.
+static bool kind_has_view(int kind)
+{
+	return kind == CTL_PORT_AF_XDP || kind == CTL_PORT_TAP || kind == CTL_PORT_PCI ||
+	       kind == CTL_PORT_BOND;
 }
 
 static bool kind_has_device(int kind)
 {
 	return kind == CTL_PORT_AF_XDP || kind == CTL_PORT_TAP;
+}
+
+// The wire is no kernel interface of ours: the kernel's view is a TAP beside it.
+static bool kind_has_shadow(int kind)
+{
+	return kind == CTL_PORT_PCI || kind == CTL_PORT_BOND;
 }
 
 static bool is_set(const struct lyd_node *interface, enum net_schema s)
@@ -219,7 +236,11 @@ static bool is_set(const struct lyd_node *interface, enum net_schema s)
 // What has no meaning for a port of this kind must not be given: it would be ignored in silence.
 static void refuse_foreign(struct net_out *o, const struct lyd_node *interface, int kind)
 {
-	static const enum net_schema device_only[] = {NS_PORT_DEVICE, NS_PORT_VLAN};
+	static const enum net_schema view_only[] = {NS_PORT_VLAN};
+	static const enum net_schema device_only[] = {NS_PORT_DEVICE};
+	static const enum net_schema shadow_only[] = {NS_PORT_TAP};
+	static const enum net_schema pci_only[] = {NS_PORT_PCI};
+	static const enum net_schema bond_only[] = {NS_BOND_MODE, NS_BOND_MEMBER};
 	static const enum net_schema p2p_only[] = {NS_PORT_PEER_MAC, NS_PORT_PREFIX};
 	static const enum net_schema memif_only[] = {NS_MEMIF_ROLE, NS_MEMIF_ID, NS_MEMIF_SOCKET};
 	static const enum net_schema pcap_only[] = {NS_PCAP_RX, NS_PCAP_TX, NS_PCAP_INFINITE};
@@ -228,10 +249,10 @@ static void refuse_foreign(struct net_out *o, const struct lyd_node *interface, 
 		size_t count;
 		bool fits;
 	} groups[] = {
-		{device_only, 2, kind_has_device(kind)},
-		{p2p_only, 2, !kind_has_device(kind)},
-		{memif_only, 3, kind == CTL_PORT_MEMIF},
-		{pcap_only, 3, kind == CTL_PORT_PCAP},
+		{view_only, 1, kind_has_view(kind)},     {device_only, 1, kind_has_device(kind)},
+		{shadow_only, 1, kind_has_shadow(kind)}, {pci_only, 1, kind == CTL_PORT_PCI},
+		{bond_only, 2, kind == CTL_PORT_BOND},   {p2p_only, 2, !kind_has_view(kind)},
+		{memif_only, 3, kind == CTL_PORT_MEMIF}, {pcap_only, 3, kind == CTL_PORT_PCAP},
 	};
 
 	for (size_t g = 0; g < sizeof(groups) / sizeof(groups[0]); g++) {
@@ -259,7 +280,11 @@ static void need(struct net_out *o, const struct lyd_node *interface, enum net_s
 
 static void need_all(struct net_out *o, const struct lyd_node *interface, int kind)
 {
-	if (kind_has_device(kind))
+	if (kind == CTL_PORT_PCI)
+		need(o, interface, NS_PORT_PCI, kind, "the device that is taken over");
+	if (kind == CTL_PORT_BOND)
+		need(o, interface, NS_BOND_MEMBER, kind, "what carries the packets");
+	if (kind_has_view(kind))
 		return;
 	need(o, interface, NS_PORT_PEER_MAC, kind, "where every packet is sent");
 	need(o, interface, NS_PORT_PREFIX, kind, "what is reached over this port");
@@ -304,7 +329,8 @@ static bool is_device_name(const char *name)
 static bool map_names(struct net_out *o, const struct lyd_node *interface, struct ctl_port *p)
 {
 	const char *name = net_text(interface, NS_IF_NAME);
-	const char *device = net_text(interface, NS_PORT_DEVICE);
+	enum net_schema leaf = kind_has_shadow(p->kind) ? NS_PORT_TAP : NS_PORT_DEVICE;
+	const char *device = net_text(interface, leaf);
 
 	if (strlen(name) >= sizeof(p->name)) {
 		net_refuse(o, interface, NS_IF_NAME, "invalid-value", NULL,
@@ -319,12 +345,12 @@ static bool map_names(struct net_out *o, const struct lyd_node *interface, struc
 		}
 	}
 	put_text(p->name, sizeof(p->name), name);
-	if (!kind_has_device(p->kind))
+	if (!kind_has_view(p->kind))
 		return true;
 	if (!device && !is_device_name(name)) {
-		net_refuse(o, interface, NS_PORT_DEVICE, "data-missing", NULL,
-			   "%s cannot be the name of a kernel interface: say which it is in device",
-			   name);
+		net_refuse(o, interface, leaf, "data-missing", NULL,
+			   "%s cannot be the name of a kernel interface: say which it is in %s",
+			   name, schema[leaf]->name);
 		return false;
 	}
 	put_text(p->device, sizeof(p->device), device ? device : name);
@@ -377,6 +403,36 @@ static void map_prefixes(struct net_out *o, const struct lyd_node *interface, co
 	}
 }
 
+// A PCI device, or the members of a bond.
+static void map_members(struct net_out *o, const struct lyd_node *interface, struct ctl_port *p)
+{
+	static const char *const modes[] = {"active-backup", "balance-xor", "lacp"};
+	const char *mode = net_text(interface, NS_BOND_MODE);
+	const struct lyd_node *bond, *n;
+	unsigned count = 0;
+
+	if (p->kind == CTL_PORT_PCI)
+		put_text(p->member[0], sizeof(p->member[0]), net_text(interface, NS_PORT_PCI));
+	if (p->kind != CTL_PORT_BOND)
+		return;
+	for (unsigned i = 0; i < 3; i++)
+		if (strcmp(mode, modes[i]) == 0)
+			p->bond_mode = (uint8_t)(CTL_BOND_ACTIVE_BACKUP + i);
+	n = net_node(interface, NS_BOND_MEMBER);
+	bond = n ? lyd_parent(n) : NULL;
+	LY_LIST_FOR (lyd_child(bond), n) {
+		if (n->schema != schema[NS_BOND_MEMBER])
+			continue;
+		if (count == CTL_BOND_MEMBERS) {
+			net_refuse(o, interface, NS_BOND_MEMBER, "operation-failed",
+				   "too-many-elements", "a bond has at most %u members",
+				   CTL_BOND_MEMBERS);
+			return;
+		}
+		put_text(p->member[count++], sizeof(p->member[0]), lyd_get_value(n));
+	}
+}
+
 void net_map_interface(struct net_out *o, const struct lyd_node *interface)
 {
 	const char *owner = net_text(interface, NS_PORT_OWNER);
@@ -405,8 +461,9 @@ void net_map_interface(struct net_out *o, const struct lyd_node *interface)
 	p.mtu = (uint16_t)net_number(interface, NS_PORT_MTU, 0);
 	if (kind != CTL_PORT_AF_XDP)
 		put_mac(o, interface, NS_PORT_MAC, p.mac);
-	if (!kind_has_device(kind))
+	if (!kind_has_view(kind))
 		put_mac(o, interface, NS_PORT_PEER_MAC, p.peer_mac);
+	map_members(o, interface, &p);
 	if (kind == CTL_PORT_MEMIF) {
 		if (role && strcmp(role, "server") == 0)
 			p.flags |= CTL_PORT_F_MEMIF_SERVER;
@@ -420,7 +477,7 @@ void net_map_interface(struct net_out *o, const struct lyd_node *interface)
 		put_text(p.path2, sizeof(p.path2), net_text(interface, NS_PCAP_TX));
 	}
 	net_out_put(o, owner, sent, &p.rec);
-	if (kind_has_device(kind))
+	if (kind_has_view(kind))
 		map_vlans(o, interface, owner, sent, p.rec.id);
 	else
 		map_prefixes(o, interface, owner, sent, p.rec.id);

@@ -222,17 +222,25 @@ void net_key_addr(struct net_key *k, enum net_key_kind kind, const struct ctl_ad
 static unsigned keys_of_port(const struct ctl_port *p, struct net_key keys[NET_KEYS])
 {
 	unsigned n = 0;
+	uint8_t server;
 
 	switch (p->kind) {
 	case CTL_PORT_AF_XDP:
 	case CTL_PORT_TAP:
+	case CTL_PORT_PCI:
+	case CTL_PORT_BOND:
 		key_start(&keys[n], NET_KEY_DEVICE);
 		key_put(&keys[n++], p->device, strlen(p->device));
+		for (unsigned i = 0; i < CTL_BOND_MEMBERS && p->member[i][0]; i++) {
+			key_start(&keys[n], NET_KEY_DEVICE);
+			key_put(&keys[n++], p->member[i], strlen(p->member[i]));
+		}
 		break;
 	case CTL_PORT_MEMIF:
 		key_start(&keys[n], NET_KEY_MEMIF);
 		key_put(&keys[n], &p->memif_id, sizeof(p->memif_id));
-		key_put(&keys[n], &p->flags, 1);
+		server = p->flags & CTL_PORT_F_MEMIF_SERVER;
+		key_put(&keys[n], &server, 1);
 		key_put(&keys[n++], p->path, strlen(p->path));
 		break;
 	case CTL_PORT_PCAP:
@@ -255,10 +263,14 @@ static unsigned keys_of_service(const struct net_entry *e, struct net_key keys[N
 	key_put(&keys[0], &s->context, sizeof(s->context));
 	key_put(&keys[0], &s->proto, 1);
 	key_put(&keys[0], &s->port, sizeof(s->port));
+	key_put(&keys[0], &s->port_max, sizeof(s->port_max));
+	key_put(&keys[0], &s->addr.len, 1);
 	key_put(&keys[0], &s->addr.family, 1);
 	key_put(&keys[0], s->addr.bytes, sizeof(s->addr.bytes));
 	net_key_addr(&keys[1], NET_KEY_SERVICE_ADDR, &s->addr);
 	net_key_of_pool(&keys[2], e->inst, NET_KEY_OF_POOL, s->pool);
+	if (s->local_pool == 0)
+		return 3;
 	net_key_of_pool(&keys[3], e->inst, NET_KEY_OF_LPOOL, s->local_pool);
 	return 4;
 }
@@ -280,6 +292,12 @@ unsigned net_keys(const struct net_entry *e, struct net_key keys[NET_KEYS])
 		return 1;
 	case CTL_REC_SERVICE:
 		return keys_of_service(e, keys);
+	case CTL_REC_POOL:
+		if (((const struct ctl_pool *)e->rec)->backup_pool == 0)
+			return 0;
+		net_key_of_pool(&keys[0], e->inst, NET_KEY_BACKUP_OF,
+				((const struct ctl_pool *)e->rec)->backup_pool);
+		return 1;
 	default:
 		return 0;
 	}

@@ -217,6 +217,7 @@ static void walk_lists(struct walk *w, const char *inst, const struct place *p)
 static bool is_settings(const struct lyd_node *child)
 {
 	return child->schema == net_schema(NS_FLOW_SIZE)->parent ||
+	       child->schema == net_schema(NS_PERSIST_SIZE)->parent ||
 	       child->schema == net_schema(NS_T_SYN)->parent;
 }
 
@@ -270,17 +271,22 @@ int net_delta_build(struct net_delta *d, const struct lyd_node *before,
 		if (w.all)
 			p.after = top;
 		LY_LIST_FOR (lyd_child(top), c) {
-			if (c->schema != net_schema(NS_INTERFACE) && c->schema != net_schema(NS_LB))
+			void (*map)(struct net_out *, const struct lyd_node *) =
+				c->schema == net_schema(NS_INTERFACE) ? net_map_interface
+				: c->schema == net_schema(NS_LINK)    ? net_map_link
+								      : NULL;
+
+			if (!map && c->schema != net_schema(NS_LB))
 				continue;
 			one = down(&w, &p, c);
-			if (c->schema == net_schema(NS_LB)) {
+			if (!map) {
 				walk_lb(&w, &one);
 				continue;
 			}
 			if (one.before)
-				net_map_interface(&w.old, one.before);
+				map(&w.old, one.before);
 			if (one.after)
-				net_map_interface(&w.new, one.after);
+				map(&w.new, one.after);
 		}
 	}
 	if (d->error)

@@ -31,7 +31,7 @@
 #include <stdint.h>
 
 #define CTL_MAGIC   UINT32_C(0x4c435331) // "1SCL"
-#define CTL_VERSION 1
+#define CTL_VERSION 2
 #define CTL_MSG_MAX (256 * 1024) // bytes, header included
 #define CTL_NAME    64           // a YANG name of ours is at most 63 bytes
 
@@ -146,6 +146,8 @@ struct ctl_settings {
 	uint32_t udp_ms;
 	uint32_t restart_quiet_ms; // after a start, stray non-SYN packets are dropped silently
 	uint32_t flow_max6;        // of flow_max, IPv6 at most; 0 .. flow_max
+	uint32_t persistence_max;  // clients remembered, 1024 .. 2^24
+	uint32_t zero;
 };
 
 enum ctl_port_kind {
@@ -155,20 +157,27 @@ enum ctl_port_kind {
 	CTL_PORT_NULL = 4,
 	CTL_PORT_RING = 5,
 	CTL_PORT_PCAP = 6, // path = file read, path2 = file written
+	CTL_PORT_PCI = 7,  // member[0] = PCI address, device = TAP that is the kernel's view
+	CTL_PORT_BOND = 8, // member = kernel interfaces or PCI addresses, device = TAP likewise
 };
 
 enum ctl_port_flag {
 	CTL_PORT_F_MEMIF_SERVER = 1, // else client
 	CTL_PORT_F_PCAP_INFINITE = 2,
+	CTL_PORT_F_LINK = 4, // memif: one end of /links/link; the server is end a
 };
+
+enum ctl_bond_mode { CTL_BOND_ACTIVE_BACKUP = 1, CTL_BOND_BALANCE_XOR = 2, CTL_BOND_LACP = 3 };
+
+#define CTL_BOND_MEMBERS 8
 
 struct ctl_port {
 	struct ctl_rec rec;
 	char name[CTL_NAME];
 	char device[32];
-	uint8_t kind; // enum ctl_port_kind
-	uint8_t zero;
-	uint16_t flags; // enum ctl_port_flag
+	uint8_t kind;      // enum ctl_port_kind
+	uint8_t bond_mode; // enum ctl_bond_mode; 0: no bond
+	uint16_t flags;    // enum ctl_port_flag
 	uint16_t context;
 	uint16_t queues;     // 0: as many as the device has
 	uint16_t mtu;        // 0: the device's
@@ -177,6 +186,9 @@ struct ctl_port {
 	uint16_t memif_id;
 	char path[112];
 	char path2[112];
+	char member[CTL_BOND_MEMBERS][16]; // the first empty one ends the list
+	// Own addresses of a point-to-point port: echo is answered, ICMP errors come from them. Family 0: none.
+	struct ctl_addr own4, own6;
 };
 
 struct ctl_vlan {
@@ -208,13 +220,34 @@ struct ctl_local_address {
 	struct ctl_addr addr;
 };
 
-enum ctl_scheduler { CTL_SCHED_WRR = 1 };
+enum ctl_scheduler {
+	CTL_SCHED_WRR = 1,
+	CTL_SCHED_RR = 2,
+	CTL_SCHED_LC = 3,
+	CTL_SCHED_WLC = 4,
+	CTL_SCHED_P2C = 5,
+	CTL_SCHED_SOURCE_HASH = 6,
+	CTL_SCHED_MAGLEV = 7,
+};
+enum ctl_hash_key { CTL_HASH_SOURCE = 1, CTL_HASH_SOURCE_PORT = 2 };
 enum ctl_on_down { CTL_ON_DOWN_RESET = 1, CTL_ON_DOWN_KEEP = 2 };
-enum ctl_check_kind { CTL_CHECK_NONE = 0, CTL_CHECK_TCP = 1, CTL_CHECK_HTTP = 2 };
+enum ctl_check_kind {
+	CTL_CHECK_NONE = 0,
+	CTL_CHECK_TCP = 1,
+	CTL_CHECK_HTTP = 2,
+	CTL_CHECK_HTTPS = 3,
+	CTL_CHECK_TLS = 4,
+	CTL_CHECK_UDP = 5,
+	CTL_CHECK_ICMP = 6,
+};
+
+enum ctl_check_flag {
+	CTL_CHECK_F_VERIFY = 1, // HTTPS, TLS: the certificate must be valid
+};
 
 struct ctl_check {
-	uint8_t kind; // enum ctl_check_kind
-	uint8_t zero;
+	uint8_t kind;         // enum ctl_check_kind
+	uint8_t flags;        // enum ctl_check_flag
 	uint16_t port;        // host order; 0: the server's own
 	uint32_t interval_ms; // 100 .. 3,600,000
 	uint32_t timeout_ms;  // 10 .. interval
@@ -222,10 +255,25 @@ struct ctl_check {
 	uint16_t fall;        // 1 .. 100
 	uint16_t status_min;  // HTTP: accepted status, inclusive
 	uint16_t status_max;
-	uint32_t zero2;
-	char path[256]; // HTTP request target, begins with '/'
-	char host[256]; // HTTP Host; "": the server's address
-	char body[128]; // HTTP: a string the body must contain; "": none
+	uint16_t send_size;   // UDP, 0 .. 512
+	uint16_t expect_size; // UDP, 0 .. 128; 0: any answer, or none
+	// Beside the check, whatever its kind:
+	uint16_t agent_port;        // host order; 0: no agent
+	uint16_t passive_failures;  // 0: not watched
+	uint32_t agent_interval_ms; // 100 .. 3,600,000
+	uint32_t passive_hold_ms;   // 1000 .. 3,600,000
+	uint16_t damping_changes;   // 0: off; 2 .. 1000
+	uint16_t zero;
+	uint32_t damping_window_ms; // 1000 .. 3,600,000
+	uint32_t damping_hold_ms;   // likewise
+	char path[256];             // HTTP request target, begins with '/'
+	char host[256];             // HTTP Host; "": the server's address
+	char body[128];             // HTTP: a string the body must contain; "": none
+	char server_name
+		[256];     // TLS: SNI and name in the certificate; "": the server's address, no SNI
+	char ca_file[256]; // TLS: trusted certificates; "": the system's
+	uint8_t send[512]; // UDP; bytes beyond send_size are zero
+	uint8_t expect[128]; // likewise
 };
 
 struct ctl_pool {
@@ -233,36 +281,53 @@ struct ctl_pool {
 	char name[CTL_NAME];
 	uint8_t scheduler; // enum ctl_scheduler
 	uint8_t on_down;   // enum ctl_on_down
-	uint16_t zero;
-	uint32_t zero2;
+	uint8_t hash_key;  // enum ctl_hash_key, of Maglev
+	uint8_t zero;
+	uint32_t min_available;    // 1 .. 1,000,000
+	uint64_t backup_pool;      // 0: none
+	uint32_t slow_start_ms;    // 0: none; .. 3,600,000
+	uint32_t drain_timeout_ms; // 0: none; .. 86,400,000
 	struct ctl_check check;
 };
 
 enum ctl_admin { CTL_ADMIN_ENABLED = 1, CTL_ADMIN_DRAIN = 2, CTL_ADMIN_DISABLED = 3 };
+
+static_assert(sizeof(struct ctl_pool) == 1944, "no padding");
 
 struct ctl_server {
 	struct ctl_rec rec;
 	uint64_t pool;
 	char name[CTL_NAME];
 	struct ctl_addr addr;
-	uint16_t port;   // network order
+	uint16_t port;   // network order; 0: the port that the client asked for
 	uint16_t weight; // 0 .. 256; 0: no new flows
 	uint8_t admin;   // enum ctl_admin
 	uint8_t zero[3];
 };
 
+enum ctl_forwarding { CTL_FORWARD_FULLNAT = 1, CTL_FORWARD_NAT = 2 };
+enum ctl_proxy { CTL_PROXY_OFF = 0, CTL_PROXY_V2 = 2 };
+
 struct ctl_service {
 	struct ctl_rec rec;
 	uint64_t pool;
-	uint64_t local_pool;
+	uint64_t local_pool; // 0: none (CTL_FORWARD_NAT)
 	char name[CTL_NAME];
-	struct ctl_addr addr;
-	uint16_t port;   // network order
-	uint8_t proto;   // IPPROTO_TCP or IPPROTO_UDP
-	uint8_t enabled; // 0: packets are refused as if no server were there
+	struct ctl_addr addr; // may be a prefix; bits beyond it are zero
+	uint16_t port;        // network order; 0: any port
+	uint16_t port_max; // network order, last of a range; the port itself where it is one alone
+	uint8_t proto;     // IPPROTO_TCP or IPPROTO_UDP
+	uint8_t enabled;   // 0: packets are refused as if no server were there
 	uint16_t context;
-	uint16_t zero;
+	uint8_t forwarding;  // enum ctl_forwarding
+	uint8_t proxy;       // enum ctl_proxy
+	uint16_t mss_max;    // host order; 0: not clamped, else 88 .. 9560
+	uint32_t persist_ms; // 0: no persistence; 1000 .. 86,400,000
+	uint8_t persist_len; // bits of the client's address that count, of the service's family
+	uint8_t zero[7];
+	uint64_t persist_group; // sender's id of the group's name; 0: the service alone
 };
+static_assert(sizeof(struct ctl_service) == 152, "no padding");
 
 // ---- queries, health, events ---------------------------------------------------------------
 

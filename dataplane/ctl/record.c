@@ -179,7 +179,11 @@ static int check_settings(const struct ctl_settings *r, struct ctl_ack *ack)
 			      86400000)) != 0 ||
 	    (rc = check_range(ack, "timeouts/tcp-closing", r->tcp_closing_ms, 100, 600000)) != 0 ||
 	    (rc = check_range(ack, "timeouts/udp", r->udp_ms, 1000, 86400000)) != 0 ||
-	    (rc = check_range(ack, "timeouts/restart-quiet", r->restart_quiet_ms, 0, 300000)) != 0)
+	    (rc = check_range(ack, "timeouts/restart-quiet", r->restart_quiet_ms, 0, 300000)) !=
+		    0 ||
+	    (rc = check_range(ack, "persistence-table/size", r->persistence_max, 1024, 1 << 24)) !=
+		    0 ||
+	    (rc = RESERVED(ack, r, zero)) != 0)
 		return rc;
 	return 0;
 }
@@ -199,8 +203,23 @@ static int check_port_kind(const struct ctl_port *r, struct ctl_ack *ack)
 			return fail(ack, -EINVAL, "port/peer-mac",
 				    "only point-to-point kinds have a fixed peer");
 		break;
+	case CTL_PORT_PCI:
+	case CTL_PORT_BOND:
+		if (r->device[0] == '\0')
+			return fail(ack, -EINVAL, "port/tap", "a TAP is needed");
+		if (r->member[0][0] == '\0')
+			return fail(ack, -EINVAL,
+				    r->kind == CTL_PORT_PCI ? "port/pci-address"
+							    : "port/bond/member",
+				    "a device is needed");
+		if (r->path[0] != '\0' || r->path2[0] != '\0')
+			return fail(ack, -EPROTO, "port/tap", "path on a port of this kind");
+		if (!is_zero(r->peer_mac, 6))
+			return fail(ack, -EINVAL, "port/peer-mac",
+				    "only point-to-point kinds have a fixed peer");
+		break;
 	case CTL_PORT_MEMIF:
-		allowed = CTL_PORT_F_MEMIF_SERVER;
+		allowed = CTL_PORT_F_MEMIF_SERVER | CTL_PORT_F_LINK;
 		if (r->path[0] == '\0')
 			return fail(ack, -EINVAL, "port/memif/socket", "a socket path is needed");
 		if (strlen(r->path) > 107)
@@ -226,12 +245,79 @@ static int check_port_kind(const struct ctl_port *r, struct ctl_ack *ack)
 	return 0;
 }
 
+// The name of a kernel interface, or a PCI address.
+static int check_member(const struct ctl_port *r, unsigned i, struct ctl_ack *ack)
+{
+	const char *field = r->kind == CTL_PORT_PCI ? "port/pci-address" : "port/bond/member";
+	const char *s = r->member[i];
+	int rc = check_string(ack, field, s, sizeof(r->member[i]));
+
+	if (rc != 0)
+		return rc;
+	for (const char *c = s; *c != '\0'; c++)
+		if (!name_char(*c, c == s) && (*c != ':' || c == s))
+			return fail(ack, -EINVAL, field, "'%.15s' is no device", s);
+	for (unsigned k = 0; s[0] != '\0' && k < i; k++)
+		if (strcmp(r->member[k], s) == 0)
+			return fail(ack, -EINVAL, field, "'%.15s' is there twice", s);
+	return 0;
+}
+
+static int check_members(const struct ctl_port *r, struct ctl_ack *ack)
+{
+	unsigned max = r->kind == CTL_PORT_PCI    ? 1
+		       : r->kind == CTL_PORT_BOND ? CTL_BOND_MEMBERS
+						  : 0;
+	int rc;
+
+	for (unsigned i = 0; i < CTL_BOND_MEMBERS; i++) {
+		if ((rc = check_member(r, i, ack)) != 0)
+			return rc;
+		if (r->member[i][0] == '\0')
+			continue;
+		if (i >= max)
+			return fail(ack, -EPROTO, "type", "member on a port of this kind");
+		if (i > 0 && r->member[i - 1][0] == '\0')
+			return fail(ack, -EPROTO, "port/bond/member", "member after the end");
+	}
+	if (r->kind != CTL_PORT_BOND)
+		return r->bond_mode == 0 ? 0
+					 : fail(ack, -EPROTO, "type", "bond mode on another kind");
+	if (r->bond_mode < CTL_BOND_ACTIVE_BACKUP || r->bond_mode > CTL_BOND_LACP)
+		return fail(ack, -EPROTO, "port/bond/mode", "unknown mode %u", r->bond_mode);
+	return 0;
+}
+
+static bool no_addr(const struct ctl_addr *a)
+{
+	return is_zero((const uint8_t *)a, sizeof(*a));
+}
+
+// Own addresses of one end of a link.
+static int check_own(const struct ctl_port *r, struct ctl_ack *ack)
+{
+	int rc;
+
+	if ((r->flags & CTL_PORT_F_LINK) == 0)
+		return no_addr(&r->own4) && no_addr(&r->own6)
+			       ? 0
+			       : fail(ack, -EPROTO, "type", "own address on a port of this kind");
+	if (!no_addr(&r->own4) && (rc = check_addr(ack, "ipv4-address", &r->own4)) != 0)
+		return rc;
+	if (!no_addr(&r->own6) && (rc = check_addr(ack, "ipv6-address", &r->own6)) != 0)
+		return rc;
+	if ((!no_addr(&r->own4) && r->own4.family != 4) ||
+	    (!no_addr(&r->own6) && r->own6.family != 6))
+		return fail(ack, -EPROTO, "ipv4-address", "address of the other family");
+	return 0;
+}
+
 static int check_port(const struct ctl_port *r, struct ctl_ack *ack)
 {
 	int rc;
 
 	if ((rc = check_string(ack, "name", r->name, sizeof(r->name))) != 0 ||
-	    (rc = RESERVED(ack, r, zero)) != 0 ||
+	    (rc = check_members(r, ack)) != 0 || (rc = check_own(r, ack)) != 0 ||
 	    (rc = check_path(ack, "port/memif/socket", r->path, sizeof(r->path))) != 0 ||
 	    (rc = check_path(ack, "port/pcap/tx-file", r->path2, sizeof(r->path2))) != 0)
 		return rc;
@@ -324,16 +410,72 @@ static int check_http(const struct ctl_check *c, struct ctl_ack *ack)
 	return 0;
 }
 
+static int check_tls(const struct ctl_check *c, struct ctl_ack *ack)
+{
+	if ((c->flags & ~CTL_CHECK_F_VERIFY) != 0)
+		return fail(ack, -EPROTO, "health-check/tls/verify", "unknown flags 0x%x",
+			    c->flags);
+	for (const char *p = c->server_name; *p != '\0'; p++)
+		if (!name_char(*p, p == c->server_name) || *p == '_')
+			return fail(ack, -EINVAL, "health-check/tls/server-name",
+				    "character that a server name may not have");
+	return 0;
+}
+
+static int check_udp(const struct ctl_check *c, struct ctl_ack *ack)
+{
+	int rc;
+
+	if ((rc = check_range(ack, "health-check/udp/send", c->send_size, 0, sizeof(c->send))) !=
+		    0 ||
+	    (rc = check_range(ack, "health-check/udp/expect", c->expect_size, 0,
+			      sizeof(c->expect))) != 0)
+		return rc;
+	if (!is_zero(c->send + c->send_size, sizeof(c->send) - c->send_size) ||
+	    !is_zero(c->expect + c->expect_size, sizeof(c->expect) - c->expect_size))
+		return fail(ack, -EPROTO, "health-check/udp/send", "bytes after the end");
+	return 0;
+}
+
+// What watches a server beside its check; each is off where its first field is zero.
+static int check_observers(const struct ctl_check *c, struct ctl_ack *ack)
+{
+	int rc;
+
+	if ((c->agent_port != 0 && (rc = check_range(ack, "health-check/agent/interval",
+						     c->agent_interval_ms, 100, 3600000)) != 0) ||
+	    (c->passive_failures != 0 &&
+	     ((rc = check_range(ack, "health-check/passive/failures", c->passive_failures, 1,
+				1000)) != 0 ||
+	      (rc = check_range(ack, "health-check/passive/hold", c->passive_hold_ms, 1000,
+				3600000)) != 0)) ||
+	    (c->damping_changes != 0 &&
+	     ((rc = check_range(ack, "health-check/damping/changes", c->damping_changes, 2,
+				1000)) != 0 ||
+	      (rc = check_range(ack, "health-check/damping/window", c->damping_window_ms, 1000,
+				3600000)) != 0 ||
+	      (rc = check_range(ack, "health-check/damping/hold", c->damping_hold_ms, 1000,
+				3600000)) != 0)))
+		return rc;
+	return 0;
+}
+
 static int check_check(const struct ctl_check *c, struct ctl_ack *ack)
 {
 	int rc;
 
-	if (c->kind > CTL_CHECK_HTTP)
+	if (c->kind > CTL_CHECK_ICMP)
 		return fail(ack, -EPROTO, "health-check/type", "unknown kind %u", c->kind);
-	if ((rc = RESERVED(ack, c, zero)) != 0 || (rc = RESERVED(ack, c, zero2)) != 0 ||
+	if ((rc = RESERVED(ack, c, zero)) != 0 ||
 	    (rc = check_string(ack, "health-check/http/path", c->path, sizeof(c->path))) != 0 ||
 	    (rc = check_string(ack, "health-check/http/host", c->host, sizeof(c->host))) != 0 ||
-	    (rc = check_bytes(ack, "health-check/http/body-match", c->body, sizeof(c->body))) != 0)
+	    (rc = check_bytes(ack, "health-check/http/body-match", c->body, sizeof(c->body))) !=
+		    0 ||
+	    (rc = check_string(ack, "health-check/tls/server-name", c->server_name,
+			       sizeof(c->server_name))) != 0 ||
+	    (rc = check_path(ack, "health-check/tls/ca-file", c->ca_file, sizeof(c->ca_file))) !=
+		    0 ||
+	    (rc = check_observers(c, ack)) != 0)
 		return rc;
 	if (c->kind == CTL_CHECK_NONE)
 		return 0;
@@ -343,20 +485,32 @@ static int check_check(const struct ctl_check *c, struct ctl_ack *ack)
 	    (rc = check_range(ack, "health-check/rise", c->rise, 1, 100)) != 0 ||
 	    (rc = check_range(ack, "health-check/fall", c->fall, 1, 100)) != 0)
 		return rc;
-	return c->kind == CTL_CHECK_HTTP ? check_http(c, ack) : 0;
+	if ((c->kind == CTL_CHECK_HTTP || c->kind == CTL_CHECK_HTTPS) &&
+	    (rc = check_http(c, ack)) != 0)
+		return rc;
+	if ((rc = check_tls(c, ack)) != 0)
+		return rc;
+	return check_udp(c, ack);
 }
 
 static int check_pool(const struct ctl_pool *r, struct ctl_ack *ack)
 {
 	int rc;
 
-	if ((rc = RESERVED(ack, r, zero)) != 0 || (rc = RESERVED(ack, r, zero2)) != 0 ||
-	    (rc = check_name(ack, "name", r->name, sizeof(r->name))) != 0)
+	if ((rc = RESERVED(ack, r, zero)) != 0 ||
+	    (rc = check_name(ack, "name", r->name, sizeof(r->name))) != 0 ||
+	    (rc = check_range(ack, "min-available", r->min_available, 1, 1000000)) != 0 ||
+	    (rc = check_range(ack, "slow-start", r->slow_start_ms, 0, 3600000)) != 0 ||
+	    (rc = check_range(ack, "drain-timeout", r->drain_timeout_ms, 0, 86400000)) != 0)
 		return rc;
-	if (r->scheduler != CTL_SCHED_WRR)
+	if (r->scheduler < CTL_SCHED_WRR || r->scheduler > CTL_SCHED_MAGLEV)
 		return fail(ack, -EPROTO, "scheduler", "unknown scheduler %u", r->scheduler);
+	if (r->hash_key != CTL_HASH_SOURCE && r->hash_key != CTL_HASH_SOURCE_PORT)
+		return fail(ack, -EPROTO, "hash-key", "unknown value %u", r->hash_key);
 	if (r->on_down != CTL_ON_DOWN_RESET && r->on_down != CTL_ON_DOWN_KEEP)
 		return fail(ack, -EPROTO, "on-server-down", "unknown value %u", r->on_down);
+	if (r->backup_pool == r->rec.id)
+		return fail(ack, -EINVAL, "backup-pool", "a pool cannot be its own backup");
 	return check_check(&r->check, ack);
 }
 
@@ -367,11 +521,72 @@ static int check_server(const struct ctl_server *r, struct ctl_ack *ack)
 	if ((rc = RESERVED(ack, r, zero)) != 0 || (rc = check_ref(ack, "name", r->pool)) != 0 ||
 	    (rc = check_name(ack, "name", r->name, sizeof(r->name))) != 0 ||
 	    (rc = check_addr(ack, "address", &r->addr)) != 0 ||
-	    (rc = check_range(ack, "port", ntohs(r->port), 1, 65535)) != 0 ||
 	    (rc = check_range(ack, "weight", r->weight, 0, 256)) != 0)
 		return rc;
 	if (r->admin < CTL_ADMIN_ENABLED || r->admin > CTL_ADMIN_DISABLED)
 		return fail(ack, -EPROTO, "admin-state", "unknown value %u", r->admin);
+	return 0;
+}
+
+// An address, or a prefix of which it is the first.
+static int check_service_addr(const struct ctl_service *r, struct ctl_ack *ack)
+{
+	struct ctl_addr host = r->addr;
+	unsigned max = r->addr.family == 4 ? 32 : 128;
+	int rc = check_addr_form(ack, "address", &r->addr);
+
+	if (rc != 0)
+		return rc;
+	if (r->addr.len == 0)
+		return fail(ack, -EINVAL, "prefix-length", "a service of every address");
+	for (unsigned bit = r->addr.len; bit < max; bit++)
+		if (r->addr.bytes[bit / 8] & (0x80 >> bit % 8))
+			return fail(ack, -EINVAL, "address",
+				    "bits are set beyond the prefix length %u", r->addr.len);
+	host.len = (uint8_t)max;
+	return check_addr(ack, "address", &host);
+}
+
+static int check_service_ports(const struct ctl_service *r, struct ctl_ack *ack)
+{
+	uint16_t min = ntohs(r->port), max = ntohs(r->port_max);
+
+	if (min == 0 && max != 0)
+		return fail(ack, -EINVAL, "port-max", "port-max without a first port");
+	if (max < min)
+		return fail(ack, -EINVAL, "port-max", "port-max %u is below port %u", max, min);
+	return 0;
+}
+
+static int check_service_options(const struct ctl_service *r, struct ctl_ack *ack)
+{
+	int rc;
+
+	if (r->forwarding != CTL_FORWARD_FULLNAT && r->forwarding != CTL_FORWARD_NAT)
+		return fail(ack, -EPROTO, "forwarding", "unknown mode %u", r->forwarding);
+	if (r->forwarding == CTL_FORWARD_FULLNAT && r->local_pool == 0)
+		return fail(ack, -EINVAL, "local-address-pool",
+			    "fullnat needs a local address pool");
+	if (r->proxy != CTL_PROXY_OFF && r->proxy != CTL_PROXY_V2)
+		return fail(ack, -EPROTO, "proxy-protocol", "unknown value %u", r->proxy);
+	if (r->proxy != CTL_PROXY_OFF &&
+	    (r->proto != IPPROTO_TCP || r->forwarding != CTL_FORWARD_FULLNAT))
+		return fail(ack, -EINVAL, "proxy-protocol",
+			    "the PROXY protocol is for TCP services with fullnat");
+	if (r->mss_max != 0 && (rc = check_range(ack, "mss-clamp", r->mss_max, 88, 9560)) != 0)
+		return rc;
+	if (r->mss_max != 0 && r->proto != IPPROTO_TCP)
+		return fail(ack, -EINVAL, "mss-clamp", "mss-clamp is for TCP services");
+	if (r->persist_ms == 0)
+		return r->persist_len == 0 && r->persist_group == 0
+			       ? 0
+			       : fail(ack, -EPROTO, "persistence", "no timeout, but other values");
+	if ((rc = check_range(ack, "persistence/timeout", r->persist_ms, 1000, 86400000)) != 0 ||
+	    (rc = check_range(ack,
+			      r->addr.family == 4 ? "persistence/ipv4-prefix-length"
+						  : "persistence/ipv6-prefix-length",
+			      r->persist_len, 1, r->addr.family == 4 ? 32 : 128)) != 0)
+		return rc;
 	return 0;
 }
 
@@ -380,17 +595,15 @@ static int check_service(const struct ctl_service *r, struct ctl_ack *ack)
 	int rc;
 
 	if ((rc = RESERVED(ack, r, zero)) != 0 || (rc = check_ref(ack, "pool", r->pool)) != 0 ||
-	    (rc = check_ref(ack, "local-address-pool", r->local_pool)) != 0 ||
 	    (rc = check_name(ack, "name", r->name, sizeof(r->name))) != 0 ||
-	    (rc = check_addr(ack, "address", &r->addr)) != 0 ||
-	    (rc = check_range(ack, "port", ntohs(r->port), 1, 65535)) != 0)
+	    (rc = check_service_addr(r, ack)) != 0 || (rc = check_service_ports(r, ack)) != 0)
 		return rc;
 	if (r->proto != IPPROTO_TCP && r->proto != IPPROTO_UDP)
 		return fail(ack, -EINVAL, "protocol", "protocol %u is neither TCP nor UDP",
 			    r->proto);
 	if (r->enabled > 1)
 		return fail(ack, -EPROTO, "enabled", "not a boolean: %u", r->enabled);
-	return 0;
+	return check_service_options(r, ack);
 }
 
 static const size_t record_size[] = {

@@ -96,8 +96,11 @@ static struct ctl_addr address(rte_be32_t ip, uint8_t len)
 static void configure_services(void)
 {
 	struct ctl_local_pool local = {.name = "local", .port_min = 1024, .port_max = 65535};
-	struct ctl_pool pool = {
-		.name = "pool", .scheduler = CTL_SCHED_WRR, .on_down = CTL_ON_DOWN_RESET};
+	struct ctl_pool pool = {.name = "pool",
+				.scheduler = CTL_SCHED_WRR,
+				.hash_key = CTL_HASH_SOURCE_PORT,
+				.min_available = 1,
+				.on_down = CTL_ON_DOWN_RESET};
 
 	upsert(&local, CTL_REC_LOCAL_POOL, sizeof(local), 10);
 	for (uint32_t i = 0; i < PACKETS_LOCALS; i++) {
@@ -122,6 +125,8 @@ static void configure_services(void)
 					.local_pool = 10,
 					.addr = address(packets_service(i), 32),
 					.port = PACKETS_SERVICE_PORT,
+					.port_max = PACKETS_SERVICE_PORT,
+					.forwarding = CTL_FORWARD_FULLNAT,
 					.proto = IPPROTO_TCP,
 					.enabled = 1};
 
@@ -157,7 +162,8 @@ static void configure(const char *rx, const char *tx, bool infinite, uint32_t sy
 					.tcp_syn_ms = syn_ms,
 					.tcp_established_ms = 86400000,
 					.tcp_closing_ms = 10000,
-					.udp_ms = 60000};
+					.udp_ms = 60000,
+					.persistence_max = 65536};
 	struct ctl_ack ack = {0};
 	int rc;
 

@@ -13,7 +13,7 @@ import json
 import socket
 import struct
 
-MAGIC, VERSION, MSG_MAX = 0x4C435331, 1, 256 * 1024
+MAGIC, VERSION, MSG_MAX = 0x4C435331, 2, 256 * 1024
 (HELLO, BEGIN, UPSERT, DELETE, PREPARE, COMMIT, ABORT, ACK, QUERY, ANSWER, TARGET, TARGET_DEL, TARGET_END, VERDICT,
  EVENT) = range(1, 16)
 F_MORE = 1
@@ -60,15 +60,18 @@ def address(a, prefix=None):
     return struct.pack("=BB6x16s", ip.version, bits if prefix is None else prefix, ip.packed)
 
 
-def settings(flow_max=65536, syn=30000, established=900000, closing=10000, udp=60000, quiet=30000, flow_max6=None):
-    return record(SETTINGS, 1, struct.pack("=QIIIIII", flow_max, syn, established, closing, udp, quiet,
-                                           flow_max if flow_max6 is None else flow_max6))
+def settings(flow_max=65536, syn=30000, established=900000, closing=10000, udp=60000, quiet=30000, flow_max6=None,
+             persistence_max=65536):
+    return record(SETTINGS, 1, struct.pack("=QIIIIIIII", flow_max, syn, established, closing, udp, quiet,
+                                           flow_max if flow_max6 is None else flow_max6, persistence_max, 0))
 
 
 def port(ident, name, device=None, kind=AF_XDP, flags=0, context=0, queues=0, mtu=0, mac=b"", peer_mac=b"", memif_id=0,
-         path=b"", path2=b""):
-    return record(PORT, ident, struct.pack("=64s32sBBHHHH6s6sH112s112s", name.encode(), (device or name).encode(), kind,
-                                           0, flags, context, queues, mtu, mac, peer_mac, memif_id, path, path2))
+         path=b"", path2=b"", members=(), bond_mode=0, own4=None, own6=None):
+    return record(PORT, ident, struct.pack("=64s32sBBHHHH6s6sH112s112s128s", name.encode(), (device or name).encode(), kind,
+                                           bond_mode, flags, context, queues, mtu, mac, peer_mac, memif_id, path, path2,
+                                           b"".join(m.encode().ljust(16, b"\0") for m in members)) +
+                  (address(own4) if own4 else bytes(24)) + (address(own6) if own6 else bytes(24)))
 
 
 def vlan(ident, port_id, vid, tap):
@@ -89,13 +92,17 @@ def local_address(ident, pool_id, addr):
 
 
 def check(kind=CHECK_NONE, port_number=0, interval=500, timeout=400, rise=2, fall=2, status=(200, 399), path=b"/",
-          host=b"", body=b""):
-    return struct.pack("=BBHIIHHHHI256s256s128s", kind, 0, port_number, interval, timeout, rise, fall, *status, 0, path,
-                       host, body)
+          host=b"", body=b"", flags=0, send=b"", expect=b"", agent=(0, 0), passive=(0, 0), damping=(0, 0, 0),
+          server_name=b"", ca_file=b""):
+    return struct.pack("=BBHIIHHHHHHHHIIHHII256s256s128s256s256s512s128s", kind, flags, port_number, interval, timeout, rise,
+                       fall, *status, len(send), len(expect), *agent[:1], *passive[:1], *agent[1:], *passive[1:],
+                       damping[0], 0, *damping[1:], path, host, body, server_name, ca_file, send, expect)
 
 
-def pool(ident, name, on_down=RESET, scheduler=1, health=None):
-    return record(POOL, ident, struct.pack("=64sBBHI", name.encode(), scheduler, on_down, 0, 0) + (health or check()))
+def pool(ident, name, on_down=RESET, scheduler=1, health=None, hash_key=2, min_available=1, backup=0, slow_start=0,
+         drain_timeout=0):
+    return record(POOL, ident, struct.pack("=64sBBBBIQII", name.encode(), scheduler, on_down, hash_key, 0, min_available,
+                                           backup, slow_start, drain_timeout) + (health or check()))
 
 
 def server(ident, pool_id, name, addr, port_number=80, weight=1, admin=ENABLED):
@@ -103,9 +110,11 @@ def server(ident, pool_id, name, addr, port_number=80, weight=1, admin=ENABLED):
                   struct.pack("=HHB3x", socket.htons(port_number), weight, admin))
 
 
-def service(ident, pool_id, local_pool_id, name, addr, port_number=80, proto=TCP, enabled=1, context=0):
-    return record(SERVICE, ident, struct.pack("=QQ64s", pool_id, local_pool_id, name.encode()) + address(addr) +
-                  struct.pack("=HBBHH", socket.htons(port_number), proto, enabled, context, 0))
+def service(ident, pool_id, local_pool_id, name, addr, port_number=80, proto=TCP, enabled=1, context=0, port_max=None,
+            prefix=None, forwarding=1, proxy=0, mss_max=0, persist=(0, 0, 0)):
+    return record(SERVICE, ident, struct.pack("=QQ64s", pool_id, local_pool_id, name.encode()) + address(addr, prefix) +
+                  struct.pack("=HHBBHBBHIB7xQ", socket.htons(port_number), socket.htons(port_max or port_number), proto,
+                              enabled, context, forwarding, proxy, mss_max, *persist))
 
 
 class CtlLink:

@@ -13,7 +13,7 @@ import struct
 import threading
 import time
 
-MAGIC = 0x4C435331
+MAGIC, VERSION = 0x4C435331, 2
 HELLO, BEGIN, UPSERT, DELETE, PREPARE, COMMIT, ABORT, ACK, QUERY, ANSWER = range(1, 11)
 EVENT = 15
 SETTINGS, PORT, VLAN, PREFIX, LOCAL_POOL, LOCAL_ADDRESS, POOL, SERVER, SERVICE = range(1, 10)
@@ -136,7 +136,7 @@ class FakeApp:
 
     def _on(self, conn, kind, seq, payload):
         if kind == HELLO:
-            conn.sendall(message(HELLO, HELLO_S.pack(MAGIC, 1, 1, self.instance.encode(), self.datastore, self.applied),
+            conn.sendall(message(HELLO, HELLO_S.pack(MAGIC, VERSION, 1, self.instance.encode(), self.datastore, self.applied),
                                  seq))
         elif kind == BEGIN:
             base, target, datastore = BEGIN_S.unpack(payload)

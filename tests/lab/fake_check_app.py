@@ -22,7 +22,7 @@ def message(kind, payload=b"", seq=1, flags=0):
     return HDR.pack(16 + padded, kind, flags, seq, len(payload)) + payload.ljust(padded, b"\0")
 
 
-def hello(instance, magic=MAGIC, version=1, role=1):
+def hello(instance, magic=MAGIC, version=2, role=1):
     return message(HELLO, HELLO_S.pack(magic, version, role, instance.encode(), bytes(16), 7))
 
 
@@ -30,8 +30,8 @@ def target(ident, address, port, kind=TCP, interval=200, timeout=100, rise=1, fa
            host="", body="", pool="web", name=None, rec_type=8, rec_size=None):
     ip = ipaddress.ip_address(address)
     addr = struct.pack("=BB6s16s", ip.version, ip.max_prefixlen, bytes(6), ip.packed)
-    check = struct.pack("=BBHIIHHHHI256s256s128s", kind, 0, 0, interval, timeout, rise, fall, status[0], status[1], 0,
-                        path.encode(), host.encode(), body.encode())
+    check = struct.pack("=BBHIIHHHHHHHHIIHHII256s256s128s256s256s512s128s", kind, 0, 0, interval, timeout, rise, fall,
+                        status[0], status[1], *(0,) * 10, path.encode(), host.encode(), body.encode(), b"", b"", b"", b"")
     tail = struct.pack("=64s64s", pool.encode(), (name or f"s{ident}").encode()) + addr
     tail += struct.pack("!H", port) + bytes(6) + check
     return struct.pack("=HHIQ", rec_type, rec_size or 16 + len(tail), 0, ident) + tail

@@ -155,7 +155,7 @@ def test_tcp_up_and_refused(checkd, serve):
     up, down = app.wait_health(1, UP), app.wait_health(2, DOWN)
     assert up[4] == "" and 0 < up[3] < 100000
     assert down[4] == "connect: connection refused"
-    assert app.peer_hello[:3] == (app_wire.MAGIC, 1, 3) and app.peer_hello[3].split(b"\0")[0] == b"lb"
+    assert app.peer_hello[:3] == (app_wire.MAGIC, 2, 3) and app.peer_hello[3].split(b"\0")[0] == b"lb"
     app.stop()
 
 
@@ -493,7 +493,7 @@ def test_idle_costs_nothing(checkd):
 
 LIES = {
     "wrong magic": app_wire.hello("lb", magic=1),
-    "wrong version": app_wire.hello("lb", version=2),
+    "wrong version": app_wire.hello("lb", version=3),
     "wrong role": app_wire.hello("lb", role=2),
     "another instance": app_wire.hello("other"),
     "short greeting": message(1, b"x" * 8),

@@ -251,6 +251,7 @@ static void put_settings(uint64_t flows)
 				   .tcp_established_ms = 900000,
 				   .tcp_closing_ms = 10000,
 				   .udp_ms = 60000,
+				   .persistence_max = 65536,
 				   .restart_quiet_ms = 30000});
 }
 
@@ -285,6 +286,8 @@ static void put_pool(uint64_t id, uint8_t on_down, uint8_t check)
 	put(&(struct ctl_pool){.rec = R(CTL_REC_POOL, struct ctl_pool, id),
 			       .name = "web",
 			       .scheduler = CTL_SCHED_WRR,
+			       .hash_key = CTL_HASH_SOURCE_PORT,
+			       .min_available = 1,
 			       .on_down = on_down,
 			       .check = {.kind = check,
 					 .interval_ms = 500,
@@ -313,6 +316,8 @@ static void put_service(uint64_t id, const char *name, const char *a, uint16_t p
 				.local_pool = SNAT,
 				.addr = addr(a),
 				.port = htons(port),
+				.port_max = htons(port),
+				.forwarding = CTL_FORWARD_FULLNAT,
 				.proto = IPPROTO_TCP,
 				.enabled = 1};
 

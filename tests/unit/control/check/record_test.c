@@ -145,7 +145,7 @@ static void refuses_checks_that_are_none(void **state)
 	REFUSED(t.check.kind = CTL_CHECK_NONE);
 	REFUSED(t.check.kind = 3);
 	REFUSED(t.check.zero = 1);
-	REFUSED(t.check.zero2 = 1);
+	REFUSED(t.check.zero = 1);
 	REFUSED(t.check.interval_ms = 99; t.check.timeout_ms = 50);
 	REFUSED(t.check.interval_ms = 3600001);
 	REFUSED(t.check.timeout_ms = 9);

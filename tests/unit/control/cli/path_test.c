@@ -282,7 +282,7 @@ static void values_that_do_not_fit_are_refused_with_what_does(void **state)
 	(void)state;
 	value_refused("pool p server a weight", "300",
 		      "'300' is no value of weight: allowed is 0..256 (invalid-value)");
-	value_refused("service web port", "0", "port");
+	value_refused("service web port-max", "0", "port");
 	value_refused("service web port", "65536", "port");
 	value_refused("service web port", "http", "port");
 	value_refused("service web protocol", "sctp", "(tcp, udp)");

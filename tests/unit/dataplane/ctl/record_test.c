@@ -67,7 +67,8 @@ static void good_settings(void)
 					   .tcp_established_ms = 900000,
 					   .tcp_closing_ms = 10000,
 					   .udp_ms = 60000,
-					   .restart_quiet_ms = 30000};
+					   .restart_quiet_ms = 30000,
+					   .persistence_max = 65536};
 }
 
 static void good_port(uint8_t kind)
@@ -87,6 +88,8 @@ static void good_pool(uint8_t kind)
 	r.pool = (struct ctl_pool){.rec = HEAD(CTL_REC_POOL, struct ctl_pool, 3),
 				   .scheduler = CTL_SCHED_WRR,
 				   .on_down = CTL_ON_DOWN_RESET,
+				   .hash_key = CTL_HASH_SOURCE_PORT,
+				   .min_available = 1,
 				   .check = {.kind = kind}};
 	strcpy(r.pool.name, "web");
 	if (kind == CTL_CHECK_NONE)
@@ -120,6 +123,8 @@ static void good_service(void)
 					 .local_pool = 4,
 					 .addr = v6("2001:db8::1"),
 					 .port = htons(443),
+					 .port_max = htons(443),
+					 .forwarding = CTL_FORWARD_FULLNAT,
 					 .proto = IPPROTO_TCP,
 					 .enabled = 1};
 	strcpy(r.service.name, "web");
@@ -315,8 +320,8 @@ static void server_fields(void **state)
 	r.server.weight = 256;
 	ACCEPTED();
 	good_server();
-	r.server.port = 0;
-	REFUSED(-EINVAL, "port");
+	r.server.port = 0; // the port that the client asked for
+	ACCEPTED();
 	r.server.port = 0xffff;
 	ACCEPTED();
 	good_server();
@@ -354,12 +359,16 @@ static void service_fields(void **state)
 	REFUSED(-EPROTO, "pool");
 	good_service();
 	r.service.local_pool = 0;
-	REFUSED(-EPROTO, "local-address-pool");
+	REFUSED(-EINVAL, "local-address-pool");
+	r.service.forwarding = CTL_FORWARD_NAT;
+	ACCEPTED();
 	good_service();
 	r.service.port = 0;
-	REFUSED(-EINVAL, "port");
+	REFUSED(-EINVAL, "port-max");
+	r.service.port_max = 0;
+	ACCEPTED();
 	good_service();
-	r.service.zero = 1;
+	r.service.zero[6] = 1;
 	REFUSED(-EPROTO, "");
 }
 
@@ -368,7 +377,7 @@ static void pool_fields(void **state)
 	(void)state;
 	good_pool(CTL_CHECK_NONE);
 	ACCEPTED();
-	r.pool.scheduler = 2;
+	r.pool.scheduler = CTL_SCHED_MAGLEV + 1;
 	REFUSED(-EPROTO, "scheduler");
 	good_pool(CTL_CHECK_NONE);
 	r.pool.on_down = CTL_ON_DOWN_KEEP;
@@ -378,10 +387,10 @@ static void pool_fields(void **state)
 	r.pool.on_down = 3;
 	REFUSED(-EPROTO, "on-server-down");
 	good_pool(CTL_CHECK_NONE);
-	r.pool.check.kind = CTL_CHECK_HTTP + 1;
+	r.pool.check.kind = CTL_CHECK_ICMP + 1;
 	REFUSED(-EPROTO, "health-check/type");
 	good_pool(CTL_CHECK_NONE);
-	r.pool.zero2 = 1;
+	r.pool.zero = 1;
 	REFUSED(-EPROTO, "");
 }
 
@@ -429,7 +438,7 @@ static void port_fields(void **state)
 		good_port(kind);
 		ACCEPTED();
 		good_port(kind);
-		r.port.flags = 4;
+		r.port.flags = 8;
 		REFUSED(-EPROTO, "type");
 		good_port(kind);
 		r.port.flags = CTL_PORT_F_MEMIF_SERVER;
@@ -445,8 +454,36 @@ static void port_fields(void **state)
 	}
 	good_port(0);
 	REFUSED(-EPROTO, "type");
-	good_port(CTL_PORT_PCAP + 1);
+	good_port(CTL_PORT_BOND + 1);
 	REFUSED(-EPROTO, "type");
+	good_port(CTL_PORT_BOND);
+	strcpy(r.port.device, "bond0");
+	REFUSED(-EPROTO, "port/bond/mode");
+	r.port.bond_mode = CTL_BOND_LACP;
+	REFUSED(-EINVAL, "port/bond/member");
+	strcpy(r.port.member[0], "eth1");
+	strcpy(r.port.member[1], "0000:03:00.0");
+	ACCEPTED();
+	memset(r.port.member[1], 0, 16);
+	strcpy(r.port.member[1], "eth1");
+	REFUSED(-EINVAL, "port/bond/member");
+	memset(r.port.member[1], 0, 16);
+	strcpy(r.port.member[2], "eth2");
+	REFUSED(-EPROTO, "port/bond/member");
+	good_port(CTL_PORT_PCI);
+	strcpy(r.port.device, "eth0");
+	REFUSED(-EINVAL, "port/pci-address");
+	strcpy(r.port.member[0], "0000:03:00.0");
+	ACCEPTED();
+	strcpy(r.port.member[1], "eth1");
+	REFUSED(-EPROTO, "type");
+	good_port(CTL_PORT_MEMIF);
+	r.port.own4 = v4("10.9.0.0");
+	REFUSED(-EPROTO, "type");
+	r.port.flags = CTL_PORT_F_LINK;
+	ACCEPTED();
+	r.port.own6 = v4("10.9.0.0");
+	REFUSED(-EPROTO, "ipv4-address");
 	good_port(CTL_PORT_AF_XDP);
 	r.port.queues = 16;
 	ACCEPTED();

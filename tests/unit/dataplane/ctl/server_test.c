@@ -116,6 +116,8 @@ static struct ctl_pool pool_record(uint64_t id)
 	struct ctl_pool p = {.rec = {.type = CTL_REC_POOL, .size = sizeof(p), .id = id},
 			     .name = "web",
 			     .scheduler = CTL_SCHED_WRR,
+			     .hash_key = CTL_HASH_SOURCE_PORT,
+			     .min_available = 1,
 			     .on_down = CTL_ON_DOWN_RESET};
 	return p;
 }
