@@ -125,6 +125,7 @@ def stage_all(totals, args):
 def stage_nightly(totals, args):
     stage_all(totals, args)
     stage_lab(totals, args, "-k", "test_kill", "--rounds", "100")
+    stage_lab(totals, args, "-k", "test_soak", "--soak", "1800", "--timeout", "3600")
     totals.add("fuzz", sh(["tests/fuzz/fuzz.sh"]) == 0)
 
 

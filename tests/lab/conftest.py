@@ -16,6 +16,7 @@ _before = None
 
 def pytest_addoption(parser):
     parser.addoption("--rounds", type=int, default=10, help="rounds of the kill tests (nightly: 100)")
+    parser.addoption("--soak", type=int, default=20, help="seconds of the soak (nightly: 1800)")
 
 
 def pytest_configure(config):
