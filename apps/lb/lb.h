@@ -170,6 +170,26 @@ static inline const struct lb_server *lb_server_get(const struct lb_snapshot *s,
 	return v->ref == ref ? v : NULL;
 }
 
+// Is a destination within the service? It may still be another one's that matches longer. addr: as in a
+// packet, of the service's family.
+static inline bool lb_service_covers(const struct lb_service *v, const uint8_t *addr,
+				     rte_be16_t port)
+{
+	uint16_t p = rte_be_to_cpu_16(port);
+	unsigned bytes = v->prefix_len / 8, bits = v->prefix_len % 8;
+
+	if (p < rte_be_to_cpu_16(v->port) || (v->port != 0 && p > rte_be_to_cpu_16(v->port_max)))
+		return false;
+	return __builtin_memcmp(addr, v->addr, bytes) == 0 &&
+	       (bits == 0 || ((addr[bytes] ^ v->addr[bytes]) >> (8 - bits)) == 0);
+}
+
+// The port of a server for a client that asked for port `asked`.
+static inline rte_be16_t lb_server_port(const struct lb_server *s, rte_be16_t asked)
+{
+	return s->port != 0 ? s->port : asked;
+}
+
 // ---- lb_svc.c: the worker's side -------------------------------------------------------------
 
 struct lb_worker; // per-worker state: flow table, cursors, counters, burst scratch

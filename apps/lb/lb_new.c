@@ -23,6 +23,7 @@ struct fresh {
 	const struct lb_server *server;
 	const struct lb_local_address *local;
 	uint16_t local_port; // host order
+	rte_be16_t server_port;
 	uint32_t index;      // claimed entry
 	uint8_t addrs6[32];  // server, local: what key.addr6 points to
 	struct flow_key key; // server-side tuple
@@ -92,7 +93,7 @@ static bool next_local(struct lb_worker *lw, struct fresh *n)
 				 &c->local[s->ref % LB_CHUNK], &n->local_port);
 	if (n->local == NULL)
 		return false;
-	ports = s->port | (uint32_t)rte_cpu_to_be_16(n->local_port) << 16;
+	ports = n->server_port | (uint32_t)rte_cpu_to_be_16(n->local_port) << 16;
 	if (s->family == 4) {
 		flow_key4(lw->table, &n->key,
 			  flow_load32(s->addr) | (uint64_t)flow_load32(n->local->addr) << 32, ports,
@@ -132,6 +133,7 @@ static bool choose(struct lb_worker *lw, struct worker *w, const struct port *po
 		refuse(lw, w, m, pi, n->service);
 		return false;
 	}
+	n->server_port = lb_server_port(n->server, pi->dport);
 	if (!next_local(lw, n)) {
 		lb_service_count(lw, n->service->ref)->refused++;
 		out_drop(w, m, DROP_NO_LOCAL_PORT);
@@ -159,11 +161,12 @@ static void fill_key(struct lb_worker *lw, const struct fresh *n, const uint8_t 
 {
 	struct flow *f = flow_at(lw->table, n->index);
 	struct flow_key6 *k = &lw->table->key6[n->index];
+	uint16_t flags = n->service->proxy != CTL_PROXY_OFF ? FLOW_F_PROXY : 0;
 
 	f->client_port = pi->sport;
 	f->service_port = pi->dport;
 	f->local_port = rte_cpu_to_be_16(n->local_port);
-	f->server_port = n->server->port;
+	f->server_port = n->server_port;
 	f->context = n->service->context;
 	f->proto = n->service->proto;
 	if (n->service->family == 4) {
@@ -171,7 +174,7 @@ static void fill_key(struct lb_worker *lw, const struct fresh *n, const uint8_t 
 		memcpy(&f->service_addr, ip + 16, 4);
 		memcpy(&f->local, n->local->addr, 4);
 		memcpy(&f->server_addr, n->server->addr, 4);
-		f->flags = 0;
+		f->flags = flags;
 		return;
 	}
 	f->client = n->index;
@@ -179,7 +182,7 @@ static void fill_key(struct lb_worker *lw, const struct fresh *n, const uint8_t 
 	memcpy(k->client, ip + 8, 32); // and service_addr
 	memcpy(k->local, n->local->addr, 16);
 	memcpy(k->server_addr, n->server->addr, 16);
-	f->flags = FLOW_F_IPV6;
+	f->flags = flags | FLOW_F_IPV6;
 }
 
 static void fill(struct lb_worker *lw, struct worker *w, const struct fresh *n, const uint8_t *ip,

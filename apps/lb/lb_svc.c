@@ -9,6 +9,7 @@
 // changes a packet touches nothing of the snapshot.
 
 #include "apps/lb/lb_priv.h"
+#include "apps/lb/lb_proxy.h"
 
 #include <netinet/in.h>
 
@@ -50,6 +51,25 @@ static void begin_burst(struct lb_worker *lw)
 	}
 }
 
+// A handshake with a PROXY header, or a segment before the server has acknowledged that.
+static __rte_noinline void forward_proxy(struct lb_worker *lw, struct worker *w, struct rte_mbuf *m,
+					 const struct parse_info *pi, uint32_t ref)
+{
+	uint32_t index = ref & ~FLOW_DIR_BIT;
+	struct flow *f = flow_at(lw->table, index);
+	const struct nexthop *nh = out_nexthop(lw->view, f->nexthop[ref >> 31]);
+	const struct flow_key6 *key6 =
+		(f->flags & FLOW_F_IPV6) != 0 ? &lw->table->key6[index] : NULL;
+	struct parse_info now = *pi;
+	enum drop_reason reason = lb_proxy_pass(f, &lw->table->cold[index], key6, ref >> 31,
+						nh != NULL ? nh->mtu : UINT16_MAX, m, &now);
+
+	if (unlikely(reason != DROP_NONE))
+		out_drop(w, m, reason);
+	else
+		out_forward(w, m, &now, f->nexthop[ref >> 31]);
+}
+
 static __rte_always_inline void forward(struct lb_worker *lw, struct worker *w, struct rte_mbuf *m,
 					const struct parse_info *pi, uint32_t ref)
 {
@@ -72,6 +92,10 @@ static __rte_always_inline void forward(struct lb_worker *lw, struct worker *w, 
 		rewrite_ipv4(ip, l4, f, dir);
 	else
 		rewrite_ipv6(ip, l4, f, &lw->table->key6[index], dir);
+	if (unlikely((f->flags & FLOW_F_PROXY) != 0) && lb_proxy_wants(f, pi->tcp_flags)) {
+		forward_proxy(lw, w, m, pi, ref);
+		return;
+	}
 	out_forward(w, m, pi, f->nexthop[dir]);
 }
 
@@ -89,12 +113,12 @@ static bool same_address(const struct lb_worker *lw, uint32_t index, const struc
 	bool ipv6 = (f->flags & FLOW_F_IPV6) != 0;
 
 	if (v->family != (ipv6 ? 6 : 4) || s->family != v->family || v->proto != f->proto ||
-	    v->context != f->context || v->port != f->service_port || s->port != f->server_port)
+	    v->context != f->context || lb_server_port(s, f->service_port) != f->server_port)
 		return false;
 	if (ipv6)
-		return memcmp(k->service_addr, v->addr, 16) == 0 &&
+		return lb_service_covers(v, k->service_addr, f->service_port) &&
 		       memcmp(k->server_addr, s->addr, 16) == 0;
-	return memcmp(&f->service_addr, v->addr, 4) == 0 &&
+	return lb_service_covers(v, (const uint8_t *)&f->service_addr, f->service_port) &&
 	       memcmp(&f->server_addr, s->addr, 4) == 0;
 }
 

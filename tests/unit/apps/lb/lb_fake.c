@@ -168,6 +168,8 @@ static void add_service(unsigned slot, uint16_t context, uint8_t family, uint8_t
 				 .context = context,
 				 .enabled = 1,
 				 .port = rte_cpu_to_be_16(port),
+				 .port_max = rte_cpu_to_be_16(port),
+				 .prefix_len = family == 4 ? 32 : 128,
 				 .pool = family == 4 ? &world.pool : &world.pool6,
 				 .local = &world.local};
 	memcpy(v->addr, addr, family == 4 ? 4 : 16);
