@@ -14,6 +14,7 @@ LB_PATH, POOL = "load-balancers/load-balancer", "load-balancers/load-balancer/po
 SERVER, SERVICE = f"{POOL}/servers/server", "load-balancers/load-balancer/services/service"
 LOCAL = "load-balancers/load-balancer/local-address-pools/local-address-pool"
 PORT = "interfaces/interface/port"
+LINK = "links/link"
 
 VALUES = {
     f"{LB_PATH}/flow-table/size": ("4096", "8192"),
@@ -26,9 +27,15 @@ VALUES = {
     f"{LOCAL}/address": ("10.9.0.2", "fd09::2"),
     f"{LOCAL}/port-min": ("2000", "3000"),
     f"{LOCAL}/port-max": ("50000", "60000"),
-    f"{POOL}/scheduler": ("weighted-round-robin", "weighted-round-robin"),
+    f"{LB_PATH}/persistence-table/size": ("1024", "16777216"),
+    f"{POOL}/scheduler": ("maglev", "power-of-two-choices"),
+    f"{POOL}/hash-key": ("source-address", "source-address-and-port"),
+    f"{POOL}/slow-start": ("1000", "3600000"),
+    f"{POOL}/drain-timeout": ("1000", "86400000"),
+    f"{POOL}/backup-pool": ("p2", "p2"),
+    f"{POOL}/min-available": ("2", "1000000"),
     f"{POOL}/on-server-down": ("keep", "reset"),
-    f"{POOL}/health-check/type": ("http", "http"),
+    f"{POOL}/health-check/type": ("https", "http"),
     f"{POOL}/health-check/port": ("8080", "8081"),
     f"{POOL}/health-check/interval": ("3000", "4000"),
     f"{POOL}/health-check/timeout": ("500", "600"),
@@ -39,6 +46,18 @@ VALUES = {
     f"{POOL}/health-check/http/status-min": ("201", "202"),
     f"{POOL}/health-check/http/status-max": ("299", "298"),
     f"{POOL}/health-check/http/body-match": ('<ok> & "well" ', "流量"),
+    f"{POOL}/health-check/tls/server-name": ("a.example", "b.example"),
+    f"{POOL}/health-check/tls/verify": ("false", "true"),
+    f"{POOL}/health-check/tls/ca-file": ("/etc/ssl/a.pem", "/etc/ssl/b.pem"),
+    f"{POOL}/health-check/udp/send": ("cGluZw==", "AA=="),
+    f"{POOL}/health-check/udp/expect": ("cG9uZw==", "AA=="),
+    f"{POOL}/health-check/agent/port": ("7777", "7778"),
+    f"{POOL}/health-check/agent/interval": ("100", "3600000"),
+    f"{POOL}/health-check/passive/failures": ("1", "1000"),
+    f"{POOL}/health-check/passive/hold": ("1000", "3600000"),
+    f"{POOL}/health-check/damping/changes": ("2", "1000"),
+    f"{POOL}/health-check/damping/window": ("1000", "3600000"),
+    f"{POOL}/health-check/damping/hold": ("1000", "3600000"),
     f"{SERVER}/address": ("10.0.0.7", "fd00::7"),
     f"{SERVER}/port": ("81", "82"),
     f"{SERVER}/weight": ("0", "256"),
@@ -48,7 +67,15 @@ VALUES = {
     f"{SERVICE}/protocol": ("udp", "tcp"),
     f"{SERVICE}/context": ("0", "5"),
     f"{SERVICE}/enabled": ("false", "true"),
-    f"{SERVICE}/forwarding": ("fullnat", "fullnat"),
+    f"{SERVICE}/prefix-length": ("32", "24"),
+    f"{SERVICE}/port-max": ("9000", "9001"),
+    f"{SERVICE}/forwarding": ("fullnat", "nat"),
+    f"{SERVICE}/proxy-protocol": ("off", "v2"),
+    f"{SERVICE}/mss-clamp": ("0", "1400"),
+    f"{SERVICE}/persistence/timeout": ("1000", "86400000"),
+    f"{SERVICE}/persistence/ipv4-prefix-length": ("1", "32"),
+    f"{SERVICE}/persistence/ipv6-prefix-length": ("1", "128"),
+    f"{SERVICE}/persistence/group": ("g", "h"),
     f"{SERVICE}/pool": ("p2", "p"),
     f"{SERVICE}/local-address-pool": ("l2", "l"),
     f"{PORT}/owner": ("lb", "lb"),
@@ -59,6 +86,17 @@ VALUES = {
     f"{PORT}/mac": ("02:00:00:00:00:01", "02:00:00:00:00:0a"),
     f"{PORT}/peer-mac": ("02:00:00:00:00:03", "02:00:00:00:00:04"),
     f"{PORT}/prefix": ("10.7.0.0/16", "fd07::/64"),
+    f"{PORT}/pci-address": ("0000:03:00.0", "0000:03:00.1"),
+    f"{PORT}/tap": ("wan", "wan0"),
+    f"{PORT}/bond/mode": ("lacp", "balance-xor"),
+    f"{PORT}/bond/member": ("eth1", "0000:03:00.1"),
+    f"{LINK}/mtu": ("9000", "1280"),
+    f"{LINK}/a/owner": ("lb2", "lb"),
+    f"{LINK}/b/owner": ("lb", "lb2"),
+    f"{LINK}/a/context": ("1", "0"),
+    f"{LINK}/a/ipv4-address": ("10.8.0.0", "10.8.0.2"),
+    f"{LINK}/a/ipv6-address": ("fd08::", "fd08::2"),
+    f"{LINK}/a/prefix": ("10.6.0.0/16", "fd06::/64"),
     f"{PORT}/vlan/tap": ("vlan7", "vlan8"),
     f"{PORT}/memif/role": ("server", "client"),
     f"{PORT}/memif/id": ("7", "8"),
@@ -69,10 +107,10 @@ VALUES = {
 }
 # Leaves that cannot be deleted alone, or mean nothing without another.
 MANDATORY = {f"{SERVER}/address", f"{SERVER}/port", f"{SERVICE}/address", f"{SERVICE}/port", f"{SERVICE}/protocol",
-             f"{SERVICE}/pool", f"{SERVICE}/local-address-pool", f"{PORT}/owner"}
+             f"{SERVICE}/pool", f"{SERVICE}/local-address-pool", f"{PORT}/owner", f"{LINK}/a/owner", f"{LINK}/b/owner"}
 
 BASE_CONFIG = f"""
-<load-balancers xmlns="{LB}"><load-balancer><name>lb</name>
+<load-balancers xmlns="{LB}"><load-balancer><name>lb2</name></load-balancer><load-balancer><name>lb</name>
 <local-address-pools><local-address-pool><name>l</name><address>10.9.0.1</address></local-address-pool>
 <local-address-pool><name>l2</name><address>10.9.1.1</address></local-address-pool></local-address-pools>
 <pools><pool><name>p</name><health-check><type>http</type></health-check><servers><server><name>s</name>
@@ -81,16 +119,17 @@ BASE_CONFIG = f"""
 <services><service><name>v</name><address>10.1.0.1</address><port>80</port><protocol>tcp</protocol><pool>p</pool>
 <local-address-pool>l</local-address-pool></service></services></load-balancer></load-balancers>
 <interfaces xmlns="{IF}"><interface><name>i</name><type xmlns:sp="{SP}">sp:af-xdp</type>
-<port xmlns="{SP}"><owner>lb</owner><vlan><vid>7</vid><tap>vlan1</tap></vlan></port></interface></interfaces>"""
+<port xmlns="{SP}"><owner>lb</owner><vlan><vid>7</vid><tap>vlan1</tap></vlan></port></interface></interfaces>
+<links xmlns="{SP}"><link><name>k</name><a><owner>lb</owner></a><b><owner>lb2</owner></b></link></links>"""
 
 KEYS = {"load-balancer": ("name", "lb"), "local-address-pool": ("name", "l"), "pool": ("name", "p"),
-        "server": ("name", "s"), "service": ("name", "v"), "interface": ("name", "i"), "vlan": ("vid", "7")}
+        "server": ("name", "s"), "service": ("name", "v"), "interface": ("name", "i"), "vlan": ("vid", "7"), "link": ("name", "k")}
 
 
 def nest(path, leaf):
     """XML that leads to a leaf, with the keys of the lists on the way."""
     steps = path.split("/")[:-1]
-    ns = LB if steps[0] == "load-balancers" else IF
+    ns = {"load-balancers": LB, "links": SP}.get(steps[0], IF)
     out, tail = "", ""
     for i, s in enumerate(steps):
         if i == 0 or s == "port":
@@ -162,7 +201,7 @@ def test_the_table_is_complete():
 def test_each_leaf_is_set_changed_and_deleted(m, path):
     name = path.split("/")[-1]
     first, second = VALUES[path]
-    is_list = name in ("prefix",) or path == f"{LOCAL}/address"
+    is_list = name in ("prefix", "member") or path == f"{LOCAL}/address"
 
     def write(value, operation=None):
         leaf = etree.Element("x")
@@ -194,18 +233,18 @@ def test_each_leaf_is_set_changed_and_deleted(m, path):
 
 def test_all_of_it_is_valid_and_goes_away(m):
     m.discard_changes()
-    for path, (first, _) in VALUES.items():
-        if path.startswith("load-balancers"):
-            leaf = etree.Element(path.split("/")[-1])
-            leaf.text = first
-            m.edit_config(target="candidate", config=config(nest(path, etree.tostring(leaf, encoding="unicode"))),
-                          test_option="set")
+    of_https = {p: v for p, v in VALUES.items() if p.startswith("load-balancers") and "/udp/" not in p}
+    for path, (first, _) in of_https.items():
+        leaf = etree.Element(path.split("/")[-1])
+        leaf.text = first
+        m.edit_config(target="candidate", config=config(nest(path, etree.tostring(leaf, encoding="unicode"))),
+                      test_option="set")
     assert m.validate("candidate").ok
     assert m.commit().ok
-    for path, (first, _) in VALUES.items():
-        if path.startswith("load-balancers"):
-            assert first in read(m, path), path
+    for path, (first, _) in of_https.items():
+        assert first in read(m, path), path
     m.edit_config(target="candidate", config=config(
-        f'<load-balancers xmlns="{LB}" nc:operation="delete"/><interfaces xmlns="{IF}" nc:operation="delete"/>'))
+        f'<load-balancers xmlns="{LB}" nc:operation="delete"/><interfaces xmlns="{IF}" nc:operation="delete"/>'
+        f'<links xmlns="{SP}" nc:operation="delete"/>'))
     assert m.commit().ok
     assert "load-balancer" not in m.get_config("running").xml
