@@ -8,6 +8,7 @@
 // size in use, an event and the log say that they differ.
 
 #include "apps/lb/lb_conf.h"
+#include "apps/lb/lb_query.h"
 
 #include "apps/lb/scheduler.h"
 #include "dataplane/core/clock.h"
@@ -726,6 +727,7 @@ void lb_conf_linked(struct lb_conf *c, struct ctl_link *link)
 
 void lb_conf_fini(struct lb_conf *c)
 {
+	lb_flows_stop(c);
 	if (c->health_unsaved)
 		lb_health_save(c);
 	if (c->store.open)

@@ -59,6 +59,10 @@ struct lb_conf {
 
 	struct lb_rx *rx; // sources of the workers
 
+	struct lb_flow_job *flow_jobs; // walks under way (lb_flows.c)
+	int flow_timer;
+	struct rte_mempool *made_pool; // of packets the app makes itself; NULL in tests
+
 	struct lb_entry **dirty; // servers whose verdict changed, not yet published
 	uint32_t dirty_count, dirty_capacity;
 	int health_timer, health_save_timer, port_timer;

@@ -21,6 +21,7 @@
 #include "dataplane/trace/trace.h"
 
 #include <rte_log.h>
+#include <rte_mbuf.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -37,6 +38,8 @@
 
 #define RUN_DEFAULT "/run/sluice"
 #define LIB_DEFAULT "/var/lib/sluice"
+#define MADE_MAX    1023 // packets of our own on their way
+#define MADE_ROOM   (RTE_PKTMBUF_HEADROOM + 256)
 
 struct args {
 	const char *base, *instance, *flow_dir, *cpus;
@@ -334,6 +337,9 @@ static void start(const struct args *a, struct loop **loop, struct lb_conf *conf
 	trace_port_names(port_name);
 	conf_args.loop = *loop;
 	need(lb_conf_init(conf, &conf_args), "configuration");
+	conf->made_pool =
+		rte_pktmbuf_pool_create("lb_made", MADE_MAX, 0, 0, MADE_ROOM, SOCKET_ID_ANY);
+	need(conf->made_pool == NULL ? -ENOMEM : 0, "buffers for packets of our own");
 	need(port_watch(*loop, on_port_changed, conf), "watch of the interfaces");
 	app = lb_conf_calls;
 	app.arg = conf;

@@ -110,6 +110,13 @@ void lb_give(struct lb_worker *lw, struct worker *w, struct rte_mbuf *m, unsigne
 bool lb_hand_over(struct lb_worker *lw, struct worker *w, const struct port *port,
 		  struct rte_mbuf *m, const struct parse_info *pi);
 
+// lb_clear.c
+//
+// A packet of a flow that an operator has ended: its sender is reset. Returns: false if the packet starts
+// another connection: the flow is gone then, and it is to be treated as missed.
+bool lb_cleared(struct lb_worker *lw, struct worker *w, struct rte_mbuf *m,
+		const struct parse_info *pi, uint32_t ref);
+
 // lb_new.c
 //
 // Packets `miss[0 .. n - 1]` of the burst (indices of pkts, lw->pi, lw->key): TCP or UDP without a flow.

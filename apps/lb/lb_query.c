@@ -1,14 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// lb_query - the questions of dataplane/ctl/msg.h that are no state: flows, capture, trace, doctor.
-//
-// The filter of "flows" is words, all of which must hold: an address (client, service, local or server),
-// tcp, udp, syn, established, closing, ipv4, ipv6, or key=value with key one of client, service, local,
-// server (address, or address:port, [address]:port), port (any of the four).
+// lb_query - the questions of dataplane/ctl/msg.h that are no state: capture, trace, doctor here, the
+// others in files of their own (lb_query.h).
 
-#include "apps/lb/lb_conf.h"
-#include "apps/lb/lb_text.h"
-#include "dataplane/core/clock.h"
+#include "apps/lb/lb_query.h"
 #include "dataplane/port/port.h"
 #include "dataplane/trace/trace.h"
 
@@ -16,7 +11,6 @@
 #include <jansson.h>
 #include <rte_eal.h>
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <linux/ethtool.h>
 #include <linux/if_link.h>
@@ -30,268 +24,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define FLOWS_MAX  100000
-#define WORDS_MAX  8
-#define FILTER_MAX 512
-
-// A sentence as the reason of an error.
-static int fail(char **json, int err, const char *sentence)
+int lb_query_fail(char **json, int err, const char *sentence)
 {
 	*json = strdup(sentence);
 	return err;
-}
-
-// ---- flows ------------------------------------------------------------------------------------
-
-enum word_kind { WORD_PROTO, WORD_STATE, WORD_FAMILY, WORD_ADDRESS, WORD_PORT };
-enum side { SIDE_CLIENT = 1, SIDE_SERVICE = 2, SIDE_LOCAL = 4, SIDE_SERVER = 8, SIDE_ANY = 15 };
-
-struct word {
-	enum word_kind kind;
-	uint8_t value; // protocol, state, family
-	uint8_t family;
-	uint8_t sides;
-	uint8_t addr[16];
-	rte_be16_t port; // 0: any
-};
-
-static const struct {
-	const char *text;
-	struct word word;
-} fixed_words[] = {
-	{"tcp", {.kind = WORD_PROTO, .value = IPPROTO_TCP}},
-	{"udp", {.kind = WORD_PROTO, .value = IPPROTO_UDP}},
-	{"syn", {.kind = WORD_STATE, .value = FLOW_TCP_SYN}},
-	{"established", {.kind = WORD_STATE, .value = FLOW_TCP_ESTABLISHED}},
-	{"closing", {.kind = WORD_STATE, .value = FLOW_TCP_CLOSING}},
-	{"ipv4", {.kind = WORD_FAMILY, .value = 4}},
-	{"ipv6", {.kind = WORD_FAMILY, .value = 6}},
-};
-
-static const struct {
-	const char *text;
-	uint8_t sides;
-} side_names[] = {
-	{"client=", SIDE_CLIENT},
-	{"service=", SIDE_SERVICE},
-	{"local=", SIDE_LOCAL},
-	{"server=", SIDE_SERVER},
-};
-
-static bool parse_port(const char *s, rte_be16_t *port)
-{
-	char *end;
-	unsigned long n = strtoul(s, &end, 10);
-
-	if (end == s || *end != '\0' || n == 0 || n > 65535)
-		return false;
-	*port = htons((uint16_t)n);
-	return true;
-}
-
-// addr, v4:port or [v6]:port
-static bool parse_endpoint(char *s, struct word *w)
-{
-	char *colon = strrchr(s, ':');
-
-	w->kind = WORD_ADDRESS;
-	if (s[0] == '[') {
-		char *end = strchr(s, ']');
-
-		if (end == NULL || (end[1] != '\0' && end[1] != ':'))
-			return false;
-		if (end[1] == ':' && !parse_port(end + 2, &w->port))
-			return false;
-		*end = '\0';
-		s++;
-	} else if (colon != NULL && strchr(s, ':') == colon) {
-		if (!parse_port(colon + 1, &w->port))
-			return false;
-		*colon = '\0';
-	}
-	w->family = strchr(s, ':') != NULL ? 6 : 4;
-	return inet_pton(w->family == 4 ? AF_INET : AF_INET6, s, w->addr) == 1;
-}
-
-static bool parse_word(char *s, struct word *w)
-{
-	*w = (struct word){.sides = SIDE_ANY};
-	for (size_t i = 0; i < sizeof(fixed_words) / sizeof(fixed_words[0]); i++)
-		if (strcmp(s, fixed_words[i].text) == 0) {
-			*w = fixed_words[i].word;
-			return true;
-		}
-	if (strncmp(s, "port=", 5) == 0) {
-		w->kind = WORD_PORT;
-		return parse_port(s + 5, &w->port);
-	}
-	for (size_t i = 0; i < sizeof(side_names) / sizeof(side_names[0]); i++)
-		if (strncmp(s, side_names[i].text, strlen(side_names[i].text)) == 0) {
-			w->sides = side_names[i].sides;
-			s += strlen(side_names[i].text);
-			break;
-		}
-	return parse_endpoint(s, w);
-}
-
-static bool word_holds(const struct word *w, const struct lb_flow_info *f)
-{
-	const uint8_t *addr[] = {f->client, f->service, f->local, f->server};
-	rte_be16_t port[] = {f->client_port, f->service_port, f->local_port, f->server_port};
-
-	if (w->kind == WORD_PROTO)
-		return f->proto == w->value;
-	if (w->kind == WORD_STATE)
-		return f->state == w->value;
-	if (w->kind == WORD_FAMILY)
-		return f->family == w->value;
-	for (unsigned i = 0; i < 4; i++) {
-		if (!(w->sides & 1 << i) || (w->port != 0 && w->port != port[i]))
-			continue;
-		if (w->kind == WORD_PORT ||
-		    (w->family == f->family &&
-		     memcmp(w->addr, addr[i], w->family == 4 ? 4 : 16) == 0))
-			return true;
-	}
-	return false;
-}
-
-struct flow_walk {
-	struct lb_conf *c;
-	struct lb_text text;
-	struct word word[WORDS_MAX];
-	unsigned words;
-	uint64_t limit, shown, matched;
-};
-
-static void put_endpoint(struct lb_text *t, const char *key, uint8_t family, const uint8_t *addr,
-			 rte_be16_t port)
-{
-	char s[INET6_ADDRSTRLEN];
-
-	inet_ntop(family == 4 ? AF_INET : AF_INET6, addr, s, sizeof(s));
-	lb_text_format(t, key, family == 4 ? "%s:%u" : "[%s]:%u", s, ntohs(port));
-}
-
-static const char *server_name(const struct lb_conf *c, uint32_t ref)
-{
-	const struct lb_server *s = lb_server_get(&c->snap->pub, ref);
-	const struct lb_entry *e =
-		s == NULL ? NULL : lb_store_find(&c->store, CTL_REC_SERVER, s->id);
-
-	return e == NULL || e->rec == NULL
-		       ? ""
-		       : ((const struct ctl_server *)(const void *)e->rec)->name;
-}
-
-static const char *service_name(const struct lb_conf *c, uint32_t ref)
-{
-	const struct lb_snapshot *p = &c->snap->pub;
-	uint32_t slot = ref & LB_SLOT_MASK;
-	const struct lb_service *s = slot / LB_CHUNK < p->service_chunks
-					     ? p->service[slot / LB_CHUNK][slot % LB_CHUNK]
-					     : NULL;
-	const struct lb_entry *e = s == NULL || s->ref != ref
-					   ? NULL
-					   : lb_store_find(&c->store, CTL_REC_SERVICE, s->id);
-
-	return e == NULL || e->rec == NULL
-		       ? ""
-		       : ((const struct ctl_service *)(const void *)e->rec)->name;
-}
-
-static uint64_t ticks_to_ms(uint32_t ticks)
-{
-	return ((uint64_t)ticks << CLOCK_TICK_SHIFT) / 1000000;
-}
-
-static void put_flow(struct flow_walk *w, const struct lb_flow_info *f)
-{
-	static const char *const state[FLOW_STATE_COUNT] = {"free", "syn", "established", "closing",
-							    "udp"};
-	struct lb_text *t = &w->text;
-
-	lb_text_open(t, NULL, '{');
-	lb_text_string(t, "protocol", f->proto == IPPROTO_TCP ? "tcp" : "udp");
-	lb_text_string(t, "state", f->state < FLOW_STATE_COUNT ? state[f->state] : "?");
-	put_endpoint(t, "client", f->family, f->client, f->client_port);
-	put_endpoint(t, "service", f->family, f->service, f->service_port);
-	put_endpoint(t, "local", f->family, f->local, f->local_port);
-	put_endpoint(t, "server", f->family, f->server, f->server_port);
-	lb_text_string(t, "service-name", service_name(w->c, f->service_ref));
-	lb_text_string(t, "server-name", server_name(w->c, f->server_ref));
-	lb_text_number(t, "context", f->context);
-	lb_text_number(t, "idle-ms", ticks_to_ms(f->idle_ticks));
-	lb_text_number(t, "age-ms", ticks_to_ms(f->age_ticks));
-	lb_text_number(t, "in-packets", f->packets[FLOW_TO_SERVER]);
-	lb_text_number(t, "in-octets", f->bytes[FLOW_TO_SERVER]);
-	lb_text_number(t, "out-packets", f->packets[FLOW_TO_CLIENT]);
-	lb_text_number(t, "out-octets", f->bytes[FLOW_TO_CLIENT]);
-	lb_text_close(t, '}');
-}
-
-static bool on_flow(void *ctx, const struct lb_flow_info *f)
-{
-	struct flow_walk *w = ctx;
-
-	for (unsigned i = 0; i < w->words; i++)
-		if (!word_holds(&w->word[i], f))
-			return true;
-	w->matched++;
-	if (w->shown < w->limit) {
-		w->shown++;
-		put_flow(w, f);
-	}
-	return w->words > 0 || w->shown < w->limit; // without a filter `total` is known already
-}
-
-static int parse_filter(struct flow_walk *w, const char *filter, char **json)
-{
-	char copy[FILTER_MAX], *save = NULL;
-
-	if (snprintf(copy, sizeof(copy), "%s", filter) >= (int)sizeof(copy))
-		return fail(json, -EINVAL, "filter is too long");
-	for (char *s = strtok_r(copy, " ", &save); s != NULL; s = strtok_r(NULL, " ", &save)) {
-		char text[128];
-
-		if (w->words == WORDS_MAX)
-			return fail(json, -EINVAL, "filter has more than 8 words");
-		snprintf(text, sizeof(text), "filter: '%.60s' is not understood", s);
-		if (!parse_word(s, &w->word[w->words++]))
-			return fail(json, -EINVAL, text);
-	}
-	return 0;
-}
-
-static int query_flows(struct lb_conf *c, json_t *args, char **json)
-{
-	struct flow_walk w = {.c = c, .limit = 100};
-	const char *filter = "";
-	json_int_t limit = 100;
-	uint64_t total = 0;
-	int rc;
-
-	if (json_unpack(args, "{s?I, s?s}", "limit", &limit, "filter", &filter) != 0)
-		return fail(json, -EINVAL, "limit is a number, filter is a text");
-	if (limit < 0 || limit > FLOWS_MAX)
-		return fail(json, -EINVAL, "limit is not within 0..100000");
-	w.limit = (uint64_t)limit;
-	rc = parse_filter(&w, filter, json);
-	if (rc != 0)
-		return rc;
-	lb_text_open(&w.text, NULL, '{');
-	lb_text_open(&w.text, "flows", '[');
-	for (unsigned i = 0; i < c->workers; i++) {
-		if (c->worker[i] == NULL)
-			continue;
-		total += lb_worker_flow_count(c->worker[i]);
-		lb_worker_flows(c->worker[i], on_flow, &w);
-	}
-	lb_text_close(&w.text, ']');
-	lb_text_number(&w.text, "total", w.words > 0 ? w.matched : total);
-	lb_text_close(&w.text, '}');
-	*json = lb_text_take(&w.text);
-	return *json == NULL ? -ENOMEM : 0;
 }
 
 // ---- capture and trace ------------------------------------------------------------------------
@@ -307,7 +43,8 @@ static int query_capture(struct lb_conf *c, json_t *args, char **json)
 	if (json_unpack(args, "{s?s, s?s, s?I, s?b}", "file", &file, "filter", &filter, "limit",
 			&limit, "stop", &stop) != 0 ||
 	    limit < 0 || (stop == 0 && file == NULL))
-		return fail(json, -EINVAL, "give file (and filter, limit), or \"stop\": true");
+		return lb_query_fail(json, -EINVAL,
+				     "give file (and filter, limit), or \"stop\": true");
 	if (stop != 0)
 		return asprintf(json, "{\"captured\":%llu}",
 				(unsigned long long)trace_capture_stop()) < 0
@@ -315,7 +52,7 @@ static int query_capture(struct lb_conf *c, json_t *args, char **json)
 			       : 0;
 	rc = trace_capture_start(file, filter, (uint64_t)limit, err, sizeof(err));
 	if (rc != 0)
-		return fail(json, rc, err[0] != '\0' ? err : strerror(-rc));
+		return lb_query_fail(json, rc, err[0] != '\0' ? err : strerror(-rc));
 	*json = strdup("{\"captured\":0}");
 	return *json == NULL ? -ENOMEM : 0;
 }
@@ -331,12 +68,12 @@ static int query_trace(struct lb_conf *c, json_t *args, char **json)
 	(void)c;
 	if (json_unpack(args, "{s?s, s?I}", "filter", &filter, "limit", &limit) != 0 || limit < 0 ||
 	    limit > TRACE_PACKETS_MAX)
-		return fail(json, -EINVAL, "filter is a text, limit is within 1..1000");
+		return lb_query_fail(json, -EINVAL, "filter is a text, limit is within 1..1000");
 	if (filter != NULL || limit > 0) {
 		rc = trace_packets_start(filter != NULL ? filter : "",
 					 limit == 0 ? 10 : (unsigned)limit, err, sizeof(err));
 		if (rc != 0)
-			return fail(json, rc, err[0] != '\0' ? err : strerror(-rc));
+			return lb_query_fail(json, rc, err[0] != '\0' ? err : strerror(-rc));
 	}
 	packets = trace_packets_take();
 	rc = packets == NULL || asprintf(json, "{\"running\":%s,\"packets\":%s}",
@@ -507,8 +244,9 @@ static const struct {
 	const char *name;
 	int (*fn)(struct lb_conf *c, json_t *args, char **json);
 } queries[] = {
-	{"state", query_state},     {"counters", query_counters}, {"flows", query_flows},
-	{"capture", query_capture}, {"trace", query_trace},       {"doctor", query_doctor},
+	{"state", query_state},    {"counters", query_counters}, {"flows", lb_query_flows},
+	{"clear", lb_query_clear}, {"capture", query_capture},   {"trace", query_trace},
+	{"doctor", query_doctor},
 };
 
 int lb_query(struct lb_conf *c, const char *name, const char *args, char **json)
@@ -524,7 +262,7 @@ int lb_query(struct lb_conf *c, const char *name, const char *args, char **json)
 				    : json_loads(args, JSON_REJECT_DUPLICATES, NULL);
 		if (!json_is_object(a)) {
 			json_decref(a);
-			return fail(json, -EINVAL, "arguments are no JSON object");
+			return lb_query_fail(json, -EINVAL, "arguments are no JSON object");
 		}
 		rc = queries[i].fn(c, a, json);
 		json_decref(a);

@@ -164,6 +164,8 @@ static __rte_noinline enum verdict verify(struct lb_worker *lw, struct worker *w
 	const struct lb_server *server = lb_server_get(lw->snap, f->server);
 	bool ipv6 = (f->flags & FLOW_F_IPV6) != 0;
 
+	if ((f->flags & FLOW_F_CLEARED) != 0)
+		return lb_cleared(lw, w, m, pi, ref) ? VERDICT_TAKEN : VERDICT_MISSED;
 	if (service == NULL || server == NULL || !service->enabled ||
 	    !same_address(lw, index, service, server)) {
 		lb_flow_end(lw, index);

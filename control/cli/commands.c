@@ -9,6 +9,16 @@
 static const struct cli_opt opt_all[] = {{"all", NULL, "also what is zero"}, {NULL, NULL, NULL}};
 static const struct cli_opt opt_limit[] = {{"limit", "N", "at most N, default 50"},
 					   {NULL, NULL, NULL}};
+static const struct cli_opt opt_flows[] = {
+	{"limit", "N", "at most N, default 50"},
+	{"sort", "KEY", "the greatest first, by bytes, packets, age or idle"},
+	{"after", "PLACE", "go on where a listing before ended"},
+	{NULL, NULL, NULL},
+};
+static const struct cli_opt opt_clear[] = {
+	{"all", NULL, "every flow"},
+	{NULL, NULL, NULL},
+};
 static const struct cli_opt opt_source[] = {
 	{"candidate", NULL, "the candidate in place of the running configuration"},
 	{"defaults", NULL, "with default values"},
@@ -59,10 +69,12 @@ const struct cli_command cli_commands[] = {
 	{"show servers", "[POOL]", "servers: health, reason, share of new flows", "", NULL, 0, 1,
 	 cmd_show_servers, false, false},
 	{"show flows", "[WORD...]", "flows that live now",
-	 "Only flows for which every WORD holds: tcp, udp, syn, established, closing, ipv4, ipv6, an "
-	 "address, or client=, service=, local= or server= with an address, address:port or "
-	 "[address]:port, or port=N.",
-	 opt_limit, 0, 8, cmd_show_flows, false, false},
+	 "Only flows for which every WORD holds: tcp, udp, syn, established or closing (one of those "
+	 "given), ipv4, ipv6, an ENDPOINT of any side, client=, service=, local= or server= with an "
+	 "ENDPOINT, service=NAME, server=NAME or server=POOL/NAME, port=N or port=N-M of any side, "
+	 "context=N, and idle-min=, idle-max=, age-min= or age-max= with a time (30, 500ms, 5m, 2h). An "
+	 "ENDPOINT is an address, a prefix, address:port or [address]:port.",
+	 opt_flows, 0, 8, cmd_show_flows, false, false},
 	{"show ports", "", "network ports: owner, link, counters", "", NULL, 0, 0, cmd_show_ports,
 	 false, false},
 	{"show counters", "", "packets by worker and port, and whether they add up", "", NULL, 0, 0,
@@ -120,6 +132,11 @@ const struct cli_command cli_commands[] = {
 	 opt_capture, 0, 1, cmd_capture, false, false},
 	{"trace", "", "follow single packets through the stages", "", opt_trace, 0, 0, cmd_trace,
 	 false, false},
+	{"clear flow", "[WORD...]", "end the flows that the words mean",
+	 "WORDs as of show flows; 'tcp CLIENT SERVICE' is one flow. Both sides of a TCP connection are "
+	 "reset as soon as they can be brought to say where they are, else when they speak the next "
+	 "time. Asks for the right to change the instance.",
+	 opt_clear, 0, 8, cmd_clear_flow, false, false},
 	{.name = "watch",
 	 .args = "SECONDS COMMAND...",
 	 .summary = "repeat a command until Ctrl-C",

@@ -52,8 +52,9 @@ int cmd_show_services(struct cli *c, const struct cli_args *a); // show_lb.c
 int cmd_show_pools(struct cli *c, const struct cli_args *a);
 int cmd_show_servers(struct cli *c, const struct cli_args *a);
 int cmd_show_ports(struct cli *c, const struct cli_args *a); // show_ports.c
-int cmd_show_flows(struct cli *c, const struct cli_args *a); // query.c
-int cmd_show_counters(struct cli *c, const struct cli_args *a);
+int cmd_show_flows(struct cli *c, const struct cli_args *a); // flows.c
+int cmd_clear_flow(struct cli *c, const struct cli_args *a);
+int cmd_show_counters(struct cli *c, const struct cli_args *a); // query.c
 int cmd_show_drops(struct cli *c, const struct cli_args *a);
 int cmd_capture(struct cli *c, const struct cli_args *a);
 int cmd_trace(struct cli *c, const struct cli_args *a);

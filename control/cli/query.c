@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// query - what is asked of the app itself, through sluiced: flows, counters, drops, capture, trace.
+// query - what is asked of the app itself, through sluiced: counters, drops, capture, trace.
 
 #include <signal.h>
 #include <stdlib.h>
@@ -13,77 +13,6 @@
 #include "control/cli/table.h"
 
 #define ACROSS_MAX 16 // workers or ports side by side
-
-// ---- flows -----------------------------------------------------------------------------------
-
-static void flow_row(struct table *t, const json_t *f)
-{
-	char in[TABLE_TEXT], out[TABLE_TEXT], idle[TABLE_TEXT], age[TABLE_TEXT];
-	const char *state = print_text(f, "state");
-
-	table_cell(t, TABLE_PLAIN, "%s", print_text(f, "protocol"));
-	table_cell(t, strcmp(state, "established") == 0 ? TABLE_GREEN : TABLE_PLAIN, "%s", state);
-	table_cell(t, TABLE_PLAIN, "%s", print_text(f, "client"));
-	table_cell(t, TABLE_PLAIN, "%s", print_text(f, "service"));
-	table_cell(t, TABLE_DIM, "%s", print_text(f, "local"));
-	table_cell(t, TABLE_PLAIN, "%s", print_text(f, "server"));
-	table_cell(t, TABLE_PLAIN, "%s", print_text(f, "server-name"));
-	table_cell(t, TABLE_PLAIN, "%s", table_age(print_count(f, "age-ms") / 1000, age));
-	table_cell(t, TABLE_PLAIN, "%s", table_age(print_count(f, "idle-ms") / 1000, idle));
-	table_cell(t, TABLE_PLAIN, "%s", table_bytes(print_count(f, "in-octets"), in));
-	table_cell(t, TABLE_PLAIN, "%s", table_bytes(print_count(f, "out-octets"), out));
-}
-
-static void print_flows(struct cli *c, const json_t *result)
-{
-	static const struct table_column columns[] = {
-		{"PROTO", TABLE_LEFT},   {"STATE", TABLE_LEFT}, {"CLIENT", TABLE_LEFT},
-		{"SERVICE", TABLE_LEFT}, {"LOCAL", TABLE_LEFT}, {"SERVER", TABLE_LEFT},
-		{"NAME", TABLE_LEFT},    {"AGE", TABLE_RIGHT},  {"IDLE", TABLE_RIGHT},
-		{"IN", TABLE_RIGHT},     {"OUT", TABLE_RIGHT},
-	};
-	const json_t *flows = json_object_get(result, "flows");
-	struct table *t = table_create(columns, sizeof(columns) / sizeof(columns[0]));
-	uint64_t total = print_count(result, "total");
-	char n[TABLE_TEXT];
-	json_t *f;
-	size_t i;
-
-	json_array_foreach(flows, i, f) flow_row(t, f);
-	if (t != NULL && table_rows(t) > 0)
-		table_print(t, c->out, c->color);
-	if (total > json_array_size(flows) || total == 0)
-		fprintf(c->out,
-			total == 0 ? "no flows\n" : "%zu of %s flows (--limit shows more)\n",
-			json_array_size(flows), table_count(total, n));
-	table_destroy(t);
-}
-
-int cmd_show_flows(struct cli *c, const struct cli_args *a)
-{
-	const char *limit = cli_option(a, "limit");
-	json_t *args, *result;
-	char filter[512] = "";
-	size_t at = 0;
-	long long max = 50;
-	int rc;
-
-	if (limit != NULL && cli_number(limit, 0, 100000, &max) != 0)
-		return cli_fail(c, CLI_USAGE, "--limit takes 0 to 100000, not '%s'", limit);
-	for (int i = 0; i < a->count && at < sizeof(filter); i++)
-		at += (size_t)snprintf(filter + at, sizeof(filter) - at, "%s%s", i > 0 ? " " : "",
-				       a->word[i]);
-	if (at >= sizeof(filter))
-		return cli_fail(c, CLI_USAGE, "the filter is too long");
-	args = json_pack("{s:I, s:s}", "limit", (json_int_t)max, "filter", filter);
-	rc = cli_query(c, "flows", args, &result);
-	if (rc != CLI_OK)
-		return rc;
-	if (!cli_print_json(c, result))
-		print_flows(c, result);
-	json_decref(result);
-	return CLI_OK;
-}
 
 // ---- counters --------------------------------------------------------------------------------
 

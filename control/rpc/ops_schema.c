@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Methods about the models, and the one that asks an app.
+// Methods about the models, and those that ask an app.
 
 #include "control/rpc/rpc_priv.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -107,6 +108,7 @@ static void queried(void *arg, int rc, const char *json, size_t size)
 	reply_tag(call, rc == -EINVAL || rc == -ENOENT ? "invalid-value" : "operation-failed", NULL,
 		  NULL, "%s",
 		  rc == -ENOTCONN    ? "the application is not connected"
+		  : rc == -EBUSY     ? "the application is busy with others' questions"
 		  : rc == -ETIMEDOUT ? "the application did not answer in time"
 		  : rc == -ENOENT    ? "no such application, or it does not know this query"
 		  : rc == -EINVAL    ? "the application refuses the arguments"
@@ -129,6 +131,11 @@ static void run_app_query(struct call *call)
 		queried(call, -ENOENT, NULL, 0);
 		return;
 	}
+	if (strcmp(name, "clear") == 0) {
+		reply_tag(call, "operation-not-supported", NULL, NULL,
+			  "flows are ended by the method clear-flows");
+		return;
+	}
 	args = json_is_string(v) ? strdup(json_string_value(v))
 	       : v != NULL       ? json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY)
 				 : strdup("");
@@ -139,9 +146,66 @@ static void run_app_query(struct call *call)
 	free(args);
 }
 
+// Whoever may change the instance may end its flows.
+static bool may_change(struct call *call, const char *instance)
+{
+	const struct tree *running = ds_running(call->server->conf.ds);
+	struct lyd_node *node = NULL;
+	struct access_user user;
+	struct edit_guard guard;
+	char path[256];
+	bool yes;
+
+	snprintf(path, sizeof(path), "/sluice-lb:load-balancers/load-balancer[name='%.63s']",
+		 instance);
+	if (strpbrk(instance, "'[]") != NULL || running->root == NULL ||
+	    lyd_find_path(running->root, path, 0, &node) != LY_SUCCESS) {
+		reply_tag(call, "invalid-value", NULL, NULL, "there is no instance %.64s",
+			  instance);
+		return false;
+	}
+	call_guard(call, &guard, &user);
+	yes = user.bypass || access_node(&user, node, ACCESS_UPDATE);
+	access_user_fini(&user);
+	if (!yes) {
+		call->server->denied_operations++;
+		reply_tag(call, "access-denied", path, NULL,
+			  "who may not change %.64s may not end its flows", instance);
+	}
+	return yes;
+}
+
+static void run_clear_flows(struct call *call)
+{
+	static const char *const known[] = {"instance", "filter", "all", "next", NULL};
+	const char *instance = NULL, *filter = NULL, *next = NULL;
+	json_t *args;
+	char *text;
+	bool all;
+
+	if (!param_known(call, known) || !param_string(call, "instance", true, &instance) ||
+	    !param_string(call, "filter", false, &filter) ||
+	    !param_string(call, "next", false, &next) || !param_bool(call, "all", false, &all) ||
+	    !may_change(call, instance))
+		return;
+	if (call->server->conf.query == NULL) {
+		queried(call, -ENOENT, NULL, 0);
+		return;
+	}
+	args = json_pack("{s:s*, s:s*, s:b}", "filter", filter, "next", next, "all", all);
+	text = json_dumps(args, JSON_COMPACT);
+	json_decref(args);
+	if (text == NULL)
+		queried(call, -ENOMEM, NULL, 0);
+	else
+		call->server->conf.query(instance, "clear", text, queried, call);
+	free(text);
+}
+
 const struct method ops_schema[] = {
 	{"get-schema", "ietf-netconf-monitoring", "get-schema", 0, run_get_schema},
 	{"schemas", "sluice", "schemas", METHOD_FREE, run_schemas},
 	{"app-query", "sluice", "app-query", 0, run_app_query},
+	{"clear-flows", "sluice", "clear-flows", 0, run_clear_flows},
 	{0},
 };

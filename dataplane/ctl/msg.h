@@ -335,7 +335,10 @@ static_assert(sizeof(struct ctl_service) == 152, "no padding");
 //   "state"    {}                     -> RFC 7951 instance data of the app's state nodes
 //   "counters" {}                     -> {"worker":[...],"port":[...],"drop":{reason:n},
 //                                         "drop-text":{reason:s},"sum":{..},"detail":{..}}
-//   "flows"    {"limit":n,"filter":s} -> {"total":n,"flows":[{...}]}
+//   "flows"    {"limit":n,"filter":s,"sort":s,"next":s,"count":b}
+//                                     -> {"total":n,"flows":[{...}],"complete":b,"next":s}
+//              not complete: it took too long, go on from next; next alone: there are more rows
+//   "clear"    {"filter":s,"next":s} | {"all":true} -> {"ended":n,"complete":b,"next":s}; control alone
 //   "capture"  {"file":f,"filter":s,"limit":n} | {"stop":true} -> {"captured":n}
 //   "trace"    {"filter":s,"limit":n} -> {"packets":[...]}
 //   "doctor"   {}                     -> {"ports":[{"name":..,"offload":{..},"fd":bool,...}]}

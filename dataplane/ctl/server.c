@@ -160,15 +160,32 @@ static int send_answer(struct peer *p, uint32_t seq, const char *json)
 	return rc;
 }
 
+static int answer(struct peer *p, uint32_t seq, const char *name, int rc, const char *json)
+{
+	struct ctl_ack a = {0};
+	char text[128];
+
+	if (rc == 0)
+		return send_answer(p, seq, json);
+	snprintf(text, sizeof(text), "query '%.31s': %s", name,
+		 json != NULL ? json : strerror(-rc));
+	ctl_ack_set(&a, rc, CTL_TAG_INVALID_VALUE, text);
+	return ctl_ack_send(p, seq, &a);
+}
+
 static int on_query(struct peer *p, const struct ctl_hdr *h, const void *payload)
 {
 	struct ctl_link *s = p->link;
 	const struct ctl_query *q = payload;
-	struct ctl_ack a = {0};
+	struct ctl_asker who = {.serial = p->serial,
+				.seq = h->seq,
+				.peer = (uint16_t)(p - s->peer),
+				.role = p->role};
 	char *json = NULL;
 	char *args;
 	int rc;
 
+	static_assert(sizeof(who.name) == sizeof(q->name), "copied whole");
 	if (h->size < sizeof(*q) || strnlen(q->name, sizeof(q->name)) == sizeof(q->name))
 		return ctl_refuse(p, h->seq, "malformed QUERY");
 	if (memchr((const char *)payload + sizeof(*q), '\0', h->size - sizeof(*q)) != NULL)
@@ -176,20 +193,40 @@ static int on_query(struct peer *p, const struct ctl_hdr *h, const void *payload
 	args = strndup((const char *)payload + sizeof(*q), h->size - sizeof(*q));
 	if (args == NULL)
 		return -ENOMEM;
+	memcpy(who.name, q->name, sizeof(who.name));
+	s->asker = &who;
 	rc = s->app->query == NULL ? -ENOENT : s->app->query(s->app->arg, q->name, args, &json);
+	s->asker = NULL;
 	free(args);
-	if (rc == 0)
-		rc = send_answer(p, h->seq, json);
-	else {
-		char text[128];
-
-		snprintf(text, sizeof(text), "query '%.31s': %s", q->name,
-			 json != NULL ? json : strerror(-rc));
-		ctl_ack_set(&a, rc, CTL_TAG_INVALID_VALUE, text);
-		rc = ctl_ack_send(p, h->seq, &a);
-	}
+	if (rc != -EINPROGRESS)
+		rc = answer(p, h->seq, q->name, rc, json);
+	else
+		rc = 0;
 	free(json);
 	return rc;
+}
+
+bool ctl_link_asker(const struct ctl_link *s, struct ctl_asker *who)
+{
+	if (s == NULL || s->asker == NULL)
+		return false;
+	*who = *s->asker;
+	return true;
+}
+
+bool ctl_link_waits(const struct ctl_link *s, const struct ctl_asker *who)
+{
+	const struct peer *p = &s->peer[who->peer];
+
+	return p->conn != NULL && p->serial == who->serial && !ctl_conn_ending(p->conn);
+}
+
+void ctl_link_answer(struct ctl_link *s, const struct ctl_asker *who, int rc, const char *json)
+{
+	struct peer *p = &s->peer[who->peer];
+
+	if (ctl_link_waits(s, who) && answer(p, who->seq, who->name, rc, json) != 0)
+		ctl_conn_finish(p->conn);
 }
 
 // ---- dispatch ---------------------------------------------------------------------------------
@@ -324,6 +361,7 @@ int ctl_link_adopt(struct ctl_link *s, int fd)
 		p->link = s;
 		p->role = 0;
 		p->since = ctl_now_ms();
+		p->serial = ++s->last_serial;
 		return ctl_conn_create(s->loop, fd, &conn_calls, p, &p->conn);
 	}
 	close(fd);

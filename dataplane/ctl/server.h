@@ -32,6 +32,7 @@ struct ctl_app {
 	void (*commit)(void *arg, uint64_t target);
 	void (*abort)(void *arg);
 	// Answer a query: *json malloc'ed text, freed by the server. -ENOENT unknown, -EINVAL bad args.
+	// -EINPROGRESS: not yet; the app has kept ctl_link_asker() and will call ctl_link_answer().
 	int (*query)(void *arg, const char *name, const char *args, char **json);
 	// A verdict of sluice-checkd. -ENOENT: unknown server (ignored, counted).
 	int (*verdict)(void *arg, const struct ctl_verdict *v);
@@ -73,6 +74,25 @@ uint64_t ctl_link_applied(const struct ctl_link *s);
 
 // A control connection (sluiced) is there. Thread: control
 bool ctl_link_connected(const struct ctl_link *s);
+
+// Who asked: an answer that takes its time finds its way by this. Never kept beyond it.
+struct ctl_asker {
+	uint64_t serial; // of the connection
+	uint32_t seq;
+	uint16_t peer;
+	uint16_t role; // enum ctl_role
+	char name[32]; // of the query
+};
+
+// Inside struct ctl_app.query: who asks. False: nobody that could be answered later. Thread: control
+bool ctl_link_asker(const struct ctl_link *s, struct ctl_asker *who);
+
+// Does that one still wait? An app may stop its work when not. Thread: control
+bool ctl_link_waits(const struct ctl_link *s, const struct ctl_asker *who);
+
+// The answer to a query that returned -EINPROGRESS, once. rc, json: as query() would have given them;
+// json stays the caller's. Whoever has gone is not answered. Thread: control, not inside query()
+void ctl_link_answer(struct ctl_link *s, const struct ctl_asker *who, int rc, const char *json);
 
 // A checker is there (else there is nobody to tell). Thread: control
 bool ctl_link_has_checkers(const struct ctl_link *s);

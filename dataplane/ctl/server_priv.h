@@ -22,6 +22,7 @@ struct peer {
 	struct ctl_conn *conn; // NULL: free
 	uint16_t role;         // enum ctl_role, 0 before HELLO
 	uint64_t since;        // ms
+	uint64_t serial;       // of the connection: no two have the same
 };
 
 struct txn {
@@ -50,6 +51,8 @@ struct ctl_link {
 	uint8_t datastore[16];
 	struct ctl_snapshot *snapshot;
 	uint64_t unknown_verdicts;
+	uint64_t last_serial;
+	const struct ctl_asker *asker; // of the query that the app looks at now
 	int emit_error; // of the walk that is running
 };
 

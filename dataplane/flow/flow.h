@@ -45,7 +45,8 @@ enum flow_flag {
 	FLOW_F_RST_SERVER = 1 << 6,    // likewise of the server
 	FLOW_F_PROXY = 1 << 7,         // a PROXY header stands before the client's bytes
 	FLOW_F_PROXY_PENDING = 1 << 8, // which the server has not acknowledged yet
-	FLOW_F_ALL = (1 << 9) - 1,
+	FLOW_F_CLEARED = 1 << 9, // an operator ended it: who speaks is reset, nothing is forwarded
+	FLOW_F_ALL = (1 << 10) - 1,
 };
 
 struct flow {

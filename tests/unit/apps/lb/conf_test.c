@@ -4,6 +4,8 @@
 // tables and the loop are faked; the calls are those the control link makes.
 
 #include "apps/lb/lb_conf.h"
+#include "apps/lb/lb_flows.h"
+#include "apps/lb/lb_priv.h"
 #include "dataplane/out/out.h"
 #include "dataplane/port/port.h"
 #include "tests/unit/dataplane/ctl/fake_loop.h"
@@ -36,6 +38,7 @@ static struct {
 	unsigned tables, tables_closed;
 	uint32_t table_size;
 	uint32_t reserved_servers;
+	unsigned cleared;
 	char path[256];
 } fake;
 
@@ -121,6 +124,45 @@ int __wrap_worker_set_sources(unsigned index, const struct worker_sources *sourc
 	return 0;
 }
 
+static void add_flow(struct flow_table *t, uint8_t client, uint8_t state, uint32_t packets)
+{
+	uint32_t i = flow_alloc(t, false);
+	struct flow *f = flow_at(t, i);
+
+	*f = (struct flow){.client = inet_addr("10.0.0.0") | htonl(client),
+			   .client_port = htons(4000),
+			   .service_addr = inet_addr("10.1.0.1"),
+			   .service_port = htons(80),
+			   .local = inet_addr("10.2.0.200"),
+			   .local_port = htons((uint16_t)(30000 + client)),
+			   .server_addr = inet_addr("10.2.0.1"),
+			   .server_port = htons(8080),
+			   .proto = state == FLOW_UDP ? IPPROTO_UDP : IPPROTO_TCP,
+			   .context = client == 4 ? 7 : 0,
+			   .state = state,
+			   .last_seen = clock_ticks() - 100 * client,
+			   .packets = {(uint16_t)packets, 1},
+			   .bytes = {1000 - packets, 0}};
+	t->cold[i].created = clock_ticks() - 1000 * client;
+	assert_int_equal(flow_link(t, i, flow_hash_of(t, i, 0), flow_hash_of(t, i, FLOW_DIR_BIT),
+				   clock_ticks()),
+			 0);
+}
+
+// A worker with a table of its own that holds two flows (and no thread).
+static struct lb_worker *fake_worker(void)
+{
+	const struct flow_conf conf = {.max = 64, .max6 = 16, .timeout = {1, 1, 1, 1, 1}};
+	struct lb_worker *lw = aligned_alloc(64, sizeof(*lw));
+	uint32_t taken;
+
+	memset(lw, 0, sizeof(*lw));
+	assert_int_equal(flow_table_open(&conf, clock_ticks(), &lw->table, &taken), 0);
+	add_flow(lw->table, 2, FLOW_TCP_ESTABLISHED, 5);
+	add_flow(lw->table, 3, FLOW_TCP_SYN, 9);
+	return lw;
+}
+
 int lb_worker_create(const struct lb_worker_conf *conf, const struct publish *snapshot,
 		     struct lb_worker **out, uint32_t *taken)
 {
@@ -130,15 +172,17 @@ int lb_worker_create(const struct lb_worker_conf *conf, const struct publish *sn
 	snprintf(fake.path, sizeof(fake.path), "%s", conf->flow.path);
 	fake.table_size = conf->flow.max;
 	fake.tables++;
-	*out = malloc(1);
+	*out = fake_worker();
 	*taken = 3;
 	return 0;
 }
 
 void lb_worker_destroy(struct lb_worker *lw)
 {
-	if (lw != NULL)
-		fake.tables_closed++;
+	if (lw == NULL)
+		return;
+	fake.tables_closed++;
+	flow_table_close(lw->table);
 	free(lw);
 }
 
@@ -160,29 +204,25 @@ const struct lb_counters *lb_worker_service_counters(const struct lb_worker *lw,
 	return NULL;
 }
 
-void lb_worker_flows(const struct lb_worker *lw, bool (*emit)(void *, const struct lb_flow_info *),
-		     void *ctx)
+// The owner worker's part of "clear": note what it is asked to end, and end it.
+int lb_clear_flows(struct worker *w, void *arg)
 {
-	struct lb_flow_info f = {.family = 4,
-				 .proto = IPPROTO_TCP,
-				 .state = FLOW_TCP_ESTABLISHED,
-				 .client = {10, 0, 0, 2},
-				 .client_port = htons(4000),
-				 .service = {10, 1, 0, 1},
-				 .service_port = htons(80),
-				 .server = {10, 2, 0, 1},
-				 .server_port = htons(8080)};
+	struct lb_clear *clear = arg;
 
-	if (!emit(ctx, &f))
-		return;
-	f.client[3] = 3;
-	f.state = FLOW_TCP_SYN;
-	emit(ctx, &f);
+	for (unsigned i = 0; i < clear->count; i++)
+		if (lb_flow_holds(clear->lw, clear->filter, clear->index[i], clock_ticks())) {
+			flow_delete(clear->lw->table, clear->index[i]);
+			clear->ended++;
+		}
+	fake.cleared += clear->ended;
+	return 0;
 }
 
-uint32_t lb_worker_flow_count(const struct lb_worker *lw)
+int __wrap_worker_call(unsigned index, int (*fn)(struct worker *w, void *arg), void *arg);
+int __wrap_worker_call(unsigned index, int (*fn)(struct worker *w, void *arg), void *arg)
 {
-	return 2;
+	assert_int_equal(index, 0);
+	return fn(NULL, arg);
 }
 
 unsigned lb_rx_poll(struct worker *w, void *arg)
@@ -1025,6 +1065,15 @@ static void a_slot_taken_again_counts_from_zero(void **state)
 	assert_int_equal(n.ended_flows, 0);
 }
 
+static json_int_t total_of(const char *query, const char *args, const char *member)
+{
+	json_t *j = ask(query, args);
+	json_int_t n = json_integer_value(json_object_get(j, member));
+
+	json_decref(j);
+	return n;
+}
+
 static void flows_are_filtered(void **state)
 {
 	static const struct {
@@ -1035,18 +1084,53 @@ static void flows_are_filtered(void **state)
 		{"tcp", 2},
 		{"udp", 0},
 		{"established", 1},
+		{"established syn", 2}, // one of the states
 		{"syn ipv4", 1},
+		{"ipv6", 0},
 		{"10.0.0.2", 1},
 		{"10.0.0.2:4000", 1},
 		{"10.0.0.2:80", 0},
+		{"10.0.0.0/30", 2},
+		{"10.0.0.2/31", 2},
+		{"10.0.0.0/31", 0},
+		{"client=0.0.0.0/0", 2},
+		{"client=::/0", 0},
 		{"port=8080", 2},
+		{"port=8000-8100", 2},
+		{"port=1-79", 0},
 		{"server=10.2.0.1", 2},
 		{"client=10.2.0.1", 0},
+		{"local=10.2.0.0/16", 2},
 		{"service=10.1.0.1:80 client=10.0.0.3", 1},
+		{"tcp 10.0.0.2:4000 10.1.0.1:80", 1}, // a tuple
 		{"[fd00::1]:80", 0},
+		{"context=0", 2},
+		{"context=7", 0},
+		{"idle-min=4s", 1},
+		{"idle-max=4000ms", 1},
+		{"idle-min=1h", 0},
+		{"age-min=40 age-max=2m", 1},
+		{"age-max=999999h", 2},
 	};
-	static const char *const bad[] = {"nonsense",         "10.0.0",   "port=0",
-					  "port=x",           "[fd00::1", "10.0.0.1:99999",
+	static const char *const bad[] = {"nonsense",
+					  "10.0.0",
+					  "port=0",
+					  "port=x",
+					  "port=9-8",
+					  "[fd00::1",
+					  "10.0.0.1:99999",
+					  "10.0.0.0/33",
+					  "fd00::/129",
+					  "10.0.0.0/",
+					  "context=65536",
+					  "context=",
+					  "idle-min=x",
+					  "age-max=5d",
+					  "tcp udp",
+					  "ipv4 ipv6",
+					  "service=nobody",
+					  "server=web/nobody",
+					  "server=nobody/s41",
 					  "a b c d e f g h i"};
 	char args[128], *text;
 
@@ -1058,14 +1142,106 @@ static void flows_are_filtered(void **state)
 		j = ask("flows", args);
 		assert_int_equal(json_integer_value(json_object_get(j, "total")), cases[i].total);
 		assert_int_equal(json_array_size(json_object_get(j, "flows")), cases[i].total);
+		assert_true(json_is_true(json_object_get(j, "complete")));
+		assert_null(json_object_get(j, "next"));
 		json_decref(j);
 	}
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		snprintf(args, sizeof(args), "{\"filter\":\"%s\"}", bad[i]);
 		text = NULL;
 		assert_int_equal(calls->query(&c, "flows", args, &text), -EINVAL);
+		assert_non_null(text);
 		free(text);
 	}
+}
+
+// Names of servers and services stand for flows of their slot and generation, not for addresses.
+static void flows_are_filtered_by_name(void **state)
+{
+	struct flow *f;
+	uint32_t slot = 0;
+
+	configure();
+	assert_int_equal(total_of("flows", "{\"filter\":\"server=s41\"}", "total"), 0);
+	for (; slot < 64; slot++) {
+		f = flow_at(c.worker[0]->table, slot);
+		if ((f->flags & FLOW_F_VALID) != 0)
+			break;
+	}
+	f->server = ref_of(S1);
+	f->service = lb_store_find(&c.store, CTL_REC_SERVICE, SVC)->ref;
+	assert_int_equal(total_of("flows", "{\"filter\":\"server=s41\"}", "total"), 1);
+	assert_int_equal(total_of("flows", "{\"filter\":\"server=web/s41 tcp\"}", "total"), 1);
+	assert_int_equal(total_of("flows", "{\"filter\":\"server=s42\"}", "total"), 0);
+	assert_int_equal(total_of("flows", "{\"filter\":\"service=web\"}", "total"), 1);
+	f->server += UINT32_C(1) << LB_SLOT_BITS; // of an older one in the same slot
+	assert_int_equal(total_of("flows", "{\"filter\":\"server=s41\"}", "total"), 0);
+}
+
+static void flows_are_sorted_and_paged(void **state)
+{
+	static const struct {
+		const char *sort;
+		int first; // local port, two more than that of 30000
+	} cases[] = {{"bytes", 2}, {"packets", 3}, {"age", 3}, {"idle", 3}};
+	char args[160], want[32];
+	const char *next;
+	json_t *j;
+
+	configure();
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		for (unsigned limit = 1; limit <= 3; limit++) {
+			snprintf(args, sizeof(args), "{\"sort\":\"%s\",\"limit\":%u}",
+				 cases[i].sort, limit);
+			snprintf(want, sizeof(want), "10.2.0.200:%d", 30000 + cases[i].first);
+			j = ask("flows", args);
+			assert_int_equal(json_array_size(json_object_get(j, "flows")),
+					 limit > 2 ? 2 : limit);
+			assert_string_equal(
+				json_string_value(json_object_get(
+					json_array_get(json_object_get(j, "flows"), 0), "local")),
+				want);
+			assert_int_equal(json_integer_value(json_object_get(j, "total")), 2);
+			json_decref(j);
+		}
+	}
+	j = ask("flows", "{\"limit\":1,\"filter\":\"tcp\"}");
+	assert_int_equal(json_integer_value(json_object_get(j, "total")), 2);
+	next = json_string_value(json_object_get(j, "next"));
+	assert_non_null(next);
+	snprintf(args, sizeof(args), "{\"limit\":5,\"filter\":\"tcp\",\"next\":\"%s\"}", next);
+	json_decref(j);
+	j = ask("flows", args);
+	assert_int_equal(json_array_size(json_object_get(j, "flows")), 1);
+	assert_null(json_object_get(j, "next"));
+	json_decref(j);
+	j = ask("flows", "{\"next\":\"99:0\"}"); // a table that went: nothing is left
+	assert_int_equal(json_array_size(json_object_get(j, "flows")), 0);
+	json_decref(j);
+}
+
+static void flows_are_cleared_by_their_worker(void **state)
+{
+	static const char *const bad[] = {"{}", "{\"all\":true,\"filter\":\"tcp\"}",
+					  "{\"filter\":\"\"}", "{\"filter\":\"x\"}",
+					  "{\"al\":true}"};
+	char *text;
+
+	configure();
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		text = NULL;
+		assert_int_equal(calls->query(&c, "clear", bad[i], &text), -EINVAL);
+		assert_non_null(text);
+		free(text);
+	}
+	assert_int_equal(fake.cleared, 0);
+	assert_int_equal(total_of("clear", "{\"filter\":\"tcp 10.0.0.3:4000\"}", "ended"), 1);
+	assert_int_equal(total_of("flows", "{}", "total"), 1);
+	assert_int_equal(total_of("clear", "{\"filter\":\"udp\"}", "ended"), 0);
+	for (uint8_t i = 10; i < 50; i++)
+		add_flow(c.worker[0]->table, i, FLOW_UDP, 1);
+	assert_int_equal(total_of("clear", "{\"all\":true}", "ended"), 41);
+	assert_int_equal(total_of("flows", "{\"filter\":\"ipv4\"}", "total"), 0);
 }
 
 static void hostile_arguments_are_refused(void **state)
@@ -1124,6 +1300,9 @@ int main(void)
 		T(state_is_json_in_the_shape_of_the_model),
 		T(a_slot_taken_again_counts_from_zero),
 		T(flows_are_filtered),
+		T(flows_are_filtered_by_name),
+		T(flows_are_sorted_and_paged),
+		T(flows_are_cleared_by_their_worker),
 		T(hostile_arguments_are_refused),
 #undef T
 	};

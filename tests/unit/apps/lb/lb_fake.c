@@ -73,6 +73,11 @@ void out_flush_port(struct worker *w, struct out_worker *ow, unsigned port)
 {
 }
 
+void out_made(struct worker *w, struct rte_mbuf *m, uint16_t nexthop)
+{
+	assert_null(m); // there is no pool to make them from
+}
+
 uint16_t out_route(const struct out_view *v, uint16_t context, uint8_t family, const void *addr)
 {
 	const uint8_t *a = addr;

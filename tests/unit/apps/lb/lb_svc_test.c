@@ -2,6 +2,7 @@
 //
 // The worker of sluice-lb, packet by packet: what becomes of each kind, and that all are counted.
 
+#include "apps/lb/lb_flows.h"
 #include "tests/unit/apps/lb/lb_fake.h"
 
 #include "dataplane/flow/state.h"
@@ -759,6 +760,80 @@ static void shows_flows_to_operators(void **state)
 	assert_int_equal(f.nexthop[0], FAKE_HOP_SERVER);
 }
 
+// End the one flow there is, as the control thread has it done.
+static unsigned clear_flow(uint8_t proto)
+{
+	struct lb_flow_filter filter;
+	struct lb_clear clear = {.lw = world.lw, .filter = &filter, .count = 1};
+
+	lb_flow_filter_init(&filter);
+	filter.proto = proto;
+	for (uint32_t i = 0; i < flow_capacity(world.lw->table); i++)
+		if ((flow_at(world.lw->table, i)->flags & FLOW_F_VALID) != 0)
+			clear.index[0] = i;
+	assert_int_equal(lb_clear_flows(&world.w, &clear), 0);
+	return clear.ended;
+}
+
+static void a_cleared_flow_is_reset_on_both_sides(void **state)
+{
+	struct fake_packet *open = open_flow(FAKE_TCP, 1), *p;
+
+	(void)state;
+	assert_int_equal(clear_flow(IPPROTO_UDP), 0); // it is not one of those meant
+	assert_int_equal(clear_flow(IPPROTO_TCP), 1);
+	assert_int_equal(clear_flow(IPPROTO_TCP), 0); // only once
+	p = fake_client(FAKE_TCP, 1, TCP_ACK);
+	fake_burst();
+	assert_int_equal(p->fate, FATE_ANSWER);
+	fake_check_checksums(p);
+	assert_int_equal(lb_worker_flow_count(world.lw), 1); // the server does not know yet
+	p = fake_reply(open, TCP_ACK);
+	fake_burst();
+	assert_int_equal(p->fate, FATE_ANSWER);
+	assert_int_equal(lb_worker_flow_count(world.lw), 0);
+	assert_int_equal(lb_worker_service_counters(world.lw, FAKE_TCP)->ended_flows, 1);
+	fake_check_sum();
+}
+
+static void a_cleared_flow_gives_way_to_a_new_connection(void **state)
+{
+	struct fake_packet *p;
+
+	(void)state;
+	open_flow(FAKE_TCP, 1);
+	assert_int_equal(clear_flow(0), 1);
+	p = fake_client(FAKE_TCP, 1, TCP_SYN);
+	fake_burst();
+	assert_int_equal(p->fate, FATE_FORWARD);
+	assert_int_equal(lb_worker_flow_count(world.lw), 1);
+	assert_int_equal(lb_worker_service_counters(world.lw, FAKE_TCP)->new_flows, 2);
+}
+
+static void a_cleared_flow_swallows_resets(void **state)
+{
+	struct fake_packet *open = open_flow(FAKE_TCP6, 300), *p;
+
+	(void)state;
+	assert_int_equal(clear_flow(0), 1);
+	p = fake_reply(open, TCP_RST);
+	fake_burst();
+	assert_int_equal(p->fate, FATE_DROP);
+	assert_int_equal(p->reason, DROP_STALE_FLOW);
+	p = fake_client(FAKE_TCP6, 300, TCP_ACK);
+	fake_burst();
+	assert_int_equal(p->fate, FATE_ANSWER);
+	assert_int_equal(lb_worker_flow_count(world.lw), 0);
+}
+
+static void a_cleared_udp_flow_is_gone_at_once(void **state)
+{
+	(void)state;
+	open_flow(FAKE_UDP, 1);
+	assert_int_equal(clear_flow(0), 1);
+	assert_int_equal(lb_worker_flow_count(world.lw), 0);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, start, stop)
@@ -798,6 +873,10 @@ int main(void)
 		T(serves_packets_that_were_handed_over),
 		T(gives_all_to_the_kernel_before_the_first_snapshot),
 		T(shows_flows_to_operators),
+		T(a_cleared_flow_is_reset_on_both_sides),
+		T(a_cleared_flow_gives_way_to_a_new_connection),
+		T(a_cleared_flow_swallows_resets),
+		T(a_cleared_udp_flow_is_gone_at_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
