@@ -3,6 +3,10 @@
 // lb_new - the first packet of a flow: service, server, local address and port, entry; and what becomes
 // of packets without a flow that start none.
 //
+// FULLNAT: the local pair comes from the service's pool. NAT: it is the client's own address and port, so
+// that the server sees the client; the rest is the same, and the server's packets to the client are
+// found under the same tuple. The server must send them by way of this node.
+//
 // In three steps over the burst's misses, as look-ups are: choose and prefetch the bucket of the
 // server-side tuple; claim an entry and prefetch it; check, fill in and link.
 
@@ -21,9 +25,9 @@ struct fresh {
 	uint8_t packet; // index in the burst
 	const struct lb_service *service;
 	const struct lb_server *server;
-	const struct lb_local_address *local;
-	uint16_t local_port; // host order
-	rte_be16_t server_port;
+	const uint8_t *local; // 4 or 16 bytes, of a pool or in the packet
+	rte_be16_t local_port, server_port;
+	bool nat;
 	uint32_t index;      // claimed entry
 	uint8_t addrs6[32];  // server, local: what key.addr6 points to
 	struct flow_key key; // server-side tuple
@@ -82,28 +86,39 @@ static void refuse(struct lb_worker *lw, struct worker *w, struct rte_mbuf *m,
 		out_drop(w, m, DROP_NO_SERVER);
 }
 
-// Take the next local address and port and make the server-side tuple of it.
+// The server-side tuple of the local address and port chosen.
+static void key_local(struct lb_worker *lw, struct fresh *n)
+{
+	const struct lb_server *s = n->server;
+	uint32_t ports = n->server_port | (uint32_t)n->local_port << 16;
+
+	if (s->family == 4) {
+		flow_key4(lw->table, &n->key,
+			  flow_load32(s->addr) | (uint64_t)flow_load32(n->local) << 32, ports,
+			  n->service->context, n->service->proto);
+	} else {
+		memcpy(n->addrs6, s->addr, 16);
+		memcpy(n->addrs6 + 16, n->local, 16);
+		flow_key6(lw->table, &n->key, n->addrs6, ports, n->service->context,
+			  n->service->proto);
+	}
+}
+
+// Take the next local address and port of the pool.
 static bool next_local(struct lb_worker *lw, struct fresh *n)
 {
 	struct lb_server_chunk *c = lb_server_chunk(lw, n->server->ref);
 	const struct lb_server *s = n->server;
-	uint32_t ports;
+	const struct lb_local_address *local;
+	uint16_t port;
 
-	n->local = lb_local_next(lw, n->service->local, s->family, s->ref,
-				 &c->local[s->ref % LB_CHUNK], &n->local_port);
-	if (n->local == NULL)
+	local = lb_local_next(lw, n->service->local, s->family, s->ref,
+			      &c->local[s->ref % LB_CHUNK], &port);
+	if (local == NULL)
 		return false;
-	ports = n->server_port | (uint32_t)rte_cpu_to_be_16(n->local_port) << 16;
-	if (s->family == 4) {
-		flow_key4(lw->table, &n->key,
-			  flow_load32(s->addr) | (uint64_t)flow_load32(n->local->addr) << 32, ports,
-			  n->service->context, n->service->proto);
-	} else {
-		memcpy(n->addrs6, s->addr, 16);
-		memcpy(n->addrs6 + 16, n->local->addr, 16);
-		flow_key6(lw->table, &n->key, n->addrs6, ports, n->service->context,
-			  n->service->proto);
-	}
+	n->local = local->addr;
+	n->local_port = rte_cpu_to_be_16(port);
+	key_local(lw, n);
 	return true;
 }
 
@@ -134,7 +149,12 @@ static bool choose(struct lb_worker *lw, struct worker *w, const struct port *po
 		return false;
 	}
 	n->server_port = lb_server_port(n->server, pi->dport);
-	if (!next_local(lw, n)) {
+	n->nat = n->service->forwarding == CTL_FORWARD_NAT;
+	if (n->nat) {
+		n->local = lb_source(ip, pi);
+		n->local_port = pi->sport;
+		key_local(lw, n);
+	} else if (!next_local(lw, n)) {
 		lb_service_count(lw, n->service->ref)->refused++;
 		out_drop(w, m, DROP_NO_LOCAL_PORT);
 		return false;
@@ -156,6 +176,22 @@ static bool free_local(struct lb_worker *lw, struct fresh *n)
 	return false;
 }
 
+// NAT: does no other flow of this client's address and port lead to this server? One that came by another
+// service may; the server could not tell both apart. A TCP connection that is over makes room, as its
+// own tuple would (flow_tcp_over). client_hash: of the packet's own tuple, which must not be the same
+// (a client that is the server and speaks to itself).
+static bool free_client(struct lb_worker *lw, struct fresh *n, uint64_t client_hash)
+{
+	uint32_t ref = flow_find(lw->table, &n->key);
+
+	if (ref == FLOW_NONE)
+		return n->key.hash != client_hash;
+	if ((ref & FLOW_DIR_BIT) == 0 || !flow_tcp_over(flow_at(lw->table, ref)))
+		return false;
+	lb_flow_end(lw, ref);
+	return true;
+}
+
 static void fill_key(struct lb_worker *lw, const struct fresh *n, const uint8_t *ip,
 		     const struct parse_info *pi)
 {
@@ -165,14 +201,14 @@ static void fill_key(struct lb_worker *lw, const struct fresh *n, const uint8_t 
 
 	f->client_port = pi->sport;
 	f->service_port = pi->dport;
-	f->local_port = rte_cpu_to_be_16(n->local_port);
+	f->local_port = n->local_port;
 	f->server_port = n->server_port;
 	f->context = n->service->context;
 	f->proto = n->service->proto;
 	if (n->service->family == 4) {
 		memcpy(&f->client, ip + 12, 4);
 		memcpy(&f->service_addr, ip + 16, 4);
-		memcpy(&f->local, n->local->addr, 4);
+		memcpy(&f->local, n->local, 4);
 		memcpy(&f->server_addr, n->server->addr, 4);
 		f->flags = flags;
 		return;
@@ -180,7 +216,7 @@ static void fill_key(struct lb_worker *lw, const struct fresh *n, const uint8_t 
 	f->client = n->index;
 	f->service_addr = f->local = f->server_addr = 0;
 	memcpy(k->client, ip + 8, 32); // and service_addr
-	memcpy(k->local, n->local->addr, 16);
+	memcpy(k->local, n->local, 16);
 	memcpy(k->server_addr, n->server->addr, 16);
 	f->flags = flags | FLOW_F_IPV6;
 }
@@ -235,8 +271,8 @@ static void start_flow(struct lb_worker *lw, struct worker *w, struct rte_mbuf *
 			out_drop(w, m, DROP_STALE_FLOW);
 		return;
 	}
-	if (unlikely(!free_local(lw, n))) {
-		give_up(lw, w, m, n, DROP_NO_LOCAL_PORT);
+	if (unlikely(n->nat ? !free_client(lw, n, client->hash) : !free_local(lw, n))) {
+		give_up(lw, w, m, n, n->nat ? DROP_NAT_CONFLICT : DROP_NO_LOCAL_PORT);
 		return;
 	}
 	fill(lw, w, n, ip, pi);

@@ -242,6 +242,14 @@ static void build_snapshot(void)
 	add_service(FAKE_UDP, 0, 4, IPPROTO_UDP, 53, vip4);
 	add_service(FAKE_TCP6, 0, 6, IPPROTO_TCP, 80, vip6);
 	add_service(FAKE_TWIN, twin_context(), 4, IPPROTO_TCP, 80, vip4);
+	add_service(FAKE_NAT, 0, 4, IPPROTO_TCP, 81, vip4);
+	add_service(FAKE_NAT_B, 0, 4, IPPROTO_TCP, 82, vip4);
+	add_service(FAKE_NAT_UDP, 0, 4, IPPROTO_UDP, 81, vip4);
+	add_service(FAKE_NAT6, 0, 6, IPPROTO_TCP, 81, vip6);
+	for (unsigned i = FAKE_NAT; i <= FAKE_NAT6; i++) {
+		world.service[i].forwarding = CTL_FORWARD_NAT;
+		world.service[i].local = NULL;
+	}
 	add_own(0, 4, LB_OWN_SERVICE, vip4);
 	add_own(1, 6, LB_OWN_SERVICE, vip6);
 	add_own(2, 4, LB_OWN_LOCAL, lip4[0]);
@@ -287,7 +295,7 @@ void fake_start(uint32_t max)
 	view->generation = 1;
 	out_view_published.current = view;
 	assert_int_equal(lb_worker_create(&conf, &world.publish, &world.lw, &taken), 0);
-	assert_int_equal(lb_worker_reserve(world.lw, 4, 4, 2), 0);
+	assert_int_equal(lb_worker_reserve(world.lw, 4, 8, 2), 0);
 	world.rx = (struct lb_rx){.lw = world.lw, .port = &world.port};
 }
 

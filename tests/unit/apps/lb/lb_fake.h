@@ -30,6 +30,10 @@ enum {                    // slots
 	FAKE_UDP = 1,     // 192.0.2.1:53
 	FAKE_TCP6 = 2,    // 2001:db8::1 port 80
 	FAKE_TWIN = 3,    // 192.0.2.1:80 in another context, in the same chain as FAKE_TCP
+	FAKE_NAT = 4,     // 192.0.2.1:81, NAT, without a local pool as the following
+	FAKE_NAT_B = 5,   // 192.0.2.1:82
+	FAKE_NAT_UDP = 6, // 192.0.2.1:81
+	FAKE_NAT6 = 7,    // 2001:db8::1 port 81
 };
 enum { FAKE_HOP_SERVER = 1, FAKE_HOP_CLIENT = 2, FAKE_HOP_OTHER = 3 };
 
@@ -44,7 +48,7 @@ extern struct fake_world {
 	struct lb_local_pool local;
 	struct lb_local_address local4[2], local6[1];
 	struct lb_server server[LB_CHUNK];
-	struct lb_service service[4];
+	struct lb_service service[8];
 	uint32_t picks;
 	bool answers_allowed;
 	uint16_t route_server; // next hop given for servers

@@ -113,6 +113,167 @@ static void balances_ipv6_and_udp(void **state)
 	assert_int_equal(lb_worker_flow_count(world.lw), 2);
 }
 
+// The server sees the client, and the client the service.
+static void balances_by_nat_without_touching_the_client(void **state)
+{
+	static const unsigned services[] = {FAKE_NAT, FAKE_NAT_UDP, FAKE_NAT6};
+
+	(void)state;
+	for (unsigned i = 0; i < RTE_DIM(services); i++) {
+		const struct lb_service *v = &world.service[services[i]];
+		unsigned at = v->family == 4 ? 12 : 8, len = v->family == 4 ? 4 : 16;
+		unsigned l4 = v->family == 4 ? 20 : 40;
+		struct fake_packet *p = fake_client(services[i], 1, TCP_SYN), *reply;
+		uint8_t *ip = fake_bytes(p) + 14, client[16];
+
+		memcpy(client, ip + at, len);
+		fake_burst();
+		assert_int_equal(p->fate, FATE_FORWARD);
+		assert_int_equal(p->nexthop, FAKE_HOP_SERVER);
+		fake_check_checksums(p);
+		assert_memory_equal(ip + at, client, len);
+		assert_int_equal(port_at(ip + l4), 1025);
+		assert_int_equal(port_at(ip + l4 + 2), 8080);
+		reply = fake_reply(p, TCP_SYN | TCP_ACK);
+		assert_memory_equal(fake_bytes(reply) + 14 + at + len, client, len);
+		fake_burst();
+		assert_int_equal(reply->fate, FATE_FORWARD);
+		assert_int_equal(reply->nexthop, FAKE_HOP_CLIENT);
+		fake_check_checksums(reply);
+		ip = fake_bytes(reply) + 14;
+		assert_memory_equal(ip + at, v->addr, len);
+		assert_memory_equal(ip + at + len, client, len);
+		assert_int_equal(port_at(ip + l4), 81);
+		assert_int_equal(service_count(services[i])->packets[FLOW_TO_CLIENT], 1);
+	}
+	assert_int_equal(lb_worker_flow_count(world.lw), 3);
+}
+
+// A server's own traffic to the world is the kernel's to forward.
+static void leaves_packets_of_a_nat_server_without_a_flow_to_the_kernel(void **state)
+{
+	struct fake_packet *syn = open_flow(FAKE_NAT, 1), *p;
+
+	(void)state;
+	fake_bytes(syn)[14 + 20] ^= 1; // another port of the client
+	p = fake_reply(syn, TCP_ACK);
+	fake_burst();
+	assert_int_equal(p->fate, FATE_PUNT);
+	assert_int_equal(lb_worker_flow_count(world.lw), 1);
+}
+
+// One client port by two services to one server: the server could not tell both apart.
+static void refuses_by_nat_what_the_server_could_not_tell_apart(void **state)
+{
+	struct fake_packet *p;
+
+	(void)state;
+	world.server[1].takes_new = world.server[2].takes_new = 0;
+	open_flow(FAKE_NAT, 1);
+	p = fake_client(FAKE_NAT_B, 1, TCP_SYN);
+	fake_burst();
+	ASSERT_DROPPED(p, NAT_CONFLICT);
+	assert_int_equal(service_count(FAKE_NAT_B)->refused, 1);
+	assert_int_equal(server_count(0)->refused, 1);
+	assert_int_equal(lb_worker_flow_count(world.lw), 1);
+	open_flow(FAKE_NAT_UDP, 1);
+	open_flow(FAKE_NAT_B, 2);
+	open_flow(FAKE_TCP, 1); // FULLNAT has other pairs
+	world.server[0].takes_new = 0;
+	world.server[1].takes_new = 1;
+	open_flow(FAKE_NAT_B, 1); // and another server has never seen that client
+	assert_int_equal(lb_worker_flow_count(world.lw), 5);
+}
+
+static void makes_room_by_nat_where_a_connection_is_over(void **state)
+{
+	struct fake_packet *syn, *p;
+
+	(void)state;
+	world.server[1].takes_new = world.server[2].takes_new = 0;
+	syn = open_flow(FAKE_NAT, 1);
+	fake_reply(syn, TCP_SYN | TCP_ACK);
+	fake_burst();
+	fake_client(FAKE_NAT, 1, TCP_FIN | TCP_ACK);
+	fake_burst();
+	fake_reply(syn, TCP_FIN | TCP_ACK);
+	fake_burst();
+	p = open_flow(FAKE_NAT_B, 1);
+	assert_int_equal(service_count(FAKE_NAT)->ended_flows, 1);
+	assert_int_equal(lb_worker_flow_count(world.lw), 1);
+	p = fake_reply(p, TCP_SYN | TCP_ACK);
+	fake_burst();
+	assert_int_equal(p->fate, FATE_FORWARD);
+	assert_int_equal(port_at(fake_bytes(p) + 14 + 20), 82); // the new one's
+}
+
+// The server connects to its own service, from the port that it listens on: one tuple, two directions.
+static void refuses_by_nat_a_server_that_is_its_own_client(void **state)
+{
+	struct fake_packet *p = fake_client(FAKE_NAT, 1, TCP_SYN);
+
+	(void)state;
+	memcpy(world.server[0].addr, world.service[FAKE_NAT].addr, 4);
+	world.server[0].port = world.service[FAKE_NAT].port;
+	memcpy(fake_bytes(p) + 14 + 12, world.service[FAKE_NAT].addr, 4);
+	memcpy(fake_bytes(p) + 14 + 20, &world.service[FAKE_NAT].port, 2);
+	fake_checksums(p);
+	fake_burst();
+	ASSERT_DROPPED(p, NAT_CONFLICT);
+	assert_int_equal(lb_worker_flow_count(world.lw), 0);
+}
+
+static void keeps_flows_when_a_service_changes_its_forwarding(void **state)
+{
+	struct fake_packet *full = establish(1), *nat = open_flow(FAKE_NAT, 2), *p;
+
+	(void)state;
+	world.service[FAKE_TCP].forwarding = CTL_FORWARD_NAT;
+	world.service[FAKE_NAT].forwarding = CTL_FORWARD_FULLNAT;
+	world.service[FAKE_NAT].local = &world.local;
+	fake_changed();
+	p = fake_reply(full, TCP_ACK);
+	fake_burst();
+	assert_int_equal(p->fate, FATE_FORWARD);
+	p = fake_reply(nat, TCP_ACK);
+	fake_burst();
+	assert_int_equal(p->fate, FATE_FORWARD);
+	p = open_flow(FAKE_NAT, 3);
+	assert_memory_equal(fake_bytes(p) + 14 + 12, ((uint8_t[]){198, 51, 100}), 3);
+	p = open_flow(FAKE_TCP, 4);
+	assert_memory_equal(fake_bytes(p) + 14 + 12, ((uint8_t[]){10, 2, 0, 0}), 4);
+}
+
+// The server has the port that the client asked for, of a range or of any.
+static void goes_to_the_port_asked_for_and_keeps_it_within_the_range(void **state)
+{
+	struct fake_packet *p;
+
+	(void)state;
+	for (unsigned i = 0; i < FAKE_SERVERS; i++)
+		world.server[i].port = 0;
+	world.service[FAKE_NAT].port_max = RTE_BE16(90);
+	p = open_flow(FAKE_NAT, 1);
+	assert_int_equal(port_at(fake_bytes(p) + 14 + 22), 81);
+	fake_changed(); // verified again
+	p = open_flow(FAKE_NAT, 1);
+	assert_int_equal(lb_worker_flow_count(world.lw), 1);
+	assert_int_equal(service_count(FAKE_NAT)->new_flows, 1);
+	assert_int_equal(port_at(fake_bytes(p) + 14 + 22), 81);
+	world.service[FAKE_NAT].port = 0; // any
+	world.service[FAKE_NAT].prefix_len = 30;
+	fake_changed();
+	open_flow(FAKE_NAT_B, 9); // keeps the burst from being empty
+	fake_reply(p, TCP_ACK);
+	fake_burst();
+	assert_int_equal(service_count(FAKE_NAT)->ended_flows, 0);
+	world.service[FAKE_NAT].port = RTE_BE16(82);
+	fake_changed();
+	fake_reply(p, TCP_ACK);
+	fake_burst();
+	assert_int_equal(service_count(FAKE_NAT)->ended_flows, 1);
+}
+
 static void serves_one_address_in_two_contexts_by_two_services(void **state)
 {
 	struct fake_packet *p;
@@ -840,6 +1001,13 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(balances_a_syn_and_its_answer),
 		T(balances_ipv6_and_udp),
+		T(balances_by_nat_without_touching_the_client),
+		T(leaves_packets_of_a_nat_server_without_a_flow_to_the_kernel),
+		T(refuses_by_nat_what_the_server_could_not_tell_apart),
+		T(makes_room_by_nat_where_a_connection_is_over),
+		T(refuses_by_nat_a_server_that_is_its_own_client),
+		T(keeps_flows_when_a_service_changes_its_forwarding),
+		T(goes_to_the_port_asked_for_and_keeps_it_within_the_range),
 		T(serves_one_address_in_two_contexts_by_two_services),
 		T(makes_one_flow_of_a_burst_of_its_packets),
 		T(counts_by_service_and_server),
