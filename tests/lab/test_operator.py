@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What an operator sees and does while traffic runs: show flows, clear flow, explain, top, preview."""
+import json
+import socket
+import subprocess
+import sys
+
+import pytest
+from border import VIP4, VIP6, Border
+from lab import NETCONFD_UID, wait_for
+from rpc_client import RpcError
+from rpc_daemon import AS_UID
+from test_cli import USAGE, Cli
+
+UDP_ECHO = """
+import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("0.0.0.0", 5353))
+while True:
+    data, peer = s.recvfrom(2048)
+    s.sendto(data, peer)
+"""
+
+
+class Talker:
+    """Connections of the client that stay open and say nothing."""
+
+    def __init__(self, node, targets):
+        self.node, self.socks = node, []
+        node.in_netns(self._open, targets)
+
+    def _open(self, targets):
+        for host, port in targets:
+            s = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+            s.settimeout(5)
+            s.connect((host, port))
+            s.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert b" 200 " in s.recv(4096)
+            self.socks.append(s)
+
+    def names(self):
+        return [(f"[{n[0]}]:{n[1]}" if ":" in n[0] else f"{n[0]}:{n[1]}") for n in (s.getsockname() for s in self.socks)]
+
+    def is_reset(self, i, timeout=3.0):
+        """Has this connection been reset (without a word of ours)?"""
+        self.socks[i].settimeout(timeout)
+        try:
+            return self.socks[i].recv(1) == b"" and False
+        except ConnectionResetError:
+            return True
+        except TimeoutError:
+            return False
+
+    def answers(self, i):
+        self.socks[i].settimeout(5)
+        self.socks[i].sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        return b" 200 " in self.socks[i].recv(4096)
+
+    def close(self):
+        for s in self.socks:
+            s.close()
+
+
+@pytest.fixture(scope="module")
+def border():
+    with Border(servers=3) as lab:
+        lab.serve_http()
+        for s in lab.servers:
+            s.node.start("udp-echo", "/usr/bin/python3", "-c", UDP_ECHO)
+        lab.start_lb("--workers", "2")
+        lab.start_sluiced()
+        config = lab.config(check="none")
+        lb = config["sluice-lb:load-balancers"]["load-balancer"][0]
+        lb["pools"]["pool"].append({"name": "dns", "health-check": {"type": "none"}, "servers": {"server": [
+            {"name": s.name, "address": s.ip4, "port": 5353} for s in lab.servers]}})
+        lb["services"]["service"].append({"name": "dns", "address": VIP4, "port": 53, "protocol": "udp", "pool": "dns",
+                                          "local-address-pool": "snat"})
+        lab.configure(config)
+        lab.cli = Cli(lab.border, lab.base)
+        yield lab
+
+
+@pytest.fixture
+def cli(border):
+    border.cli("discard")
+    border.cli("clear", "flow", "--all")
+    wait_for("no flows", lambda: border.cli.json("show", "flows")["total"] == 0, 15)
+    yield border.cli
+
+
+def flows(cli, *words):
+    return cli.json("show", "flows", *words)
+
+
+def held(server, port=80):
+    """Established connections of a server's port."""
+    out = server.node.out("ss", "-Htn", "state", "established", "sport", "=", f":{port}")
+    return len(out.splitlines())
+
+
+def udp(lab, count):
+    def talk():
+        for _ in range(count):
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+                s.settimeout(3)
+                s.sendto(b"x", (VIP4, 53))
+                assert s.recv(10) == b"x"
+
+    lab.client.in_netns(talk)
+
+
+def test_show_flows_filters_sorts_and_pages(border, cli):
+    t = Talker(border.client, [(VIP4, 80)] * 6 + [(VIP6, 80)] * 3)
+    udp(border, 4)
+    t.answers(4)  # the one with most packets
+    names = t.names()
+    total = {w: flows(cli, *w.split())["total"] for w in (
+        "tcp", "udp", "established", "ipv6", "tcp ipv4", f"client={names[0]}", f"service={VIP4}:80", "service=web4",
+        "client=10.10.0.0/24", "client=10.99.0.0/16", "local=10.20.0.200/31", "local=fd20::/64", "port=53", "context=0",
+        "context=3", "idle-max=60", "age-min=1h", f"tcp {names[1]} {VIP4}:80", "server=dns/s1", "service=dns udp")}
+    assert total == {
+        "tcp": 9, "udp": 4, "established": 9, "ipv6": 3, "tcp ipv4": 6, f"client={names[0]}": 1, f"service={VIP4}:80": 6,
+        "service=web4": 6, "client=10.10.0.0/24": 10, "client=10.99.0.0/16": 0, "local=10.20.0.200/31": 10,
+        "local=fd20::/64": 3, "port=53": 4, "context=0": 13, "context=3": 0, "idle-max=60": 13, "age-min=1h": 0,
+        f"tcp {names[1]} {VIP4}:80": 1, "server=dns/s1": total["server=dns/s1"], "service=dns udp": 4}
+    assert 1 <= total["server=dns/s1"] <= 3
+    by_server = sum(flows(cli, f"server=web4/{s.name}")["total"] for s in border.servers)
+    assert by_server == 6
+    # the greatest first
+    top = flows(cli, "tcp", "--sort", "packets", "--limit", "1")
+    assert top["total"] == 9 and top["flows"][0]["client"] == names[4]
+    ages = [f["age-ms"] for f in flows(cli, "--sort", "age")["flows"]]
+    assert len(ages) == 13 and ages == sorted(ages, reverse=True)
+    # page by page, each flow once
+    seen, after = [], []
+    while True:
+        page = flows(cli, "tcp", "--limit", "2", *after)
+        seen += [f["client"] for f in page["flows"]]
+        if "next" not in page:
+            break
+        after = ["--after", page["next"]]
+    assert sorted(seen) == sorted(names)
+    text = cli.out("show", "flows", "tcp", "--limit", "2")
+    assert "2 of 9 flows" in text and "--after" in text
+    for bad, why in ((["--sort", "colour"], "--sort takes"), (["--limit", "-1"], "--limit takes"),
+                     (["--sort", "age", "--after", "0:0"], "--after goes with")):
+        assert why in cli("show", "flows", *bad, rc=USAGE).stderr
+    assert "service=nobody" in cli.err("show", "flows", "service=nobody")
+    t.close()
+
+
+def test_clear_flow_resets_both_sides(border, cli):
+    t = Talker(border.client, [(VIP4, 80)] * 4 + [(VIP6, 80)] * 2)
+    names = t.names()
+    udp(border, 3)
+    before = sum(held(s) for s in border.servers)
+    assert before == 6
+    # one, by its tuple; nobody says a word, and both ends are told
+    assert cli.out("clear", "flow", "tcp", names[0], f"{VIP4}:80") == "1 flow ended\n"
+    assert t.is_reset(0)
+    wait_for("the server is told, too", lambda: sum(held(s) for s in border.servers) == 5, 3)
+    wait_for("the flow is gone", lambda: flows(cli, f"client={names[0]}")["total"] == 0, 3)
+    assert all(t.answers(i) for i in range(1, 6))
+    # those of a family
+    assert cli.json("clear", "flow", "tcp", "ipv6") == {"ended": 2}
+    assert t.is_reset(4) and t.is_reset(5) and all(t.answers(i) for i in range(1, 4))
+    # UDP ends at once
+    assert cli.out("clear", "flow", "service=dns") == "3 flows ended\n"
+    assert flows(cli, "udp")["total"] == 0
+    # all, only when said so
+    assert "--all" in cli("clear", "flow", rc=USAGE).stderr
+    assert "not both" in cli("clear", "flow", "--all", "tcp", rc=USAGE).stderr
+    assert cli.json("clear", "flow", "--all") == {"ended": 3}
+    assert all(t.is_reset(i) for i in range(1, 4))
+    wait_for("servers hold nothing", lambda: sum(held(s) for s in border.servers) == 0, 3)
+    wait_for("nothing lives", lambda: flows(cli)["total"] == 0, 3)
+    c = border.lb_state()
+    for s in c["services"]["service"]:
+        assert s["state"]["active-flows"] == "0", s
+    wait_for("counters add up", lambda: adds_up(border.counters()["sum"]))
+    t.close()
+
+
+def adds_up(s):
+    return s["received"] == s["forwarded"] + s["answered"] + s["to-kernel"] + s["held"] + s["dropped"] + s.get("handed-over", 0)
+
+
+def test_clear_flow_asks_for_the_right_to_change(border, cli):
+    t = Talker(border.client, [(VIP4, 80)])
+    with border.rpc() as root:
+        for method, params, why in (("app-query", {"name": "clear", "args": {"all": True}}, "clear-flows"),
+                                    ("clear-flows", {"filter": "tcp", "all": True}, "not both"),
+                                    ("clear-flows", {}, "a filter says"),
+                                    ("clear-flows", {"instance": "nobody", "all": True}, "nobody")):
+            with pytest.raises(RpcError) as e:
+                root.call(method, **{"instance": "lb", **params})
+            assert why in str(e.value)
+    # ann may read, and by default write nothing
+    calls = [{"method": "session", "params": {"user": "ann", "source": "192.0.2.1", "transport": "netconf-ssh"}},
+             {"method": "app-query", "params": {"instance": "lb", "name": "flows"}},
+             {"method": "clear-flows", "params": {"instance": "lb", "all": True}}]
+    lines = "".join(json.dumps({"jsonrpc": "2.0", "id": n, **c}) + "\n" for n, c in enumerate(calls))
+    out = subprocess.run([sys.executable, "-c", AS_UID, str(border.base / "run" / "sluiced.sock"), str(NETCONFD_UID)],
+                         input=lines, text=True, capture_output=True, timeout=60, check=True).stdout
+    answers = [json.loads(x) for x in out.splitlines()]
+    assert answers[1]["result"]["total"] == 1
+    assert answers[2]["error"]["data"]["error-tag"] == "access-denied", answers
+    assert t.answers(0)
+    assert cli.json("clear", "flow", "tcp") == {"ended": 1}
+    assert t.is_reset(0)
+    t.close()
