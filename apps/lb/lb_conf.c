@@ -434,6 +434,9 @@ static unsigned hangs_on(uint16_t type)
 	case CTL_REC_LOCAL_POOL:
 	case CTL_REC_LOCAL_ADDRESS:
 		return LB_PORTS_STEER;
+	case CTL_REC_POOL:
+	case CTL_REC_SERVER:
+		return LB_PORTS_SERVERS;
 	default:
 		return 0;
 	}

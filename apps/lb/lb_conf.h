@@ -120,7 +120,12 @@ uint64_t lb_check_memory(const char *dir);
 int lb_ports_prepare(struct lb_conf *c, struct ctl_ack *ack);
 void lb_ports_abort(struct lb_conf *c);
 // After the records are in force: sources, prefixes, steering; then close what went.
-enum { LB_PORTS_SOURCES = 1, LB_PORTS_PREFIXES = 2, LB_PORTS_STEER = 4 };
+enum {
+	LB_PORTS_SOURCES = 1,
+	LB_PORTS_PREFIXES = 2,
+	LB_PORTS_STEER = 4,
+	LB_PORTS_SERVERS = 8, // servers changed: those of NAT services are steered
+};
 void lb_ports_commit(struct lb_conf *c, unsigned what, struct port *const *gone,
 		     unsigned gone_count);
 bool lb_ports_missing(const struct lb_conf *c);

@@ -275,47 +275,154 @@ int lb_ports_sources(struct lb_conf *c, struct port *const *gone, unsigned gone_
 
 // ---- steering ---------------------------------------------------------------------------------
 
-static unsigned fill_steer(const struct lb_conf *c, struct port_steer *set)
+// What is to be steered, as it grows.
+struct steer_list {
+	struct port_steer *e;
+	unsigned count, room;
+	int rc;
+};
+
+static void put_steer(struct steer_list *l, const struct port_steer *e)
+{
+	struct port_steer *more;
+
+	if (l->count == l->room) {
+		more = realloc(l->e, (l->room * 2 + 64) * sizeof(*more));
+		if (more == NULL) {
+			l->rc = -ENOMEM;
+			return;
+		}
+		l->e = more;
+		l->room = l->room * 2 + 64;
+	}
+	l->e[l->count++] = *e;
+}
+
+// Ports of a service, host order. 0: any
+static void ports_of(const struct ctl_service *r, uint16_t *min, uint16_t *max)
+{
+	*min = rte_be_to_cpu_16(r->port);
+	*max = r->port == 0 ? UINT16_MAX : rte_be_to_cpu_16(r->port_max);
+}
+
+// Servers whose answers to clients pass here: those of the pool, then of its backup.
+static void put_nat_servers(const struct lb_conf *c, const struct ctl_service *r,
+			    struct steer_list *l)
+{
+	const struct lb_entry *pool = lb_store_find(&c->store, CTL_REC_POOL, r->pool);
+
+	for (unsigned depth = 0; pool != NULL && depth < 2; depth++) {
+		for (uint32_t i = 0; i < pool->members; i++) {
+			const struct ctl_server *s = (const void *)pool->member[i]->rec;
+			struct port_steer e = {.addr = s->addr,
+					       .kind = PORT_STEER_NAT,
+					       .proto = r->proto,
+					       .context = r->context};
+
+			if (s->port == 0)
+				ports_of(r, &e.port_min, &e.port_max);
+			else
+				e.port_min = e.port_max = rte_be_to_cpu_16(s->port);
+			put_steer(l, &e);
+		}
+		pool = lb_store_find(
+			&c->store, CTL_REC_POOL,
+			((const struct ctl_pool *)(const void *)pool->rec)->backup_pool);
+	}
+}
+
+// A local pool, as one or more services use it.
+struct use {
+	uint64_t pool;
+	uint16_t context;
+};
+
+static int compare_use(const void *a, const void *b)
+{
+	const struct use *x = a, *y = b;
+
+	if (x->pool != y->pool)
+		return x->pool < y->pool ? -1 : 1;
+	return x->context - y->context;
+}
+
+// A local address is taken where packets to it arrive: on the ports of each context whose services use it.
+static void put_locals(const struct lb_conf *c, const struct use *use, unsigned uses,
+		       struct steer_list *l)
 {
 	struct lb_entry *e;
-	unsigned n = 0;
 
+	LB_STORE_FOREACH(e, &c->store, CTL_REC_LOCAL_ADDRESS)
+	{
+		const struct ctl_local_address *a = (const void *)e->rec;
+		const struct ctl_local_pool *p =
+			(const void *)lb_store_find(&c->store, CTL_REC_LOCAL_POOL, a->local_pool)
+				->rec;
+
+		for (unsigned i = 0; i < uses; i++) {
+			if (use[i].pool != a->local_pool)
+				continue;
+			put_steer(l, &(struct port_steer){.addr = a->addr,
+							  .kind = PORT_STEER_LOCAL,
+							  .port_min = p->port_min,
+							  .port_max = p->port_max,
+							  .context = use[i].context});
+		}
+	}
+}
+
+static void fill_steer(const struct lb_conf *c, struct steer_list *l)
+{
+	struct use *use = calloc((size_t)c->store.entries[CTL_REC_SERVICE] + 1, sizeof(*use));
+	unsigned uses = 0, unique = 0;
+	struct lb_entry *e;
+
+	if (use == NULL) {
+		l->rc = -ENOMEM;
+		return;
+	}
 	LB_STORE_FOREACH(e, &c->store, CTL_REC_SERVICE)
 	{
 		const struct ctl_service *r = (const void *)e->rec;
+		struct port_steer s = {.addr = r->addr,
+				       .kind = PORT_STEER_SERVICE,
+				       .proto = r->proto,
+				       .context = r->context};
 
-		set[n++] = (struct port_steer){.addr = r->addr,
-					       .kind = PORT_STEER_SERVICE,
-					       .proto = r->proto,
-					       .port_min = rte_be_to_cpu_16(r->port),
-					       .port_max = rte_be_to_cpu_16(r->port),
-					       .context = r->context};
+		ports_of(r, &s.port_min, &s.port_max);
+		put_steer(l, &s);
+		if (r->forwarding == CTL_FORWARD_NAT)
+			put_nat_servers(c, r, l);
+		if (r->local_pool != 0)
+			use[uses++] = (struct use){.pool = r->local_pool, .context = r->context};
 	}
-	LB_STORE_FOREACH(e, &c->store, CTL_REC_LOCAL_ADDRESS)
-	{
-		const struct ctl_local_address *r = (const void *)e->rec;
-		const struct ctl_local_pool *p =
-			(const void *)lb_store_find(&c->store, CTL_REC_LOCAL_POOL, r->local_pool)
-				->rec;
+	qsort(use, uses, sizeof(*use), compare_use);
+	for (unsigned i = 0; i < uses; i++)
+		if (unique == 0 || compare_use(&use[unique - 1], &use[i]) != 0)
+			use[unique++] = use[i];
+	put_locals(c, use, unique, l);
+	free(use);
+}
 
-		set[n++] = (struct port_steer){.addr = r->addr,
-					       .kind = PORT_STEER_LOCAL,
-					       .port_min = p->port_min,
-					       .port_max = p->port_max};
-	}
-	return n;
+static bool has_nat(const struct lb_conf *c)
+{
+	struct lb_entry *e;
+
+	LB_STORE_FOREACH(e, &c->store, CTL_REC_SERVICE)
+	if (((const struct ctl_service *)(const void *)e->rec)->forwarding == CTL_FORWARD_NAT)
+		return true;
+	return false;
 }
 
 void lb_ports_steer(struct lb_conf *c)
 {
-	uint32_t most = c->store.entries[CTL_REC_SERVICE] + c->store.entries[CTL_REC_LOCAL_ADDRESS];
-	struct port_steer *set = calloc((size_t)most + 1, sizeof(*set));
+	struct steer_list l = {0};
 	struct port_error err = {0};
-	int rc = -ENOMEM;
+	int rc;
 
-	if (set != NULL)
-		rc = port_steer_set(set, fill_steer(c, set), &err);
-	free(set);
+	fill_steer(c, &l);
+	rc = l.rc != 0 ? l.rc : port_steer_set(l.e, l.count, &err);
+	free(l.e);
 	if (rc == 0)
 		return;
 	LOG(ERR, "steering of the services: %s\n",
@@ -371,7 +478,7 @@ void lb_ports_commit(struct lb_conf *c, unsigned what, struct port *const *gone,
 		commit_sources(c, gone, gone_count);
 	if (what & LB_PORTS_PREFIXES)
 		set_prefixes(c);
-	if (what & LB_PORTS_STEER)
+	if ((what & LB_PORTS_STEER) || ((what & LB_PORTS_SERVERS) && has_nat(c)))
 		lb_ports_steer(c);
 }
 

@@ -78,22 +78,29 @@ static void keep(struct found *f, unsigned size, const struct nlattr *const *att
 	memcpy(c->bytes, mnl_attr_get_payload(a), size);
 }
 
+// Attributes of an address; is it one that we set?
+static bool read_address(const struct nlmsghdr *h, const struct nlattr **attr, unsigned *size)
+{
+	const struct ifaddrmsg *ifa = mnl_nlmsg_get_payload(h);
+
+	*size = ifa->ifa_family == AF_INET ? 4 : 16;
+	mnl_attr_parse(h, sizeof(*ifa), on_attr, attr);
+	if (ifa->ifa_prefixlen != *size * 8 ||
+	    (ifa->ifa_family == AF_INET ? ifa->ifa_scope != RT_SCOPE_LINK
+					: (ifa->ifa_flags & IFA_F_DEPRECATED) == 0))
+		return false;
+	return attr[IFA_PROTO] != NULL && mnl_attr_get_u8(attr[IFA_PROTO]) == ADDR_PROTO;
+}
+
 static int on_addr(const struct nlmsghdr *h, void *arg)
 {
 	const struct nlattr *attr[IFA_PROTO + 1] = {NULL};
 	const struct ifaddrmsg *ifa = mnl_nlmsg_get_payload(h);
-	unsigned size = ifa->ifa_family == AF_INET ? 4 : 16;
 	struct found *f = arg;
+	unsigned size;
 
-	if ((int)ifa->ifa_index != f->ifindex || ifa->ifa_prefixlen != size * 8 ||
-	    (ifa->ifa_family == AF_INET && ifa->ifa_scope != RT_SCOPE_LINK))
-		return MNL_CB_OK;
-	mnl_attr_parse(h, sizeof(*ifa), on_attr, attr);
-	if (attr[IFA_PROTO] == NULL || mnl_attr_get_u8(attr[IFA_PROTO]) != ADDR_PROTO)
-		return MNL_CB_OK;
-	if (ifa->ifa_family == AF_INET6 && (ifa->ifa_flags & IFA_F_DEPRECATED) == 0)
-		return MNL_CB_OK;
-	keep(f, size, attr);
+	if ((int)ifa->ifa_index == f->ifindex && read_address(h, attr, &size))
+		keep(f, size, attr);
 	return MNL_CB_OK;
 }
 
@@ -270,6 +277,61 @@ int port_node_addresses(struct ctl_addr **out, unsigned *count)
 		return rc;
 	}
 	*out = f.addrs;
+	*count = f.count;
+	return 0;
+}
+
+struct found_nodes {
+	struct addr_node *node;
+	unsigned count, room;
+	int rc;
+};
+
+static int on_any_address(const struct nlmsghdr *h, void *arg)
+{
+	const struct nlattr *attr[IFA_PROTO + 1] = {NULL};
+	const struct ifaddrmsg *ifa = mnl_nlmsg_get_payload(h);
+	struct found_nodes *f = arg;
+	struct found one = {0};
+	struct addr_node *more;
+	unsigned size;
+
+	if ((ifa->ifa_family != AF_INET && ifa->ifa_family != AF_INET6) ||
+	    read_address(h, attr, &size))
+		return MNL_CB_OK;
+	keep(&one, size, attr);
+	if (one.count == 1 && f->count == f->room) {
+		more = realloc(f->node, (f->room = f->room * 2 + 16) * sizeof(*more));
+		if (more == NULL)
+			one.rc = -ENOMEM;
+		else
+			f->node = more;
+	}
+	if (one.rc == 0 && one.count == 1)
+		f->node[f->count++] =
+			(struct addr_node){.addr = one.addrs[0], .ifindex = (int)ifa->ifa_index};
+	free(one.addrs);
+	f->rc = one.rc;
+	return one.rc == 0 ? MNL_CB_OK : MNL_CB_STOP;
+}
+
+int addr_nodes(struct addr_node **out, unsigned *count)
+{
+	struct mnl_socket *nl = open_route();
+	struct found_nodes f = {0};
+	int rc;
+
+	if (nl == NULL)
+		return -errno;
+	rc = dump(nl, on_any_address, &f);
+	mnl_socket_close(nl);
+	if (rc == 0)
+		rc = f.rc;
+	if (rc != 0) {
+		free(f.node);
+		return rc;
+	}
+	*out = f.node;
 	*count = f.count;
 	return 0;
 }

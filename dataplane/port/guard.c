@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // The guard: an nft table of this instance that drops packets to our services and local addresses before
-// the kernel's connection tracking and sockets see them. While a steering program is attached it sees
+// the kernel's connection tracking and sockets see them, and those of NAT servers that it would forward. While a steering program is attached it sees
 // nothing (XDP comes first); when there is none (app gone and detached, interface recreated, before the
 // first start is through) it keeps the kernel from answering with resets and unreachables. It outlives
 // the process on purpose; `--detach` removes it. ARP, neighbour discovery and ping do not match.
@@ -44,48 +44,162 @@ static void put_addr(FILE *f, const struct ctl_addr *a)
 	fputs(text, f);
 }
 
-static int compare(const void *a, const void *b)
+static bool is_host(const struct ctl_addr *a)
 {
-	const struct port_steer *x = a, *y = b;
-	int c;
-
-	if (x->kind != y->kind)
-		return x->kind - y->kind;
-	if (x->addr.family != y->addr.family)
-		return x->addr.family - y->addr.family;
-	c = memcmp(x->addr.bytes, y->addr.bytes, sizeof(x->addr.bytes));
-	if (c != 0 || x->kind == PORT_STEER_LOCAL)
-		return c;
-	if (x->proto != y->proto)
-		return x->proto - y->proto;
-	return x->port_min - y->port_min;
+	return a->len == (a->family == 4 ? 32 : 128);
 }
 
-// One set of the sorted list: services or local addresses of one family, each once.
-static void put_set(FILE *f, const struct port_steer *set, unsigned count, int local, int family)
+static bool is_wild(const struct port_steer *s)
 {
-	const struct port_steer *prev = NULL;
+	return s->port_min == 0 && s->port_max == UINT16_MAX;
+}
 
-	fprintf(f, " set %s%d { type %s%s;\n", local ? "local" : "service", family,
-		family == 4 ? "ipv4_addr" : "ipv6_addr",
-		local ? "" : " . inet_proto . inet_service");
+// The guard knows no contexts, and a set takes no overlaps: entries of one kind, address and protocol that
+// overlap become one. Sorted in, sorted out. Returns: how many are left.
+static unsigned merge(struct port_steer *set, unsigned count)
+{
+	unsigned out = 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		struct port_steer *e = &set[i], *last = out > 0 ? &set[out - 1] : NULL;
+
+		if (last != NULL && last->kind == e->kind && last->proto == e->proto &&
+		    memcmp(&last->addr, &e->addr, sizeof(e->addr)) == 0 &&
+		    is_wild(last) == is_wild(e) && e->port_min <= last->port_max) {
+			if (e->port_max > last->port_max)
+				last->port_max = e->port_max;
+			continue;
+		}
+		set[out++] = *e;
+	}
+	return out;
+}
+
+enum shape { ONE_PORT, PORT_RANGE, ANY_PORT, ADDRESS };
+
+// One set of the merged list: hosts of a kind and family whose ports are of that shape.
+static void put_set(FILE *f, const char *name, const struct port_steer *set, unsigned count,
+		    unsigned kind, int family, enum shape shape)
+{
+	static const char *const more[] = {" . inet_proto . inet_service",
+					   " . inet_proto . inet_service; flags interval",
+					   " . inet_proto", ""};
+	bool any = false;
+
+	fprintf(f, " set %s%d { type %s%s;\n", name, family,
+		family == 4 ? "ipv4_addr" : "ipv6_addr", more[shape]);
+	for (unsigned i = 0; i < count; i++) {
+		const struct port_steer *s = &set[i];
+		enum shape is = kind == PORT_STEER_LOCAL     ? ADDRESS
+				: is_wild(s)                 ? ANY_PORT
+				: s->port_min == s->port_max ? ONE_PORT
+							     : PORT_RANGE;
+
+		if (s->kind != kind || s->addr.family != family || !is_host(&s->addr) ||
+		    is != shape)
+			continue;
+		fputs(any ? ", " : "  elements = { ", f);
+		any = true;
+		put_addr(f, &s->addr);
+		if (shape != ADDRESS)
+			fprintf(f, " . %u", s->proto);
+		if (shape == ONE_PORT)
+			fprintf(f, " . %u", s->port_min);
+		else if (shape == PORT_RANGE)
+			fprintf(f, " . %u-%u", s->port_min, s->port_max);
+	}
+	fputs(any ? " }\n }\n" : " }\n", f);
+}
+
+static void put_nodes(FILE *f, const struct addr_node *nodes, unsigned count, int family)
+{
+	bool any = false;
+
+	fprintf(f, " set node%d { type %s;\n", family, family == 4 ? "ipv4_addr" : "ipv6_addr");
+	for (unsigned i = 0; i < count; i++) {
+		if (nodes[i].addr.family != family)
+			continue;
+		fputs(any ? ", " : "  elements = { ", f);
+		any = true;
+		put_addr(f, &nodes[i].addr);
+	}
+	fputs(any ? " }\n }\n" : " }\n", f);
+}
+
+// Prefixes lie in each other, which no set of concatenations takes: one set says whether an address is in
+// any, a rule for each follows.
+static void put_prefixes(FILE *f, const struct port_steer *set, unsigned count, int family)
+{
+	bool any = false;
+
+	fprintf(f, " set net%d { type %s; flags interval; auto-merge;\n", family,
+		family == 4 ? "ipv4_addr" : "ipv6_addr");
+	for (unsigned i = 0; i < count; i++) {
+		if (is_host(&set[i].addr) || set[i].addr.family != family)
+			continue;
+		fputs(any ? ", " : "  elements = { ", f);
+		any = true;
+		put_addr(f, &set[i].addr);
+		fprintf(f, "/%u", set[i].addr.len);
+	}
+	fputs(any ? " }\n }\n" : " }\n", f);
+	fprintf(f, " chain net%d {\n", family);
 	for (unsigned i = 0; i < count; i++) {
 		const struct port_steer *s = &set[i];
 
-		if ((s->kind == PORT_STEER_LOCAL) != (local != 0) || s->addr.family != family ||
-		    (prev != NULL && compare(prev, s) == 0))
+		if (is_host(&s->addr) || s->addr.family != family)
 			continue;
-		fputs(prev == NULL ? "  elements = { " : ", ", f);
+		fprintf(f, "  %s daddr ", family == 4 ? "ip" : "ip6");
 		put_addr(f, &s->addr);
-		if (!local)
-			fprintf(f, " . %u . %u", s->proto, s->port_min);
-		prev = s;
+		fprintf(f, "/%u meta l4proto %u th dport %u-%u counter drop\n", s->addr.len,
+			s->proto, s->port_min, s->port_max);
 	}
-	fputs(prev == NULL ? " }\n" : " }\n }\n", f);
+	fputs(" }\n", f);
 }
 
-int guard_set(const char *instance, const struct port_steer *set, unsigned count, char *err,
-	      size_t err_size)
+static void put_sets(FILE *f, const struct port_steer *set, unsigned count,
+		     const struct addr_node *nodes, unsigned node_count)
+{
+	for (int family = 4; family <= 6; family += 2) {
+		put_set(f, "service", set, count, PORT_STEER_SERVICE, family, ONE_PORT);
+		put_set(f, "range", set, count, PORT_STEER_SERVICE, family, PORT_RANGE);
+		put_set(f, "wild", set, count, PORT_STEER_SERVICE, family, ANY_PORT);
+		put_set(f, "local", set, count, PORT_STEER_LOCAL, family, ADDRESS);
+		put_set(f, "nat", set, count, PORT_STEER_NAT, family, ONE_PORT);
+		put_set(f, "natrange", set, count, PORT_STEER_NAT, family, PORT_RANGE);
+		put_set(f, "natwild", set, count, PORT_STEER_NAT, family, ANY_PORT);
+		put_nodes(f, nodes, node_count, family);
+		put_prefixes(f, set, count, family);
+	}
+}
+
+// A wildcard leaves alone what a socket of the kernel is there for. What comes from a NAT server is
+// silenced where it is forwarded: answers to the node's own connections are not.
+static const char chains[] =
+	" chain wild { socket wildcard 0 return\n  socket wildcard 1 return\n  counter drop\n }\n"
+	" chain guard { type filter hook prerouting priority raw; policy accept;\n"
+	"  ip daddr . meta l4proto . th dport @service4 counter drop\n"
+	"  ip6 daddr . meta l4proto . th dport @service6 counter drop\n"
+	"  ip daddr . meta l4proto . th dport @range4 counter drop\n"
+	"  ip6 daddr . meta l4proto . th dport @range6 counter drop\n"
+	"  ip daddr @local4 meta l4proto { tcp, udp } counter drop\n"
+	"  ip6 daddr @local6 meta l4proto { tcp, udp } counter drop\n"
+	"  ip daddr . meta l4proto @wild4 jump wild\n"
+	"  ip6 daddr . meta l4proto @wild6 jump wild\n"
+	"  ip daddr @net4 ip daddr != @node4 jump net4\n"
+	"  ip6 daddr @net6 ip6 daddr != @node6 jump net6\n"
+	" }\n"
+	" chain forwarded { type filter hook forward priority raw; policy accept;\n"
+	"  ip saddr . meta l4proto . th sport @nat4 counter drop\n"
+	"  ip6 saddr . meta l4proto . th sport @nat6 counter drop\n"
+	"  ip saddr . meta l4proto . th sport @natrange4 counter drop\n"
+	"  ip6 saddr . meta l4proto . th sport @natrange6 counter drop\n"
+	"  ip saddr . meta l4proto @natwild4 counter drop\n"
+	"  ip6 saddr . meta l4proto @natwild6 counter drop\n"
+	" }\n}\n";
+
+int guard_set(const char *instance, const struct port_steer *set, unsigned count,
+	      const struct addr_node *nodes, unsigned node_count, char *err, size_t err_size)
 {
 	struct port_steer *sorted = calloc(count + 1, sizeof(*sorted));
 	char *text = NULL;
@@ -95,24 +209,18 @@ int guard_set(const char *instance, const struct port_steer *set, unsigned count
 
 	if (sorted == NULL || f == NULL)
 		goto out;
-	if (count != 0)
-		memcpy(sorted, set, count * sizeof(*set));
-	qsort(sorted, count, sizeof(*sorted), compare);
+	for (unsigned i = 0; i < count; i++) {
+		sorted[i] = set[i];
+		sorted[i].context = 0;
+	}
+	qsort(sorted, count, sizeof(*sorted), port_steer_compare);
+	count = merge(sorted, count);
 	// One transaction: the old table goes and the new one comes in one step.
 	fprintf(f,
 		"add table inet sluice-%s\ndelete table inet sluice-%s\ntable inet sluice-%s {\n",
 		instance, instance, instance);
-	put_set(f, sorted, count, 0, 4);
-	put_set(f, sorted, count, 0, 6);
-	put_set(f, sorted, count, 1, 4);
-	put_set(f, sorted, count, 1, 6);
-	fputs(" chain guard { type filter hook prerouting priority raw; policy accept;\n"
-	      "  ip daddr . meta l4proto . th dport @service4 counter drop\n"
-	      "  ip6 daddr . meta l4proto . th dport @service6 counter drop\n"
-	      "  ip daddr @local4 meta l4proto { tcp, udp } counter drop\n"
-	      "  ip6 daddr @local6 meta l4proto { tcp, udp } counter drop\n"
-	      " }\n}\n",
-	      f);
+	put_sets(f, sorted, count, nodes, node_count);
+	fputs(chains, f);
 	rc = fclose(f) == 0 ? 0 : -ENOMEM;
 	f = NULL;
 	if (rc == 0)

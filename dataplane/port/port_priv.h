@@ -52,8 +52,14 @@ __attribute__((format(printf, 5, 6))) int port_fail(struct port_error *err, int 
 						    const char *field, const char *format, ...);
 int port_bring_up(struct port_slot *s, struct port_error *err);
 void port_take_down(struct port_slot *s); // devices, sockets and pool of this life
-int port_steer_apply(struct port_slot *s, struct port_error *err);
-void port_views_sync(struct port_slot *s); // addresses on its kernel view
+
+// steering.c
+int port_steer_apply(struct port_slot *s, struct port_error *err); // fill its steering maps
+void port_views_sync(struct port_slot *s);                         // addresses on its kernel view
+void port_steer_nodes_changed(
+	void); // an address came or went: what the node's own are is known anew
+int port_steer_compare(const void *a,
+		       const void *b); // order of the set: kind, address, proto, ports
 
 // af_xdp.c, vdev.c: devices of one life; on error everything is undone by port_take_down
 int af_xdp_check(struct port_slot *s, struct port_error *err);
@@ -94,8 +100,16 @@ int port_link_set_up(const char *device);
 // Returns 0, or the first negative errno after having tried all
 int addr_sync(int ifindex, const struct ctl_addr *addrs, unsigned count);
 int addr_del(int ifindex, uint8_t family, const uint8_t *addr);
+// All addresses of this namespace that we did not set ourselves. *out is malloc'ed. Errors: -ENOMEM,
+// those of netlink
+struct addr_node {
+	struct ctl_addr addr; // host prefix
+	int ifindex;
+};
+int addr_nodes(struct addr_node **out, unsigned *count);
 
-// guard.c: the nft table that outlives us. err gets nft's own words.
-int guard_set(const char *instance, const struct port_steer *set, unsigned count, char *err,
-	      size_t err_size);
+// guard.c: the nft table that outlives us. set: sorted by port_steer_compare(); nodes: the node's own
+// addresses. err gets nft's own words.
+int guard_set(const char *instance, const struct port_steer *set, unsigned count,
+	      const struct addr_node *nodes, unsigned node_count, char *err, size_t err_size);
 int guard_remove(const char *instance);

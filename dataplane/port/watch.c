@@ -33,6 +33,7 @@ static struct {
 	struct mnl_socket *nl;
 	void (*changed)(struct port *p, void *arg);
 	void *arg;
+	bool addresses; // some changed
 } watch;
 
 // ---- packet buffers of dead devices --------------------------------------------------------------
@@ -196,6 +197,10 @@ static int on_link(const struct nlmsghdr *h, void *arg)
 	struct port_slot *s;
 	const char *name = "";
 
+	if (h->nlmsg_type == RTM_NEWADDR || h->nlmsg_type == RTM_DELADDR) {
+		watch.addresses = true;
+		return MNL_CB_OK;
+	}
 	if (h->nlmsg_type == RTM_DELLINK) {
 		// A bridge port that leaves its bridge sends one too, of family AF_BRIDGE.
 		if (p != NULL && ifi->ifi_family == AF_UNSPEC)
@@ -233,12 +238,18 @@ static void on_netlink(struct loop *l, int fd, uint32_t epoll_events, void *arg)
 
 	for (;;) {
 		n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT);
-		if (n < 0 && errno == ENOBUFS)
+		if (n < 0 && errno == ENOBUFS) {
 			each_port(look_again);
+			watch.addresses = true;
+		}
 		if (n <= 0)
-			return;
+			break;
 		mnl_cb_run(buf, (size_t)n, 0, 0, on_link, NULL);
 	}
+	// Once for all that came, our own changes of addresses included.
+	if (watch.addresses)
+		port_steer_nodes_changed();
+	watch.addresses = false;
 }
 
 // A memif link says nothing of its peer by netlink: ask.
@@ -272,7 +283,8 @@ int port_watch(struct loop *l, void (*changed)(struct port *p, void *arg), void 
 
 	if (nl == NULL)
 		return -errno;
-	if (mnl_socket_bind(nl, RTMGRP_LINK, MNL_SOCKET_AUTOPID) < 0) {
+	if (mnl_socket_bind(nl, RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR,
+			    MNL_SOCKET_AUTOPID) < 0) {
 		rc = -errno;
 		goto err_close;
 	}

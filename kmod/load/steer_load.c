@@ -22,7 +22,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define LEFT_MAPS_MAX 16
+#define LEFT_MAPS_MAX 24
 
 struct steer {
 	struct steer_bpf *skel;
@@ -147,9 +147,10 @@ err_close:
 // Share the maps of a left program of the same version.
 static int reuse_maps(struct steer_bpf *skel, const struct left *l)
 {
-	struct bpf_map *maps[] = {skel->maps.xsks_map,    skel->maps.sluice_svc,
-				  skel->maps.sluice_addr, skel->maps.sluice_vlan,
-				  skel->maps.sluice_stat, skel->maps.sluice_conf};
+	struct bpf_map *maps[] = {
+		skel->maps.xsks_map,    skel->maps.sluice_svc,  skel->maps.sluice_addr,
+		skel->maps.sluice_net,  skel->maps.sluice_from, skel->maps.sluice_port,
+		skel->maps.sluice_vlan, skel->maps.sluice_stat, skel->maps.sluice_conf};
 	int fd, rc;
 
 	for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++) {
@@ -423,67 +424,90 @@ static int compare_keys(const void *a, const void *b)
 	return memcmp(a, b, sort_key_size);
 }
 
-// Make the map hold exactly these entries. keys is sorted in place, after values were written.
-static int replace(int fd, size_t key_size, uint8_t *keys, const void *values, size_t value_size,
-		   size_t count)
-{
-	int rc;
+// One map and what it is to hold.
+struct part {
+	int fd;
+	size_t key_size;
+	const void *keys;
+	size_t value_size;
+	const void *values; // NULL: the number 1 for every key
+	size_t count;
+};
 
-	for (size_t i = 0; i < count; i++) {
-		rc = bpf_map_update_elem(fd, keys + i * key_size,
-					 (const uint8_t *)values + i * value_size, BPF_ANY);
-		if (rc != 0)
+static int add(const struct part *p)
+{
+	static const uint32_t one = 1;
+	const uint8_t *key = p->keys, *value = p->values;
+
+	for (size_t i = 0; i < p->count; i++, key += p->key_size) {
+		int rc = bpf_map_update_elem(
+			p->fd, key, value == NULL ? (const void *)&one : value + i * p->value_size,
+			BPF_ANY);
+
+		if (rc != 0) // a hash says E2BIG, a trie ENOSPC
 			return rc == -E2BIG ? -ENOSPC : rc;
 	}
-	sort_key_size = key_size;
-	qsort(keys, count, key_size, compare_keys);
-	return prune(fd, key_size, keys, count);
+	return 0;
 }
 
-int steer_set(struct steer *s, const struct steer_service_key *services, size_t service_count,
-	      const struct steer_addr_entry *addrs, size_t addr_count)
+static int remove_others(const struct part *p)
 {
-	struct steer_service_key *keys = calloc(service_count + 1, sizeof(*keys));
-	struct steer_addr_key *akeys = calloc(addr_count + 1, sizeof(*akeys));
-	struct steer_addr *values = calloc(addr_count + 1, sizeof(*values));
-	uint32_t *ones = calloc(service_count + 1, sizeof(*ones));
-	int rc = -ENOMEM;
+	uint8_t *sorted = malloc(p->count * p->key_size + 1);
+	int rc;
 
-	if (keys == NULL || akeys == NULL || values == NULL || ones == NULL)
-		goto out;
-	if (service_count != 0)
-		memcpy(keys, services, service_count * sizeof(*keys));
-	for (size_t i = 0; i < service_count; i++)
-		ones[i] = 1;
-	for (size_t i = 0; i < addr_count; i++) {
-		akeys[i] = addrs[i].key;
-		values[i] = addrs[i].value;
-	}
-	rc = replace(bpf_map__fd(s->skel->maps.sluice_addr), sizeof(*akeys), (uint8_t *)akeys,
-		     values, sizeof(*values), addr_count);
-	if (rc == 0)
-		rc = replace(bpf_map__fd(s->skel->maps.sluice_svc), sizeof(*keys), (uint8_t *)keys,
-			     ones, sizeof(*ones), service_count);
-out:
-	free(keys);
-	free(akeys);
-	free(values);
-	free(ones);
+	if (sorted == NULL)
+		return -ENOMEM;
+	if (p->count != 0)
+		memcpy(sorted, p->keys, p->count * p->key_size);
+	sort_key_size = p->key_size;
+	qsort(sorted, p->count, p->key_size, compare_keys);
+	rc = prune(p->fd, p->key_size, sorted, p->count);
+	free(sorted);
+	return rc;
+}
+
+int steer_set(struct steer *s, const struct steer_content *c)
+{
+	// A port set is there before something names it, and as long as something does.
+	const struct part parts[] = {
+		{bpf_map__fd(s->skel->maps.sluice_port), sizeof(*c->port), c->port,
+		 sizeof(*c->port_value), c->port_value, c->ports},
+		{bpf_map__fd(s->skel->maps.sluice_addr), sizeof(*c->addr), c->addr,
+		 sizeof(*c->addr_value), c->addr_value, c->addrs},
+		{bpf_map__fd(s->skel->maps.sluice_net), sizeof(*c->net), c->net,
+		 sizeof(*c->net_set), c->net_set, c->nets},
+		{bpf_map__fd(s->skel->maps.sluice_from), sizeof(*c->from), c->from,
+		 sizeof(*c->from_set), c->from_set, c->froms},
+		{bpf_map__fd(s->skel->maps.sluice_svc), sizeof(*c->service), c->service,
+		 sizeof(uint32_t), NULL, c->services},
+	};
+	const size_t n = sizeof(parts) / sizeof(parts[0]);
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		rc = add(&parts[i]);
+	for (size_t i = n; rc == 0 && i-- > 0;)
+		rc = remove_others(&parts[i]);
 	return rc;
 }
 
 int steer_set_vlans(struct steer *s, const uint16_t *vids, size_t count)
 {
-	uint32_t keys[STEER_VLAN_MAX], ones[STEER_VLAN_MAX];
+	uint32_t keys[STEER_VLAN_MAX];
+	struct part p = {bpf_map__fd(s->skel->maps.sluice_vlan),
+			 sizeof(keys[0]),
+			 keys,
+			 sizeof(uint32_t),
+			 NULL,
+			 count};
+	int rc;
 
 	if (count > STEER_VLAN_MAX)
 		return -ENOSPC;
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < count; i++)
 		keys[i] = vids[i];
-		ones[i] = 1;
-	}
-	return replace(bpf_map__fd(s->skel->maps.sluice_vlan), sizeof(keys[0]), (uint8_t *)keys,
-		       ones, sizeof(ones[0]), count);
+	rc = add(&p);
+	return rc == 0 ? remove_others(&p) : rc;
 }
 
 // ---- after the fact ------------------------------------------------------------------------------
@@ -512,9 +536,8 @@ int steer_detach_left(const char *instance,
 			continue;
 		l.conf.instance[sizeof(l.conf.instance) - 1] = '\0';
 		if (l.ours && strcmp(l.conf.instance, instance) == 0) {
-			fd = left_map(&l, STEER_MAP_ADDR);
-			while (fn != NULL && fd >= 0 && l.conf.version == STEER_VERSION &&
-			       bpf_map_get_next_key(fd, prev, &key) == 0) {
+			fd = left_map(&l, STEER_MAP_ADDR); // the same key in every version
+			while (fn != NULL && fd >= 0 && bpf_map_get_next_key(fd, prev, &key) == 0) {
 				fn((int)i->if_index, &key, arg);
 				prev = &key;
 			}

@@ -32,16 +32,28 @@ int steer_open(const char *instance, int ifindex, struct steer **out, char *err)
 // Were the maps of a left program taken over?
 bool steer_is_taken_over(const struct steer *s);
 
-struct steer_addr_entry {
-	struct steer_addr_key key;
-	struct steer_addr value;
+// What an interface takes. Keys may repeat; the arrays are borrowed for the call.
+struct steer_content {
+	const struct steer_service_key *service;
+	size_t services;
+	const struct steer_addr_key *addr;
+	const struct steer_addr *addr_value;
+	size_t addrs;
+	const struct steer_net_key *net;
+	const uint32_t *net_set;
+	size_t nets;
+	const struct steer_addr_key *from;
+	const uint32_t *from_set;
+	size_t froms;
+	const struct steer_port_key *port;
+	const uint32_t *port_value; // enum steer_port
+	size_t ports;
 };
 
-// Replace what is taken; entries in both the old and the new set are never out of the maps meanwhile.
-// Keys may repeat. Errors: -ENOSPC more than a map holds (the old set is then partly in force still,
-// nothing old was removed); -ENOMEM; other negative errno.
-int steer_set(struct steer *s, const struct steer_service_key *services, size_t service_count,
-	      const struct steer_addr_entry *addrs, size_t addr_count);
+// Replace what is taken; entries in both the old and the new set are never out of the maps meanwhile, if
+// a port set with other content has another number. Errors: -ENOSPC more than a map holds (the old set
+// is then partly in force still, nothing old was removed); -ENOMEM; other negative errno.
+int steer_set(struct steer *s, const struct steer_content *content);
 int steer_set_vlans(struct steer *s, const uint16_t *vids, size_t count);
 
 // Attach in the driver, generic where the driver cannot. A left program of ours is replaced in one step.

@@ -9,7 +9,9 @@
 //	open NAME KIND DEVICE [key=value ...]    keys: queues mtu peer path path2 server infinite id to vlan=VID:TAP
 //	close NAME
 //	bridge FROM TO    (what FROM receives is sent on TO instead of echoed)
-//	steer ADDR/PROTO/PORT ... local=ADDR/MIN/MAX ...    (the whole set)
+//	steer ENTRY ...    (the whole set) of
+//		ADDR[+LEN]/PROTO/PORT[-MAX]  a service; nat=ADDR/PROTO/PORT[-MAX]  a NAT server; PORT any: all
+//		local=ADDR/MIN/MAX
 //	counters NAME
 //	drop UID
 //	caps          (of the control thread)
@@ -298,6 +300,19 @@ static bool read_addr(const char *text, struct ctl_addr *a)
 	return inet_pton(AF_INET6, text, a->bytes) == 1;
 }
 
+// "80", "80-90" or "any".
+static void read_ports(const char *text, struct port_steer *s)
+{
+	char *end;
+
+	s->port_max = UINT16_MAX;
+	if (strcmp(text, "any") == 0)
+		return;
+	s->port_min = s->port_max = (uint16_t)strtoul(text, &end, 10);
+	if (*end == '-')
+		s->port_max = (uint16_t)strtoul(end + 1, NULL, 10);
+}
+
 static void do_steer(char *rest)
 {
 	static struct port_steer set[4096];
@@ -309,24 +324,32 @@ static void do_steer(char *rest)
 	for (t = strtok_r(rest, " ", &save); t != NULL && n < 4096;
 	     t = strtok_r(NULL, " ", &save)) {
 		struct port_steer *s = &set[n];
-		char *a, *b;
+		char *a, *b, *len;
 
 		if (strncmp(t, "local=", 6) == 0)
 			s->kind = PORT_STEER_LOCAL;
-		t += s->kind == PORT_STEER_LOCAL ? 6 : 0;
+		else if (strncmp(t, "nat=", 4) == 0)
+			s->kind = PORT_STEER_NAT;
+		a = strchr(t, '=');
+		t = a != NULL ? a + 1 : t;
 		a = strchr(t, '/');
 		b = a != NULL ? strchr(a + 1, '/') : NULL;
 		if (b == NULL)
 			continue;
 		*a++ = *b++ = '\0';
+		len = strchr(t, '+');
+		if (len != NULL)
+			*len++ = '\0';
 		if (!read_addr(t, &s->addr))
 			continue;
+		if (len != NULL)
+			s->addr.len = (uint8_t)strtoul(len, NULL, 10);
 		if (s->kind == PORT_STEER_LOCAL) {
 			s->port_min = (uint16_t)strtoul(a, NULL, 10);
 			s->port_max = (uint16_t)strtoul(b, NULL, 10);
 		} else {
 			s->proto = strcmp(a, "tcp") == 0 ? IPPROTO_TCP : IPPROTO_UDP;
-			s->port_min = s->port_max = (uint16_t)strtoul(b, NULL, 10);
+			read_ports(b, s);
 		}
 		n++;
 	}

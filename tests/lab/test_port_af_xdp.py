@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """AF_XDP ports: steering, restart after kill -9, foreign programs, guard, ownership, recovery."""
+import socket
 import time
 
 import pytest
@@ -425,3 +426,139 @@ def test_a_thousand_services_can_be_steered(wire):
     print(f"1000 services in {first * 1000:.0f} ms, one more in {(time.monotonic() - start) * 1000:.0f} ms")
     assert wire.udp_echo(port=2000) == 1
     assert wire.udp_echo(port=53, timeout=0.2) == 0
+
+
+def app_rx(probe):
+    return probe.ok("counters up")["app_rx"]
+
+
+def test_takes_ranges_wildcards_and_prefixes(wire):
+    probe = started(wire)
+    wire.client.run("ip", "route", "add", "10.9.0.0/16", "via", "10.0.0.1")
+    wire.client.run("ip", "-6", "route", "add", "fd09::/32", "via", "fd00::1")
+    probe.ok("steer 10.0.0.100/udp/1000-1999 10.0.0.101/udp/any fd00::101/tcp/any "
+             "10.9.0.0+16/udp/any 10.9.8.0+24/tcp/80-90 fd09::+32/tcp/443")
+    for port, taken in ((999, 0), (1000, 1), (1024, 1), (1999, 1), (2000, 0)):
+        assert wire.udp_echo("10.0.0.100", port, timeout=0.2) == taken, port
+    # A wildcard, but for what a socket of the kernel is there for.
+    assert wire.udp_echo("10.0.0.101", 1) == wire.udp_echo("10.0.0.101", 65535) == 1
+    listener = wire.border.in_netns(socket.socket, socket.AF_INET, socket.SOCK_DGRAM)
+    listener.bind(("0.0.0.0", 5353))
+    listener.settimeout(2)
+    before = app_rx(probe)
+    assert wire.udp_echo("10.0.0.101", 5353, timeout=0.2) == 0
+    assert listener.recv(100) == b"hello" and app_rx(probe) == before
+    assert wire.udp_echo("10.0.0.101", 5354) == 1
+    six = wire.border.in_netns(socket.socket, socket.AF_INET6, socket.SOCK_STREAM)
+    six.bind(("::", 2222))
+    six.listen(1)
+    assert wire.tcp("fd00::101", 2222) == "open" and wire.tcp("fd00::101", 2223) == "silent"
+    # Prefixes: the longer one has the ports of the shorter one too; the node's own addresses stay its own.
+    assert wire.udp_echo("10.9.1.1", 77) == wire.udp_echo("10.9.8.1", 77) == 1
+    assert wire.udp_echo("10.9.8.1", 5353) == 1, "a listener on any address is none on one that is not the node's"
+    before = probe.ok("counters up")["tcp"]
+    assert wire.tcp("10.9.8.1", 85, 0.3) == wire.tcp("10.9.8.1", 90, 0.3) == "silent"
+    assert wire.tcp("fd09::5", 443, 0.3) == "silent"
+    assert probe.ok("counters up")["tcp"] >= before + 2
+    passed = app_rx(probe)
+    wire.tcp("10.9.8.1", 91, 0.2)
+    wire.tcp("fd09::5", 444, 0.2)
+    assert app_rx(probe) == passed
+    wire.border.run("ip", "addr", "add", "10.9.3.3/32", "dev", "lo")
+    lab.wait_for("the node's own address is its own", lambda: wire.udp_echo("10.9.3.3", 5353, timeout=0.1) == 0)
+    assert listener.recv(100) == b"hello"
+    wire.border.run("ip", "addr", "del", "10.9.3.3/32", "dev", "lo")
+    lab.wait_for("and ours again", lambda: wire.udp_echo("10.9.3.3", 77, timeout=0.1) == 1)
+    wire.border.run("ip", "addr", "add", "10.9.3.4/32", "dev", "lo")
+    # Fragments and echo to a prefix are taken as to an address.
+    before = app_rx(probe)
+    wire.client.run("ping", "-c", "1", "-W", "0.2", "-s", "4000", "10.9.7.7", check=False)
+    assert app_rx(probe) == before + 3
+    assert wire.ping("10.9.7.7", 1)
+    # All of it is silent without a program; the kernel's listeners are heard.
+    probe.kill()
+    wire.border.run("ip", "link", "set", "dev", "wan", "xdp", "off")
+    for address, port in (("10.0.0.100", 1500), ("10.0.0.101", 9), ("10.9.1.1", 7), ("10.9.8.1", 7)):
+        assert not unreachable(wire, address, port), address
+    assert unreachable(wire, "10.0.0.100", 2500), "what is no service is refused"
+    assert unreachable(wire, "10.9.3.4", 7), "the node's own address"
+    assert wire.tcp("fd00::101", 2223, 0.3) == "silent" and wire.tcp("fd00::101", 2222) == "open"
+    wire.udp_echo("10.0.0.101", 5353, timeout=0.1)
+    assert listener.recv(100) == b"hello"
+    listener.close()
+    six.close()
+
+
+def unreachable(wire, address, port):
+    """Does a datagram bring an ICMP error back?"""
+    def probe():
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.settimeout(0.3)
+            s.connect((address, port))
+            s.send(b"x")
+            try:
+                s.recv(10)
+            except ConnectionRefusedError:
+                return True
+            except TimeoutError:
+                pass
+            return False
+    return wire.client.in_netns(probe)
+
+
+def test_takes_what_nat_servers_answer(wire):
+    """The client's end plays a server (10.0.0.2); what it sends to others than the node is an answer."""
+    from scapy.all import Ether, ICMP, IP, IPv6, TCP, UDP, ICMPv6PacketTooBig, fragment, raw
+    probe = started(wire)
+    frames = Frames(wire)
+
+    def taken(packet):
+        before = app_rx(probe)
+        frames.send(raw(Ether(src=frames.client_mac, dst=frames.border_mac) / packet))
+        frames.send(raw(Ether(src=frames.client_mac, dst=frames.border_mac) /
+                        IP(src="10.0.0.9", dst="10.0.0.100") / UDP(sport=1, dport=53)))
+        lab.wait_for("the probe behind it", lambda: app_rx(probe) > before, 2)
+        return app_rx(probe) - before - 1
+
+    probe.ok("steer 10.0.0.100/udp/53 nat=10.0.0.2/tcp/80 nat=10.0.0.3/udp/1000-1010 nat=fd00::2/tcp/any "
+             "local=10.0.0.200/1000/2000")
+    out = "192.0.2.7"
+    assert taken(IP(src="10.0.0.2", dst=out) / TCP(sport=80, dport=5000, flags="SA")) == 1
+    assert taken(IP(src="10.0.0.2", dst=out) / TCP(sport=81, dport=5000)) == 0
+    assert taken(IP(src="10.0.0.2", dst=out) / UDP(sport=80, dport=5000)) == 0
+    assert taken(IP(src="10.0.0.2", dst="10.0.0.1") / TCP(sport=80, dport=5000)) == 0, "to the node: a health check"
+    assert taken(IP(src="10.0.0.3", dst=out) / UDP(sport=1010, dport=1)) == 1
+    assert taken(IP(src="10.0.0.3", dst=out) / UDP(sport=1011, dport=1)) == 0
+    assert taken(IPv6(src="fd00::2", dst="2001:db8::7") / TCP(sport=9, dport=1)) == 1
+    assert taken(IPv6(src="fd00::2", dst="fd00::1") / TCP(sport=9, dport=1)) == 0
+    # Pieces of an answer: all of them, ports or no ports.
+    for piece in fragment(IP(src="10.0.0.3", dst=out, id=7) / UDP(sport=1000, dport=1) / (b"x" * 3000), 1000):
+        assert taken(piece) == 1
+    assert taken(fragment(IP(src="10.0.0.4", dst=out) / UDP(sport=1000) / (b"x" * 3000), 1000)[1]) == 0
+    # Errors: ours if the answer to the inner packet were.
+    def error(inner, dst, src="10.0.0.77"):
+        return IP(src=src, dst=dst) / ICMP(type=3, code=4) / raw(inner)[:28]
+    assert taken(error(IP(src="10.0.0.100", dst=out) / UDP(sport=53, dport=5000), "10.0.0.100")) == 1
+    assert taken(error(IP(src="10.0.0.100", dst=out) / UDP(sport=54, dport=5000), "10.0.0.100")) == 0
+    assert taken(error(IP(src="10.0.0.200", dst="10.0.0.2") / TCP(sport=1500, dport=80), "10.0.0.200")) == 1
+    assert taken(error(IP(src="10.0.0.200", dst="10.0.0.2") / TCP(sport=2500, dport=81), "10.0.0.200")) == 0
+    assert taken(error(IP(src=out, dst="10.0.0.2") / TCP(sport=5000, dport=80), out)) == 1, "about a packet to a server"
+    assert taken(error(IP(src=out, dst="10.0.0.2") / TCP(sport=5000, dport=81), out)) == 0
+    assert taken(error(IP(src="10.0.0.1", dst="10.0.0.2") / TCP(sport=5000, dport=80), "10.0.0.1")) == 0, "node's own"
+    assert taken(IPv6(src="fd00::77", dst="2001:db8::7") / ICMPv6PacketTooBig(mtu=1280) /
+                 IPv6(src="2001:db8::7", dst="fd00::2") / TCP(sport=1, dport=9)) == 1
+    assert taken(IPv6(src="fd00::77", dst="2001:db8::7") / ICMPv6PacketTooBig(mtu=1280) /
+                 IPv6(src="2001:db8::7", dst="fd00::3") / TCP(sport=1, dport=9)) == 0
+    # Dead, and without a program: the kernel does not forward them.
+    wire.border.sysctl("net.ipv4.ip_forward", 1)
+    wire.border.run("ip", "route", "add", "192.0.2.0/24", "via", "10.0.0.2")
+    probe.kill()
+    wire.border.run("ip", "link", "set", "dev", "wan", "xdp", "off")
+
+    def forwarded(packet):
+        return frames.ask(raw(Ether(src=frames.client_mac, dst=frames.border_mac) / packet),
+                          lambda p: IP in p and p[IP].dst == out, 0.5)
+
+    assert forwarded(IP(src="10.0.0.2", dst=out) / TCP(sport=81, dport=5000)) is not None
+    assert forwarded(IP(src="10.0.0.2", dst=out) / TCP(sport=80, dport=5000)) is None
+    assert forwarded(IP(src="10.0.0.3", dst=out) / UDP(sport=1005, dport=5000)) is None

@@ -250,10 +250,10 @@ static void refuses_steering_that_is_neither_service_nor_local(void **state)
 	for (int i = 0; i < 5; i++)
 		bad[i] = s;
 	bad[0].addr.family = 5;
-	bad[1].addr.len = 24;
+	bad[1].addr = (struct ctl_addr){.family = 4, .len = 24, .bytes = {10, 0, 0, 1}};
 	bad[2].proto = IPPROTO_ICMP;
 	bad[3].port_min = 0;
-	bad[4].addr.family = 6; // with the length of IPv4
+	bad[4].port_max = 79; // below the first
 	for (int i = 0; i < 5; i++) {
 		assert_int_equal(port_steer_set(&bad[i], 1, &err), -EINVAL);
 		assert_string_equal(err.field, "address");
