@@ -31,7 +31,8 @@ struct lb_server {
 	uint8_t addr[16];
 	rte_be16_t port; // 0: the port that the client asked for
 	uint16_t weight;
-	uint32_t pool; // index in lb_snapshot.pool
+	uint16_t effective; // weight * LB_WEIGHT_UNIT, less of it during slow start; 1 or more
+	uint32_t pool;      // index in lb_snapshot.pool
 	uint64_t id;
 };
 
@@ -58,25 +59,49 @@ struct lb_local_pool {
 	struct lb_local_address *addr4, *addr6;
 };
 
-// Which server gets a new flow. pick() is called by workers with their own cursor for the pool.
+// Which server gets a new flow (scheduler.h). Schedulers go by lb_server.effective: weight times
+// LB_WEIGHT_UNIT, less of it during slow start.
+#define LB_WEIGHT_UNIT 16
+
 struct lb_pool;
+struct lb_loads;
+
+struct lb_pick {                      // what a pick may look at
+	const struct lb_loads *loads; // flows of each server, all workers
+	uint32_t *cursor;             // of this worker and pool, starts at 0
+	uint64_t hash;                // of what the pool's hash-key says, the same on every node
+	uint32_t seed;                // differs from worker to worker
+};
+
+struct lb_sched_in {                           // what a pool's schedule is built from
+	const struct lb_server *const *member; // all servers, in the order of the pool
+	const struct lb_server *const *server; // those that take new flows
+	uint32_t members, count;
+	const struct lb_pool *before; // the pool as it was, NULL: nothing to share
+	const struct lb_loads *loads;
+};
+
 struct lb_scheduler {
 	const char *name;
-	// Returns a server slot ref, or LB_NONE. cursor: per worker and pool, starts at 0.
-	uint32_t (*pick)(const struct lb_pool *pool, uint32_t *cursor, uint32_t flow_hash);
-	// Build pool->data from the servers that take new flows. 0 or -ENOMEM. Thread: control
-	int (*build)(struct lb_pool *pool, const struct lb_server *const *servers, uint32_t count);
+	bool hashes; // looks at lb_pick.hash
+	// Returns a server slot ref, or LB_NONE. Thread: any worker
+	uint32_t (*pick)(const struct lb_pool *pool, const struct lb_pick *in);
+	// The flows of a server changed (after lb_load_add, lb_load_sub); NULL: no matter. Thread: any worker
+	void (*moved)(const struct lb_pool *pool, const struct lb_loads *loads, uint32_t ref);
+	// Build pool->data. 0 or -ENOMEM. Thread: control
+	int (*build)(struct lb_pool *pool, const struct lb_sched_in *in);
 	void (*fini)(struct lb_pool *pool);
 };
 
 struct lb_pool {
 	const struct lb_scheduler *scheduler;
-	void *data;             // the scheduler's, immutable
+	void *data;             // the scheduler's
 	uint32_t available;     // servers that take new flows
 	uint32_t cursor;        // index of this pool's cursor in each worker's cursor array
 	uint8_t on_down;        // enum ctl_on_down
 	uint8_t hash_key;       // enum ctl_hash_key
 	uint32_t min_available; // with fewer, the backup pool serves
+	uint32_t backup;        // index of the backup pool, LB_NONE: none
 	uint64_t id;
 };
 
@@ -115,6 +140,9 @@ struct lb_snapshot {
 	uint32_t service_chunks, server_chunks;
 	const struct lb_service *const **service; // [chunk][slot % LB_CHUNK], NULL = empty
 	const struct lb_server **server;          // [chunk] -> LB_CHUNK servers, ref 0 = empty
+	uint32_t pools;
+	bool watched;                // a scheduler wants to know of each flow that comes and goes
+	struct lb_pool *const *pool; // by lb_server.pool and lb_pool.backup; NULL = none
 	uint32_t
 		own_mask; // addresses of ours by lb_own_hash(), same kind of hash, one entry an address
 	const struct lb_own_address **own_hash;
@@ -196,6 +224,7 @@ struct lb_worker; // per-worker state: flow table, cursors, counters, burst scra
 
 struct lb_worker_conf {
 	struct flow_conf flow;
+	const struct lb_loads *loads; // counts of all workers; NULL: nobody counts
 	unsigned index;
 };
 

@@ -351,6 +351,7 @@ static int build_server(struct lb_builder *b, const struct lb_entry *e)
 		.alive = f.alive,
 		.port = r->port,
 		.weight = r->weight,
+		.effective = (uint16_t)(r->weight * LB_WEIGHT_UNIT),
 		.pool = pool->index,
 		.id = e->id,
 	};
@@ -388,38 +389,49 @@ static int build_pool(struct lb_builder *b, const struct lb_entry *e)
 	const struct ctl_pool *r = (const void *)lb_entry_rec(e, next);
 	struct lb_entry *const *member = next && e->has_next_members ? e->next_member : e->member;
 	uint32_t members = next && e->has_next_members ? e->next_members : e->members;
-	uint32_t count = 0;
+	const struct lb_entry *backup;
+	struct lb_sched_in in = {.loads = b->in->loads};
+	const struct lb_server **up;
 	struct lb_pool *p;
 	int rc;
 
 	if (r == NULL)
 		return e->index == LB_NONE ? 0 : set_pool(b, e->index, NULL);
-	rc = scratch_room(b, members);
+	rc = scratch_room(b, 2 * members);
 	if (rc != 0)
 		return rc;
+	up = b->scratch + members;
 	for (uint32_t i = 0; i < members; i++) {
 		uint32_t ref = lb_entry_ref(member[i], next);
 		uint32_t slot = ref & LB_SLOT_MASK;
 		const struct lb_server *v = &b->s->pub.server[slot / LB_CHUNK][slot % LB_CHUNK];
 
+		b->scratch[i] = v;
 		if (v->takes_new)
-			b->scratch[count++] = v;
+			up[in.count++] = v;
 	}
+	in.member = b->scratch;
+	in.members = members;
+	in.server = up;
+	in.before = b->s->pool[e->index];
 	p = calloc(1, sizeof(*p));
 	if (p == NULL)
 		return -ENOMEM;
 	p->scheduler = sched_get(r->scheduler);
 	p->cursor = e->index;
 	p->on_down = r->on_down;
-	p->hash_key = r->hash_key;
-	p->min_available = r->min_available;
+	p->hash_key = r->scheduler == CTL_SCHED_MAGLEV ? r->hash_key : CTL_HASH_SOURCE;
+	backup = r->backup_pool == 0 ? NULL
+				     : lb_store_find(b->in->store, CTL_REC_POOL, r->backup_pool);
+	p->backup = backup == NULL ? LB_NONE : backup->index;
+	p->min_available = backup == NULL ? 1 : r->min_available;
 	p->id = e->id;
-	rc = p->scheduler->build(p, b->scratch, count);
+	rc = p->scheduler->build(p, &in);
 	if (rc != 0) {
 		free(p);
 		return rc;
 	}
-	p->available = count;
+	p->available = in.count;
 	return set_pool(b, e->index, p);
 }
 
@@ -604,6 +616,16 @@ static void build_settings(struct lb_builder *b)
 	p->serial = b->in->serial;
 }
 
+static void publish_pools(struct lb_builder *b)
+{
+	struct lb_snap *s = b->s;
+
+	s->pub.pool = s->pool;
+	s->pub.pools = s->pools;
+	for (uint32_t i = 0; i < s->pools; i++)
+		s->pub.watched |= s->pool[i] != NULL && s->pool[i]->scheduler->moved != NULL;
+}
+
 static int build_all(struct lb_builder *b)
 {
 	int rc = take_base(b);
@@ -624,6 +646,7 @@ static int build_all(struct lb_builder *b)
 	if (b->own_dirty && (rc = lb_build_own_hash(b)) != 0)
 		return rc;
 	build_settings(b);
+	publish_pools(b);
 	return 0;
 }
 

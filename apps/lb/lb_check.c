@@ -223,6 +223,44 @@ static uint8_t local_families(const struct lb_store *s, uint64_t local_pool)
 	return have;
 }
 
+// Walks no further than lb_check_backups() lets chains be: it comes before.
+static const struct lb_entry *backup_of(const struct lb_store *s, const struct lb_entry *pool)
+{
+	const struct ctl_pool *r = (const void *)lb_entry_rec(pool, true);
+
+	return r == NULL || r->backup_pool == 0 ? NULL
+						: lb_store_find(s, CTL_REC_POOL, r->backup_pool);
+}
+
+int lb_check_backups(const struct lb_store *s, struct ctl_ack *ack)
+{
+	struct lb_entry *e;
+	bool any = false;
+
+	LB_STORE_TOUCHED(e, s)
+	any |= e->type == CTL_REC_POOL && e->next != NULL &&
+	       ((const struct ctl_pool *)e->next)->backup_pool != 0;
+	if (!any)
+		return 0;
+	// A change anywhere may close a loop or lengthen a chain that begins elsewhere.
+	LB_STORE_FOREACH(e, s, CTL_REC_POOL)
+	{
+		const struct lb_entry *p = e;
+		unsigned pools = 1;
+
+		while ((p = backup_of(s, p)) != NULL && p != e && ++pools <= LB_BACKUP_CHAIN)
+			;
+		if (p == NULL)
+			continue;
+		return lb_refuse(ack, -ELOOP, CTL_TAG_INVALID_VALUE, e, "backup-pool",
+				 p == e ? "the pool would back itself up in a circle: %u pools "
+					  "lead back to it"
+					: "more than %u backup pools one behind the other",
+				 p == e ? pools : LB_BACKUP_CHAIN - 1);
+	}
+	return 0;
+}
+
 static int check_service(const struct lb_store *s, const struct lb_entry *e, bool locals,
 			 struct ctl_ack *ack)
 {
@@ -230,17 +268,23 @@ static int check_service(const struct lb_store *s, const struct lb_entry *e, boo
 	const struct lb_entry *pool;
 	const struct ctl_server *odd;
 	unsigned version = r == NULL ? 0 : r->addr.family;
+	bool changed;
 
 	if (r == NULL)
 		return 0;
 	pool = lb_store_find(s, CTL_REC_POOL, r->pool);
-	if (e->touched || pool->touched || pool->has_next_members) {
+	changed = e->touched;
+	for (bool own = true; pool != NULL; own = false, pool = backup_of(s, pool)) {
+		changed |= pool->touched; // then it may have another backup
+		if (!changed && !pool->has_next_members)
+			continue;
 		odd = wrong_family(pool, r->addr.family);
 		if (odd != NULL)
 			return lb_refuse(ack, -EINVAL, CTL_TAG_INVALID_VALUE, e, "pool",
-					 "service '%s' is IPv%u but server '%s' of its pool is "
+					 "service '%s' is IPv%u but server '%s' of its %spool is "
 					 "IPv%u: use one pool for each family",
-					 r->name, version, odd->name, odd->addr.family);
+					 r->name, version, odd->name, own ? "" : "backup ",
+					 odd->addr.family);
 	}
 	if (r->local_pool != 0 && (e->touched || locals) &&
 	    !(local_families(s, r->local_pool) & (r->addr.family == 4 ? 1 : 2)))

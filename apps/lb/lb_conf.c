@@ -218,6 +218,7 @@ static int open_table(struct lb_conf *c, unsigned w, struct lb_flow_size size)
 		.flow = {.max = size_per_worker(c, size.all),
 			 .max6 = size_per_worker(c, size.ipv6)},
 		.index = w,
+		.loads = &c->loads,
 	};
 	uint32_t taken = 0;
 	char *path;
@@ -272,8 +273,15 @@ static int prepare_tables(struct lb_conf *c, struct ctl_ack *ack)
 
 static int reserve(struct lb_conf *c)
 {
-	int rc = 0;
+	int rc = lb_loads_reserve(&c->loads, c->server_slots.size);
+	const struct lb_entry *e;
 
+	if (rc != 0)
+		return rc;
+	// Before a worker counts what it took over.
+	LB_STORE_TOUCHED(e, &c->store)
+	if (e->type == CTL_REC_SERVER && e->next_ref != 0)
+		lb_load_own(&c->loads, e->next_ref);
 	for (unsigned w = 0; rc == 0 && w < c->workers; w++)
 		rc = lb_worker_reserve(c->worker[w], c->server_slots.size, c->service_slots.size,
 				       c->pool_index.size);
@@ -296,6 +304,7 @@ static int build(struct lb_conf *c, bool next, const struct lb_snap *base, uint6
 		.service_slots = c->service_slots.size,
 		.pools = c->pool_index.size,
 		.locals = c->local_index.size,
+		.loads = &c->loads,
 		.health = next ? NULL : c->dirty,
 		.health_count = next ? 0 : c->dirty_count,
 	};
@@ -325,7 +334,8 @@ static int conf_prepare(void *arg, uint64_t target, struct ctl_ack *ack)
 	// A last good state is served whatever the node has become.
 	if (!c->restoring && (rc = lb_check_node(&c->store, ack)) != 0)
 		return rc;
-	if ((rc = lb_check_families(&c->store, ack)) != 0 || (rc = assign_all(c, ack)) != 0 ||
+	if ((rc = lb_check_backups(&c->store, ack)) != 0 ||
+	    (rc = lb_check_families(&c->store, ack)) != 0 || (rc = assign_all(c, ack)) != 0 ||
 	    (rc = prepare_tables(c, ack)) != 0)
 		return rc;
 	if ((rc = reserve(c)) != 0)
@@ -706,6 +716,8 @@ int lb_conf_init(struct lb_conf *c, const struct lb_conf_args *args)
 	lb_slots_init(&c->pool_index, INDEX_MAX);
 	lb_slots_init(&c->local_index, INDEX_MAX);
 	rc = lb_store_init(&c->store);
+	if (rc == 0)
+		rc = lb_loads_init(&c->loads, c->workers);
 	if (rc != 0)
 		return rc;
 	rc = build(c, false, NULL, 0, &s, &ack);
@@ -745,6 +757,7 @@ void lb_conf_fini(struct lb_conf *c)
 	lb_slots_fini(&c->pool_index);
 	lb_slots_fini(&c->local_index);
 	lb_store_fini(&c->store);
+	lb_loads_fini(&c->loads);
 	free(c->dirty);
 	free(c->rx);
 }

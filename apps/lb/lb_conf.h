@@ -17,6 +17,7 @@
 
 #include "apps/lb/lb.h"
 #include "apps/lb/lb_build.h"
+#include "apps/lb/lb_load.h"
 #include "apps/lb/lb_slots.h"
 #include "apps/lb/lb_store.h"
 #include "dataplane/core/publish.h"
@@ -51,6 +52,7 @@ struct lb_conf {
 	uint64_t version, serial;
 	bool restoring; // the last good snapshot: a port that is not there yet is no error
 
+	struct lb_loads loads;                // flows of each server
 	struct lb_worker *worker[WORKER_MAX]; // NULL until the first configuration says how large
 	struct lb_flow_size flow_size;        // of the tables in use
 	struct lb_flow_size flow_size_warned;
@@ -105,6 +107,9 @@ int lb_check_references(const struct lb_store *s, struct ctl_ack *ack);
 // Member lists of the pools the transaction touches. Errors: -ENOMEM
 int lb_check_members(struct lb_store *s);
 void lb_check_members_drop(struct lb_store *s, bool take);
+// Backup pools lead in no circle and not far. Errors: -ELOOP with *ack
+#define LB_BACKUP_CHAIN 8 // pools one behind the other, the first included
+int lb_check_backups(const struct lb_store *s, struct ctl_ack *ack);
 // Families of services, their servers and local addresses agree. Errors: -EINVAL with *ack
 int lb_check_families(const struct lb_store *s, struct ctl_ack *ack);
 // Would the transaction take an address from the node itself: a local address that is one of its own, a

@@ -143,7 +143,7 @@ static bool choose(struct lb_worker *lw, struct worker *w, const struct port *po
 		out_drop(w, m, DROP_IP_TTL);
 		return false;
 	}
-	n->server = lb_pick(lw, n->service, ip, pi, (uint32_t)lw->key[n->packet].hash);
+	n->server = lb_pick(lw, n->service, ip, pi);
 	if (n->server == NULL) {
 		refuse(lw, w, m, pi, n->service);
 		return false;
@@ -155,6 +155,7 @@ static bool choose(struct lb_worker *lw, struct worker *w, const struct port *po
 		n->local_port = pi->sport;
 		key_local(lw, n);
 	} else if (!next_local(lw, n)) {
+		lb_pick_undo(lw, n->server->ref);
 		lb_service_count(lw, n->service->ref)->refused++;
 		out_drop(w, m, DROP_NO_LOCAL_PORT);
 		return false;
@@ -252,6 +253,7 @@ static void give_up(struct lb_worker *lw, struct worker *w, struct rte_mbuf *m, 
 {
 	lb_service_count(lw, n->service->ref)->refused++;
 	lb_server_count(lw, n->server->ref)->refused++;
+	lb_pick_undo(lw, n->server->ref);
 	if (n->index != FLOW_NONE)
 		flow_unalloc(lw->table, n->index);
 	out_drop(w, m, reason);
@@ -267,6 +269,7 @@ static void start_flow(struct lb_worker *lw, struct worker *w, struct rte_mbuf *
 
 	if (unlikely(known != FLOW_NONE)) {
 		flow_unalloc(lw->table, n->index);
+		lb_pick_undo(lw, n->server->ref);
 		if (!lb_known(lw, w, m, pi, known))
 			out_drop(w, m, DROP_STALE_FLOW);
 		return;

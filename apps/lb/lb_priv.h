@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 
 #include "apps/lb/lb.h"
+#include "apps/lb/lb_load.h"
 #include "dataplane/core/clock.h"
 #include "dataplane/core/handover.h"
 #include "dataplane/core/publish.h"
@@ -56,6 +57,7 @@ struct lb_worker {
 	uint32_t *_Atomic *cursor;            // of pools
 	uint32_t server_slots, service_slots; // reserved; control
 	bool taken_counted;                   // control
+	const struct lb_loads *loads;
 	struct flow_steer steer;
 	// scratch of one burst, owner worker
 	alignas(64) struct parse_info pi[LB_BURST];
@@ -136,9 +138,15 @@ const struct lb_service *lb_match_address(const struct lb_snapshot *s, uint16_t 
 
 // lb_pick.c
 //
-// The server that a new flow of this service gets, or NULL. hash: of the client-side tuple.
+// The server that a new flow of this service gets, or NULL. The flow counts for it from now on: if it does
+// not come about, lb_pick_undo() takes it back.
 const struct lb_server *lb_pick(struct lb_worker *lw, const struct lb_service *service,
-				const uint8_t *ip, const struct parse_info *pi, uint32_t hash);
+				const uint8_t *ip, const struct parse_info *pi);
+void lb_pick_undo(struct lb_worker *lw, uint32_t server);
+// A flow of the server began or ended.
+void lb_pick_moved(struct lb_worker *lw, uint32_t server, bool began);
+// The pool that serves in place of `pool`: itself, or a backup pool while it has too few servers.
+const struct lb_pool *lb_pick_pool(const struct lb_snapshot *s, const struct lb_pool *pool);
 
 // lb_local.c
 //

@@ -19,6 +19,8 @@ static void *zalloc_lines(size_t bytes)
 	return p;
 }
 
+static const struct lb_loads nobody_counts;
+
 int lb_worker_create(const struct lb_worker_conf *conf, const struct publish *snapshot,
 		     struct lb_worker **out, uint32_t *taken)
 {
@@ -38,6 +40,7 @@ int lb_worker_create(const struct lb_worker_conf *conf, const struct publish *sn
 		goto err_free;
 	lw->publish = snapshot;
 	lw->index = conf->index;
+	lw->loads = conf->loads != NULL ? conf->loads : &nobody_counts;
 	flow_steer_init(&lw->steer, worker_count() > 0 ? (uint16_t)worker_count() : 1);
 	*out = lw;
 	return 0;
@@ -78,6 +81,7 @@ static void count_taken(struct lb_worker *lw)
 		if ((f->flags & FLOW_F_VALID) == 0)
 			continue;
 		lb_server_count(lw, f->server)->taken++;
+		lb_load_add(lw->loads, f->server);
 		lb_service_count(lw, f->service)->taken++;
 	}
 	lw->taken_counted = true;
@@ -133,6 +137,7 @@ void lb_flow_end(struct lb_worker *lw, uint32_t index)
 
 	lb_server_count(lw, f->server)->ended_flows++;
 	lb_service_count(lw, f->service)->ended_flows++;
+	lb_pick_moved(lw, f->server, false);
 	flow_delete(lw->table, index & ~FLOW_DIR_BIT);
 }
 
@@ -143,6 +148,7 @@ static void expire(void *ctx, uint32_t index)
 
 	lb_server_count(lw, f->server)->ended_flows++;
 	lb_service_count(lw, f->service)->ended_flows++;
+	lb_pick_moved(lw, f->server, false);
 }
 
 #define AGE_BUDGET 64 // flows a turn: twice what a burst can add

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// sched_wrr - weighted round robin over a sequence worked out beforehand.
+// sched_wrr - round robin, weighted and plain, over a sequence worked out beforehand.
 //
-// After division by their greatest common divisor the weights w add up to W, and the sequence has W
+// Plain: all weights are one, but for a server in its slow start. After division by their greatest common divisor the weights w add up to W, and the sequence has W
 // places. The w turns of a server lie W / w apart; the n servers of one weight begin a 1/n-th of that
 // one after the other. A counting sort by place interleaves all of them in O(W). Servers of equal weight
 // thus take turns in the order of the pool, and shares are exact over each W flows.
@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WEIGHT_MAX 256 // of record.c
+#define WEIGHT_MAX (256 * LB_WEIGHT_UNIT) // 256: of record.c
 
 struct wrr {
 	uint32_t length;
@@ -32,6 +32,20 @@ static uint32_t gcd(uint32_t a, uint32_t b)
 		b = r;
 	}
 	return a;
+}
+
+typedef uint32_t (*weigh)(const struct lb_server *s);
+
+static uint32_t own_weight(const struct lb_server *s)
+{
+	return s->effective;
+}
+
+static uint32_t one_weight(const struct lb_server *s)
+{
+	uint32_t w = s->weight == 0 ? 0 : s->effective / s->weight;
+
+	return w == 0 ? 1 : w;
 }
 
 struct scale {
@@ -50,14 +64,14 @@ static uint32_t turns(const struct scale *sc, uint32_t weight)
 	return (uint32_t)w;
 }
 
-static struct scale scale_of(const struct lb_server *const *servers, uint32_t count)
+static struct scale scale_of(const struct lb_sched_in *in, weigh weight)
 {
 	struct scale sc = {0};
 
-	for (uint32_t i = 0; i < count; i++)
-		sc.divisor = gcd(sc.divisor, servers[i]->weight);
-	for (uint32_t i = 0; i < count; i++)
-		sc.total += servers[i]->weight / sc.divisor;
+	for (uint32_t i = 0; i < in->count; i++)
+		sc.divisor = gcd(sc.divisor, weight(in->server[i]));
+	for (uint32_t i = 0; i < in->count; i++)
+		sc.total += weight(in->server[i]) / sc.divisor;
 	return sc;
 }
 
@@ -68,13 +82,13 @@ struct classes {
 };
 
 // Find for each turn of each server its place; first to count, then (out) to fill.
-static void places(const struct scale *sc, const struct lb_server *const *servers, uint32_t count,
+static void places(const struct scale *sc, const struct lb_sched_in *in, weigh weight,
 		   uint32_t length, struct classes *c, uint32_t *start, struct wrr *out)
 {
 	memset(c->seen, 0, sizeof(c->seen));
-	for (uint32_t i = 0; i < count; i++) {
-		uint32_t w = turns(sc, servers[i]->weight);
-		uint64_t n = c->count[servers[i]->weight], rank = c->seen[servers[i]->weight]++;
+	for (uint32_t i = 0; i < in->count; i++) {
+		uint32_t class = weight(in->server[i]), w = turns(sc, class);
+		uint64_t n = c->count[class], rank = c->seen[class]++;
 
 		for (uint64_t k = 0; k < w; k++) {
 			uint32_t place =
@@ -83,12 +97,12 @@ static void places(const struct scale *sc, const struct lb_server *const *server
 			if (out == NULL)
 				start[place + 1]++;
 			else
-				out->ref[start[place]++] = servers[i]->ref;
+				out->ref[start[place]++] = in->server[i]->ref;
 		}
 	}
 }
 
-static int wrr_build(struct lb_pool *pool, const struct lb_server *const *servers, uint32_t count)
+static int build(struct lb_pool *pool, const struct lb_sched_in *in, weigh weight)
 {
 	struct classes c = {0};
 	struct scale sc;
@@ -97,13 +111,12 @@ static int wrr_build(struct lb_pool *pool, const struct lb_server *const *server
 	struct wrr *s;
 
 	pool->data = NULL;
-	pool->available = count;
-	if (count == 0)
+	if (in->count == 0)
 		return 0;
-	sc = scale_of(servers, count);
-	for (uint32_t i = 0; i < count; i++) {
-		length += turns(&sc, servers[i]->weight);
-		c.count[servers[i]->weight]++;
+	sc = scale_of(in, weight);
+	for (uint32_t i = 0; i < in->count; i++) {
+		length += turns(&sc, weight(in->server[i]));
+		c.count[weight(in->server[i])]++;
 	}
 	s = malloc(sizeof(*s) + length * sizeof(s->ref[0]));
 	start = calloc(length + 1, sizeof(*start));
@@ -113,26 +126,35 @@ static int wrr_build(struct lb_pool *pool, const struct lb_server *const *server
 		return -ENOMEM;
 	}
 	s->length = (uint32_t)length;
-	places(&sc, servers, count, s->length, &c, start, NULL);
+	places(&sc, in, weight, s->length, &c, start, NULL);
 	for (uint32_t i = 1; i <= s->length; i++)
 		start[i] += start[i - 1];
-	places(&sc, servers, count, s->length, &c, start, s);
+	places(&sc, in, weight, s->length, &c, start, s);
 	free(start);
 	pool->data = s;
 	return 0;
 }
 
-static uint32_t wrr_pick(const struct lb_pool *pool, uint32_t *cursor, uint32_t flow_hash)
+static int wrr_build(struct lb_pool *pool, const struct lb_sched_in *in)
+{
+	return build(pool, in, own_weight);
+}
+
+static int rr_build(struct lb_pool *pool, const struct lb_sched_in *in)
+{
+	return build(pool, in, one_weight);
+}
+
+static uint32_t wrr_pick(const struct lb_pool *pool, const struct lb_pick *in)
 {
 	const struct wrr *s = pool->data;
-	uint32_t at = *cursor;
+	uint32_t at = *in->cursor;
 
-	(void)flow_hash;
 	if (s == NULL)
 		return LB_NONE;
 	if (at >= s->length)
 		at = 0; // the sequence went by, or is a shorter one now
-	*cursor = at + 1;
+	*in->cursor = at + 1;
 	return s->ref[at];
 }
 
@@ -146,5 +168,12 @@ const struct lb_scheduler sched_wrr = {
 	.name = "weighted-round-robin",
 	.pick = wrr_pick,
 	.build = wrr_build,
+	.fini = wrr_fini,
+};
+
+const struct lb_scheduler sched_rr = {
+	.name = "round-robin",
+	.pick = wrr_pick,
+	.build = rr_build,
 	.fini = wrr_fini,
 };

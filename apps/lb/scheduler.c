@@ -5,10 +5,10 @@
 #include "apps/lb/scheduler.h"
 
 static const struct lb_scheduler *const schedulers[] = {
-	[CTL_SCHED_WRR] = &sched_wrr,    [CTL_SCHED_RR] = &sched_wrr,
-	[CTL_SCHED_LC] = &sched_wrr,     [CTL_SCHED_WLC] = &sched_wrr,
-	[CTL_SCHED_P2C] = &sched_wrr,    [CTL_SCHED_SOURCE_HASH] = &sched_wrr,
-	[CTL_SCHED_MAGLEV] = &sched_wrr,
+	[CTL_SCHED_WRR] = &sched_wrr,       [CTL_SCHED_RR] = &sched_rr,
+	[CTL_SCHED_LC] = &sched_lc,         [CTL_SCHED_WLC] = &sched_wlc,
+	[CTL_SCHED_P2C] = &sched_p2c,       [CTL_SCHED_SOURCE_HASH] = &sched_source,
+	[CTL_SCHED_MAGLEV] = &sched_maglev,
 };
 
 const struct lb_scheduler *sched_get(uint8_t scheduler)

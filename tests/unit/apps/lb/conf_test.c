@@ -470,7 +470,8 @@ static unsigned picks(void)
 	unsigned mask = 0;
 
 	for (unsigned i = 0; i < 64; i++) {
-		uint32_t ref = s->pool->scheduler->pick(s->pool, &cursor, i);
+		struct lb_pick in = {.loads = &c.loads, .cursor = &cursor, .hash = i};
+		uint32_t ref = s->pool->scheduler->pick(s->pool, &in);
 
 		if (ref != LB_NONE)
 			mask |= 1u << (lb_server_get(seen(), ref)->id - S1);

@@ -128,14 +128,14 @@ unsigned handover_take(struct worker *w, struct rte_mbuf **pkts, unsigned n)
 
 // ---- the snapshot ------------------------------------------------------------------------------
 
-static uint32_t pick_in_turn(const struct lb_pool *pool, uint32_t *cursor, uint32_t hash)
+static uint32_t pick_in_turn(const struct lb_pool *pool, const struct lb_pick *in)
 {
 	unsigned first = pool == &world.pool ? 0 : FAKE_SERVER6;
 	unsigned count = pool == &world.pool ? FAKE_SERVERS : 1;
 
 	world.picks++;
 	for (unsigned i = 0; i < count; i++) {
-		const struct lb_server *s = &world.server[first + (*cursor)++ % count];
+		const struct lb_server *s = &world.server[first + (*in->cursor)++ % count];
 
 		if (s->takes_new)
 			return s->ref;

@@ -19,22 +19,27 @@
 static struct lb_server server[MOST];
 static const struct lb_server *list[MOST];
 static uint32_t hits[MOST];
+static const struct lb_scheduler *scheduler = &sched_wrr;
 
 static struct lb_pool build(const uint16_t *weight, uint32_t count)
 {
-	struct lb_pool p = {.scheduler = &sched_wrr};
+	struct lb_pool p = {.scheduler = scheduler};
+
+	struct lb_sched_in in = {.member = list, .members = count, .server = list, .count = count};
 
 	for (uint32_t i = 0; i < count; i++) {
-		server[i] = (struct lb_server){.ref = 1u << LB_SLOT_BITS | i, .weight = weight[i]};
+		server[i] = (struct lb_server){.ref = 1u << LB_SLOT_BITS | i,
+					       .weight = weight[i],
+					       .effective = (uint16_t)(weight[i] * LB_WEIGHT_UNIT)};
 		list[i] = &server[i];
 	}
-	assert_int_equal(sched_wrr.build(&p, list, count), 0);
+	assert_int_equal(scheduler->build(&p, &in), 0);
 	return p;
 }
 
 static uint32_t pick(const struct lb_pool *p, uint32_t *cursor)
 {
-	uint32_t ref = sched_wrr.pick(p, cursor, 0);
+	uint32_t ref = p->scheduler->pick(p, &(struct lb_pick){.cursor = cursor});
 
 	assert_int_not_equal(ref, LB_NONE);
 	return ref & LB_SLOT_MASK;
@@ -113,8 +118,7 @@ static void a_pool_without_servers_picks_none(void **state)
 	struct lb_pool p = build(NULL, 0);
 	uint32_t cursor = 0;
 
-	assert_int_equal(p.available, 0);
-	assert_int_equal(sched_wrr.pick(&p, &cursor, 1), LB_NONE);
+	assert_int_equal(sched_wrr.pick(&p, &(struct lb_pick){.cursor = &cursor}), LB_NONE);
 	sched_wrr.fini(&p);
 }
 
@@ -161,9 +165,40 @@ static void long_sequences_are_bounded_and_still_fair(void **state)
 	sched_wrr.fini(&p);
 }
 
+// Plain: weights above 0 make no difference, a slow start does.
+static void without_weights_all_take_turns(void **state)
+{
+	struct lb_pool p;
+	uint32_t cursor = 0;
+
+	scheduler = &sched_rr;
+	p = build((uint16_t[]){256, 1, 7}, 3);
+	for (unsigned i = 0; i < 30; i++)
+		assert_int_equal(pick(&p, &cursor), i % 3);
+	sched_rr.fini(&p);
+	memset(hits, 0, sizeof(hits));
+	p = (struct lb_pool){.scheduler = &sched_rr};
+	server[0].effective /= 4;
+	assert_int_equal(sched_rr.build(&p, &(struct lb_sched_in){.member = list,
+								  .members = 3,
+								  .server = list,
+								  .count = 3}),
+			 0);
+	cursor = 0;
+	for (unsigned i = 0; i < 9; i++)
+		hits[pick(&p, &cursor)]++;
+	assert_int_equal(hits[0], 1);
+	assert_int_equal(hits[1], 4);
+	assert_int_equal(hits[2], 4);
+	sched_rr.fini(&p);
+	scheduler = &sched_wrr;
+}
+
 static void the_table_knows_its_schedulers(void **state)
 {
 	assert_ptr_equal(sched_get(CTL_SCHED_WRR), &sched_wrr);
+	for (unsigned i = CTL_SCHED_WRR; i <= CTL_SCHED_MAGLEV; i++)
+		assert_non_null(sched_get((uint8_t)i));
 	assert_null(sched_get(0));
 	assert_null(sched_get(255));
 }
@@ -178,6 +213,7 @@ int main(void)
 		cmocka_unit_test(a_pool_without_servers_picks_none),
 		cmocka_unit_test(a_cursor_beyond_the_sequence_starts_over),
 		cmocka_unit_test(long_sequences_are_bounded_and_still_fair),
+		cmocka_unit_test(without_weights_all_take_turns),
 		cmocka_unit_test(the_table_knows_its_schedulers),
 	};
 
