@@ -62,6 +62,8 @@ uint32_t lb_worker_flow_walk(const struct lb_worker *lw, const struct lb_flow_fi
 // Does the filter mean entry `index` now? Thread: owner worker
 bool lb_flow_holds(const struct lb_worker *lw, const struct lb_flow_filter *f, uint32_t index,
 		   uint32_t now);
+// A copy of entry `index`. False: there is none. Thread: any
+bool lb_flow_info(const struct lb_worker *lw, uint32_t index, struct lb_flow_info *out);
 uint32_t lb_worker_flow_size(const struct lb_worker *lw); // entries; Thread: any
 
 // ---- lb_clear.c, run by the owner worker (worker_call) ----------------------------------------

@@ -78,6 +78,8 @@ void lb_flow_end(struct lb_worker *lw, uint32_t index);
 // Move a packet of a verified flow on: count, rewrite, forward. ref: with direction.
 void lb_forward(struct lb_worker *lw, struct worker *w, struct rte_mbuf *m,
 		const struct parse_info *pi, uint32_t ref);
+// Take the snapshot and view in force, as each burst does: for work between bursts (worker_call).
+void lb_look(struct lb_worker *lw);
 // A packet of a flow that lb_find found, all checks included. Returns: false if the flow is gone and the
 // packet is to be treated as missed.
 bool lb_known(struct lb_worker *lw, struct worker *w, struct rte_mbuf *m,

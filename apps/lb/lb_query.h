@@ -22,6 +22,9 @@ int lb_filter_parse(const struct lb_conf *c, const char *text, struct lb_flow_fi
 // address, prefix, address:port, [address]:port -> all but w->sides
 bool lb_filter_endpoint(const char *text, struct lb_flow_word *w);
 
+// lb_explain.c
+int lb_query_explain(struct lb_conf *c, json_t *args, char **json);
+
 // lb_flows.c
 int lb_query_flows(struct lb_conf *c, json_t *args, char **json);
 int lb_query_clear(struct lb_conf *c, json_t *args, char **json);

@@ -70,6 +70,11 @@ static __rte_noinline void forward_proxy(struct lb_worker *lw, struct worker *w,
 		out_forward(w, m, &now, f->nexthop[ref >> 31]);
 }
 
+void lb_look(struct lb_worker *lw)
+{
+	begin_burst(lw);
+}
+
 static __rte_always_inline void forward(struct lb_worker *lw, struct worker *w, struct rte_mbuf *m,
 					const struct parse_info *pi, uint32_t ref)
 {

@@ -87,7 +87,7 @@ bool lb_flow_holds(const struct lb_worker *lw, const struct lb_flow_filter *w, u
 	       old_enough(w, &lw->table->cold[index], now);
 }
 
-static void flow_info(const struct flow *f, const struct flow_cold *c, const struct flow_key6 *k,
+static void fill_info(const struct flow *f, const struct flow_cold *c, const struct flow_key6 *k,
 		      uint32_t now, struct lb_flow_info *out)
 {
 	*out = (struct lb_flow_info){.family = f->flags & FLOW_F_IPV6 ? 6 : 4,
@@ -120,6 +120,18 @@ static void flow_info(const struct flow *f, const struct flow_cold *c, const str
 	}
 }
 
+bool lb_flow_info(const struct lb_worker *lw, uint32_t index, struct lb_flow_info *out)
+{
+	struct flow_key6 k;
+	struct flow_cold c;
+	struct flow f;
+
+	if (!flow_copy(lw->table, index, &f, &c, &k))
+		return false;
+	fill_info(&f, &c, &k, clock_ticks(), out);
+	return true;
+}
+
 uint32_t lb_worker_flow_walk(const struct lb_worker *lw, const struct lb_flow_filter *filter,
 			     uint32_t from, uint32_t count,
 			     bool (*emit)(void *ctx, uint32_t index, const struct lb_flow_info *i),
@@ -143,7 +155,7 @@ uint32_t lb_worker_flow_walk(const struct lb_worker *lw, const struct lb_flow_fi
 		if (!flow_copy(t, i, &f, &c, &k) || !holds(filter, &f, &k, now) ||
 		    !old_enough(filter, &c, now))
 			continue;
-		flow_info(&f, &c, &k, now, &info);
+		fill_info(&f, &c, &k, now, &info);
 		if (!emit(ctx, i, &info))
 			return i + 1;
 	}

@@ -19,6 +19,11 @@ static const struct cli_opt opt_clear[] = {
 	{"all", NULL, "every flow"},
 	{NULL, NULL, NULL},
 };
+static const struct cli_opt opt_explain[] = {
+	{"context", "N", "context that the packet comes from, default 0"},
+	{"port", "NAME", "the same, given by the port on which it comes"},
+	{NULL, NULL, NULL},
+};
 static const struct cli_opt opt_source[] = {
 	{"candidate", NULL, "the candidate in place of the running configuration"},
 	{"defaults", NULL, "with default values"},
@@ -137,6 +142,13 @@ const struct cli_command cli_commands[] = {
 	 "reset as soon as they can be brought to say where they are, else when they speak the next "
 	 "time. Asks for the right to change the instance.",
 	 opt_clear, 0, 8, cmd_clear_flow, false, false},
+	{"explain", "PROTOCOL CLIENT SERVICE [context N|port NAME]",
+	 "what becomes of a packet, and why",
+	 "PROTOCOL is tcp or udp, CLIENT and SERVICE are address:port or [address]:port. Says which "
+	 "service has it, of which pool, which server it would get and why, who else stands for it and "
+	 "who does not, which worker owns it, from which local address, by which next hops, and whether "
+	 "there is a flow already. Changes nothing.",
+	 opt_explain, 3, 5, cmd_explain, false, false},
 	{.name = "watch",
 	 .args = "SECONDS COMMAND...",
 	 .summary = "repeat a command until Ctrl-C",

@@ -56,6 +56,7 @@ int cmd_show_flows(struct cli *c, const struct cli_args *a); // flows.c
 int cmd_clear_flow(struct cli *c, const struct cli_args *a);
 int cmd_show_counters(struct cli *c, const struct cli_args *a); // query.c
 int cmd_show_drops(struct cli *c, const struct cli_args *a);
+int cmd_explain(struct cli *c, const struct cli_args *a); // explain.c
 int cmd_capture(struct cli *c, const struct cli_args *a);
 int cmd_trace(struct cli *c, const struct cli_args *a);
 int cmd_show_state(struct cli *c, const struct cli_args *a); // show_state.c

@@ -209,3 +209,61 @@ def test_clear_flow_asks_for_the_right_to_change(border, cli):
     assert cli.json("clear", "flow", "tcp") == {"ended": 1}
     assert t.is_reset(0)
     t.close()
+
+
+def connect_from(lab, port, host, service=80):
+    """One connection of the client from this port; returns the name of the server that answers."""
+    def talk():
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as s:
+            s.settimeout(5)
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            s.bind(("", port))
+            s.connect((host, service))
+            s.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            answer = s.recv(4096)
+            assert b" 200 " in answer
+            return answer.rsplit(b"\n", 2)[-2].decode(), json.loads(lab.cli.out(
+                "--json", "show", "flows", f"port={port}"))["flows"][0]
+
+    return lab.client.in_netns(talk)
+
+
+def test_explain_says_what_comes(border, cli):
+    for n, (host, client, vip) in enumerate([(VIP4, "10.10.0.2", "web4"), (VIP6, "fd10::2", "web6")] * 4):
+        port = 41000 + n
+        v6 = ":" in host
+        tuple_ = ("tcp", f"[{client}]:{port}" if v6 else f"{client}:{port}", f"[{host}]:80" if v6 else f"{host}:80")
+        said = [cli.json("explain", *tuple_) for _ in range(3)]
+        for e in said[1:]:  # asking moves nothing
+            assert (e["new-flow"], e["worker"]) == (said[0]["new-flow"], said[0]["worker"])
+        e = said[0]
+        assert e["service"] == vip and e["services"] == [
+            {"name": vip, "address": host, "port": "80", "chosen": True, "enabled": True}]
+        assert "flow" not in e and e["verdict"] == f"a new flow to server '{e['new-flow']['server']}'"
+        server, flow = connect_from(border, port, host)
+        assert server == e["new-flow"]["server"] == flow["server-name"]
+        assert flow["local"] == e["new-flow"]["local"] and flow["worker"] == e["worker"]
+        assert e["to-client"]["port"] == "up" and e["to-server"]["port"] == "down"
+        assert [s["name"] for s in e["pool"]["candidates"] if s["chosen"]] == [server]
+        again = cli.json("explain", *tuple_)
+        assert again["flow"][0]["local"] == flow["local"] and "exists" in again["verdict"]
+    text = cli.out("explain", "tcp", "10.10.0.2:50000", f"{VIP4}:80", "port", "up")
+    for word in ("a new flow to server", "web4", "weighted-round-robin", "3 of 3 servers", "next in turn", "via 10.20.0."):
+        assert word in text, text
+    assert "kernel's" in cli.out("explain", "tcp", "10.10.0.2:50000", f"{VIP4}:81")
+    assert "kernel's" in cli.out("explain", "tcp", "10.10.0.2:50000", f"{VIP4}:80", "context", "7")
+    assert "local address" in cli.out("explain", "tcp", "10.20.0.11:80", "10.20.0.200:4000")
+    cli("set", "server", "web4", "s1", "admin-state", "drain")
+    cli("set", "service", "web6", "enabled", "false")
+    cli("commit")
+    e = cli.json("explain", "tcp", "10.10.0.2:50000", f"{VIP4}:80")
+    assert e["pool"]["take-new-flows"] == 2
+    assert [s["reason"] for s in e["pool"]["candidates"] if not s["takes-new-flows"]] == ["drained by the operator"]
+    assert "disabled" in cli.out("explain", "tcp", "[fd10::2]:50000", f"[{VIP6}]:80")
+    cli("set", "server", "web4", "s1", "admin-state", "enabled")
+    cli("set", "service", "web6", "enabled", "true")
+    cli("commit")
+    for bad, rc in ((["tcp", "10.10.0.2:1", f"{VIP4}:80", "color", "7"], USAGE), (["tcp", "10.10.0.2:1"], USAGE),
+                    (["tcp", "10.10.0.2", f"{VIP4}:80"], 1), (["sctp", "10.10.0.2:1", f"{VIP4}:80"], 1),
+                    (["tcp", "10.10.0.2:1", f"{VIP4}:80", "port", "nobody"], 1)):
+        cli("explain", *bad, rc=rc)

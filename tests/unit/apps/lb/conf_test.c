@@ -6,6 +6,7 @@
 #include "apps/lb/lb_conf.h"
 #include "apps/lb/lb_flows.h"
 #include "apps/lb/lb_priv.h"
+#include "apps/lb/lb_trial.h"
 #include "dataplane/out/out.h"
 #include "dataplane/port/port.h"
 #include "tests/unit/dataplane/ctl/fake_loop.h"
@@ -39,6 +40,7 @@ static struct {
 	uint32_t table_size;
 	uint32_t reserved_servers;
 	unsigned cleared;
+	uint32_t trial_service, trial_server;
 	char path[256];
 } fake;
 
@@ -202,6 +204,23 @@ const struct lb_counters *lb_worker_server_counters(const struct lb_worker *lw, 
 const struct lb_counters *lb_worker_service_counters(const struct lb_worker *lw, uint32_t slot)
 {
 	return NULL;
+}
+
+// The owner worker's part of "explain": the first server of the first service, two hops.
+int lb_trial_run(struct worker *w, void *arg)
+{
+	struct lb_trial *x = arg;
+
+	x->owner = 0;
+	x->service_ref = fake.trial_service;
+	x->server_ref = fake.trial_server;
+	x->local_found = true;
+	x->local_port = 1234;
+	memcpy(x->local, (uint8_t[]){10, 2, 0, 200}, 4);
+	x->server_port = htons(8080);
+	x->hop_found[0] = x->hop_found[1] = true;
+	x->hop[0] = x->hop[1] = (struct nexthop){.state = NEXTHOP_RESOLVED, .kind = NEXTHOP_PEER};
+	return 0;
 }
 
 // The owner worker's part of "clear": note what it is asked to end, and end it.
@@ -1245,6 +1264,65 @@ static void flows_are_cleared_by_their_worker(void **state)
 	assert_int_equal(total_of("flows", "{\"filter\":\"ipv4\"}", "total"), 0);
 }
 
+static const char *text_of(const json_t *j, const char *member)
+{
+	return json_string_value(json_object_get(j, member));
+}
+
+static void a_tuple_is_explained(void **state)
+{
+	static const char tuple[] = "{\"protocol\":\"tcp\",\"client\":\"10.0.0.9:4000\","
+				    "\"service\":\"10.1.0.1:80\"}";
+	static const char *const bad[] = {
+		"{}",
+		"{\"protocol\":\"sctp\",\"client\":\"10.0.0.9:1\",\"service\":\"10.1.0.1:80\"}",
+		"{\"protocol\":\"tcp\",\"client\":\"10.0.0.9\",\"service\":\"10.1.0.1:80\"}",
+		"{\"protocol\":\"tcp\",\"client\":\"10.0.0.9:1-2\",\"service\":\"10.1.0.1:80\"}",
+		"{\"protocol\":\"tcp\",\"client\":\"10.0.0.0/8\",\"service\":\"10.1.0.1:80\"}",
+		"{\"protocol\":\"tcp\",\"client\":\"[fd00::1]:9\",\"service\":\"10.1.0.1:80\"}",
+		"{\"protocol\":\"tcp\",\"client\":\"10.0.0.9:1\",\"service\":\"10.1.0.1:80\","
+		"\"context\":65536}",
+		"{\"protocol\":\"tcp\",\"client\":\"10.0.0.9:1\",\"service\":\"10.1.0.1:80\","
+		"\"port\":\"nobody\"}",
+		"{\"protocol\":\"tcp\",\"client\":\"10.0.0.9:1\",\"service\":\"10.1.0.1:80\","
+		"\"port\":\"up\",\"context\":1}",
+	};
+	json_t *j, *pool, *s;
+	char *text;
+
+	configure();
+	j = ask("explain", tuple);
+	assert_string_equal(text_of(j, "verdict"),
+			    "no service has this destination: the packet is the kernel's");
+	// those that have the destination are listed, whichever the worker found
+	assert_int_equal(json_array_size(json_object_get(j, "services")), 1);
+	json_decref(j);
+	fake.trial_service = lb_store_find(&c.store, CTL_REC_SERVICE, SVC)->ref;
+	j = ask("explain", tuple);
+	assert_string_equal(text_of(j, "verdict"),
+			    "refused: no server of pool 'web' takes new flows");
+	json_decref(j);
+	fake.trial_server = ref_of(S1);
+	verdict(S2, CTL_HEALTH_DOWN, "no answer");
+	j = ask("explain", tuple);
+	assert_string_equal(text_of(j, "verdict"), "a new flow to server 's41'");
+	assert_string_equal(text_of(json_object_get(j, "new-flow"), "local"), "10.2.0.200:1234");
+	pool = json_object_get(j, "pool");
+	assert_string_equal(text_of(pool, "scheduler"), "weighted-round-robin");
+	s = json_array_get(json_object_get(pool, "candidates"), 1);
+	assert_string_equal(text_of(s, "name"), "s42");
+	assert_string_equal(text_of(s, "reason"), "no answer");
+	assert_true(json_is_true(
+		json_object_get(json_array_get(json_object_get(pool, "candidates"), 0), "chosen")));
+	json_decref(j);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		text = NULL;
+		assert_int_equal(calls->query(&c, "explain", bad[i], &text), -EINVAL);
+		assert_non_null(text);
+		free(text);
+	}
+}
+
 static void hostile_arguments_are_refused(void **state)
 {
 	static const char *const bad[] = {"[]",
@@ -1304,6 +1382,7 @@ int main(void)
 		T(flows_are_filtered_by_name),
 		T(flows_are_sorted_and_paged),
 		T(flows_are_cleared_by_their_worker),
+		T(a_tuple_is_explained),
 		T(hostile_arguments_are_refused),
 #undef T
 	};
