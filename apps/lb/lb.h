@@ -48,6 +48,7 @@ enum lb_own_kind { LB_OWN_SERVICE = 1 << 0, LB_OWN_LOCAL = 1 << 1 };
 struct lb_own_address {
 	uint8_t family;
 	uint8_t kind; // enum lb_own_kind, both where an address is both
+	uint8_t len;  // bits of addr that count: less than 32 or 128 for the prefix of a service
 	uint16_t
 		context; // LB_OWN_SERVICE: of the service; LB_OWN_LOCAL: ignored, holds in every context
 	uint8_t addr[16]; // IPv4 in the first four, the rest zero
@@ -127,14 +128,40 @@ struct lb_service {
 	uint64_t id;
 };
 
+// Prefix lengths that occur, longest first: [0] IPv4, [1] IPv6.
+struct lb_lengths {
+	uint8_t count[2];
+	uint8_t len[2][129];
+};
+
+// Services of one context, protocol and prefix, those of one port on one address apart: ports 0 .. 65535
+// cut into ranges, each with the service that has the narrowest one there.
+struct lb_span {
+	uint8_t family, proto;
+	uint16_t context;
+	uint8_t len;
+	uint8_t addr[16];
+	uint32_t count;                          // 1 or more
+	const uint16_t *first;                   // host order, ascending from 0
+	const struct lb_service *const *service; // by range; NULL: none
+};
+
+// All of them, by lb_span_hash(): open addressing as service_hash. Made by lb_spans.c in one allocation.
+struct lb_spans {
+	struct lb_lengths lengths;
+	uint32_t mask;
+	const struct lb_span **hash;
+};
+
 struct lb_snapshot {
 	uint64_t version;
 	uint64_t
 		serial; // grows with every snapshot published, those for a verdict included; never 0
 	uint32_t timeout[FLOW_STATE_COUNT]; // clock ticks
 	uint32_t quiet_until; // clock ticks: stray packets are dropped silently till then
-	// services by lb_service_hash(): open addressing with linear probing, power of two, at most half
-	// full, NULL = empty. Services that are not enabled are in it too: they are refused by name.
+	// Services of one port on one address by lb_service_hash(): open addressing with linear probing, power
+	// of two, at most half full, NULL = empty. Services that are not enabled are in it too: they are
+	// refused by name. All others (ranges, any port, prefixes) are in spans.
 	uint32_t service_mask;
 	const struct lb_service **service_hash;
 	uint32_t service_chunks, server_chunks;
@@ -146,6 +173,8 @@ struct lb_snapshot {
 	uint32_t
 		own_mask; // addresses of ours by lb_own_hash(), same kind of hash, one entry an address
 	const struct lb_own_address **own_hash;
+	const struct lb_spans *spans;          // NULL: none
+	const struct lb_lengths *own_prefixes; // of services in own_hash; NULL: none
 };
 
 // Hashes of the two tables above; mask by service_mask or own_mask. addr: 16 bytes, IPv4 in the first
@@ -172,6 +201,28 @@ static inline uint32_t lb_service_hash(uint16_t context, uint8_t proto, const ui
 {
 	return lb_hash_mix(((uint64_t)lb_own_hash(addr) << 32) ^ ((uint64_t)context << 24) ^
 			   ((uint64_t)proto << 16) ^ port);
+}
+
+static inline uint32_t lb_span_hash(uint16_t context, uint8_t proto, const uint8_t addr[16],
+				    uint8_t len)
+{
+	return lb_service_hash(context, proto, addr, len);
+}
+
+// The first `len` bits of addr, 16 bytes; the rest zero.
+static inline void lb_mask_address(uint8_t out[16], const uint8_t addr[16], uint8_t len)
+{
+	__builtin_memset(out, 0, 16);
+	__builtin_memcpy(out, addr, len / 8);
+	if (len % 8 != 0)
+		out[len / 8] = addr[len / 8] & (uint8_t)(0xff00 >> len % 8);
+}
+
+// Is it in service_hash?
+static inline bool lb_service_exact(const struct lb_service *v)
+{
+	return v->port != 0 && v->port == v->port_max &&
+	       v->prefix_len == (v->family == 4 ? 32 : 128);
 }
 
 // What lb_conf.c makes sure of when it builds: a pool's servers that take new flows are of the family of every

@@ -285,6 +285,8 @@ static int take_base(struct lb_builder *b)
 	p->service_hash = base->pub.service_hash;
 	p->own_mask = base->pub.own_mask;
 	p->own_hash = base->pub.own_hash;
+	p->spans = base->pub.spans;
+	p->own_prefixes = base->pub.own_prefixes;
 	memcpy(p->timeout, base->pub.timeout, sizeof(p->timeout));
 	if ((rc = copy_array(&p->server, base->pub.server, base->pub.server_chunks,
 			     p->server_chunks)) != 0 ||
@@ -724,5 +726,7 @@ void lb_snap_destroy(struct lb_snap *s)
 		part_free(s->local[i], LB_PART_LOCAL);
 	free(s->pub.service_hash);
 	free(s->pub.own_hash);
+	free(lb_unconst(s->pub.spans));
+	free(lb_unconst(s->pub.own_prefixes));
 	snap_free_arrays(s);
 }

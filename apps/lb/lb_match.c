@@ -1,8 +1,56 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// lb_match - which service a packet to us is for.
+// lb_match - which service a packet to us is for: the longest match. First the address, longest prefix
+// before shorter; on one prefix the narrowest range of ports, so one port before a range before any port. A
+// service that has the address but not the port is none: a shorter prefix may have it.
+//
+// Services of one port on one address are one probe of a hash. Only where there is none, and there are
+// others at all, each prefix length that occurs costs a probe more, and its ranges a binary search.
 
 #include "apps/lb/lb_priv.h"
+
+static const struct lb_service *in_span(const struct lb_span *p, uint16_t port)
+{
+	uint32_t low = 0, high = p->count; // first[low] <= port < first[high]
+
+	while (high - low > 1) {
+		uint32_t mid = low + (high - low) / 2;
+
+		if (p->first[mid] <= port)
+			low = mid;
+		else
+			high = mid;
+	}
+	return p->service[low];
+}
+
+static __rte_noinline const struct lb_service *in_spans(const struct lb_spans *t, uint16_t context,
+							uint8_t family, uint8_t proto,
+							const uint8_t full[16], uint16_t port)
+{
+	const uint8_t *len = t->lengths.len[family == 6];
+
+	for (unsigned n = t->lengths.count[family == 6]; n > 0; n--, len++) {
+		const struct lb_service *v;
+		uint8_t masked[16];
+		uint32_t i;
+
+		lb_mask_address(masked, full, *len);
+		for (i = lb_span_hash(context, proto, masked, *len) & t->mask; t->hash[i] != NULL;
+		     i = (i + 1) & t->mask) {
+			const struct lb_span *p = t->hash[i];
+
+			if (p->len == *len && p->proto == proto && p->family == family &&
+			    p->context == context && memcmp(p->addr, masked, 16) == 0) {
+				v = in_span(p, port);
+				if (v != NULL)
+					return v;
+				break;
+			}
+		}
+	}
+	return NULL;
+}
 
 const struct lb_service *lb_match_address(const struct lb_snapshot *s, uint16_t context,
 					  uint8_t family, uint8_t proto, const uint8_t *addr,
@@ -23,7 +71,9 @@ const struct lb_service *lb_match_address(const struct lb_snapshot *s, uint16_t 
 		    v->context == context && memcmp(v->addr, full, 16) == 0)
 			return v;
 	}
-	return NULL;
+	if (likely(s->spans == NULL))
+		return NULL;
+	return in_spans(s->spans, context, family, proto, full, rte_be_to_cpu_16(port));
 }
 
 const struct lb_service *lb_match(const struct lb_snapshot *s, const struct port *port,
@@ -31,4 +81,44 @@ const struct lb_service *lb_match(const struct lb_snapshot *s, const struct port
 {
 	return lb_match_address(s, port->context, pi->flags & PARSE_IPV4 ? 4 : 6, pi->proto,
 				lb_destination(ip, pi), pi->dport);
+}
+
+// ---- addresses of ours --------------------------------------------------------------------------
+
+static const struct lb_own_address *own_at(const struct lb_snapshot *s, uint16_t context,
+					   uint8_t family, const uint8_t addr[16], uint8_t len)
+{
+	uint32_t i;
+
+	for (i = lb_own_hash(addr) & s->own_mask; s->own_hash[i] != NULL;
+	     i = (i + 1) & s->own_mask) {
+		const struct lb_own_address *o = s->own_hash[i];
+
+		if (o->family == family && o->len == len && memcmp(o->addr, addr, 16) == 0 &&
+		    ((o->kind & LB_OWN_LOCAL) != 0 || o->context == context))
+			return o;
+	}
+	return NULL;
+}
+
+const struct lb_own_address *lb_own_find(const struct lb_snapshot *s, uint16_t context,
+					 uint8_t family, const uint8_t *addr)
+{
+	const struct lb_lengths *l = s->own_prefixes;
+	const struct lb_own_address *o;
+	uint8_t full[16] = {0}, masked[16];
+
+	memcpy(full, addr, family == 4 ? 4 : 16);
+	o = own_at(s, context, family, full, family == 4 ? 32 : 128);
+	if (o != NULL || likely(l == NULL))
+		return o;
+	for (unsigned i = 0; i < l->count[family == 6]; i++) {
+		uint8_t len = l->len[family == 6][i];
+
+		lb_mask_address(masked, full, len);
+		o = own_at(s, context, family, masked, len);
+		if (o != NULL)
+			return o;
+	}
+	return NULL;
 }

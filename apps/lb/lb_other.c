@@ -10,24 +10,6 @@
 #define ICMP_ECHO  8
 #define ICMP6_ECHO 128
 
-const struct lb_own_address *lb_own_find(const struct lb_snapshot *s, uint16_t context,
-					 uint8_t family, const uint8_t *addr)
-{
-	uint8_t full[16] = {0};
-	uint32_t i;
-
-	memcpy(full, addr, family == 4 ? 4 : 16);
-	for (i = lb_own_hash(full) & s->own_mask; s->own_hash[i] != NULL;
-	     i = (i + 1) & s->own_mask) {
-		const struct lb_own_address *o = s->own_hash[i];
-
-		if (o->family == family && memcmp(o->addr, full, 16) == 0 &&
-		    ((o->kind & LB_OWN_LOCAL) != 0 || o->context == context))
-			return o;
-	}
-	return NULL;
-}
-
 static bool is_echo(const struct parse_info *pi)
 {
 	if ((pi->flags & PARSE_L4) == 0 || (pi->flags & PARSE_FRAGMENT) != 0)

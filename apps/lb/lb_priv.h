@@ -87,9 +87,6 @@ bool lb_known(struct lb_worker *lw, struct worker *w, struct rte_mbuf *m,
 
 // lb_other.c
 //
-// Address of ours, or NULL. addr: in the packet.
-const struct lb_own_address *lb_own_find(const struct lb_snapshot *s, uint16_t context,
-					 uint8_t family, const uint8_t *addr);
 // Deal with a packet that cannot be of a flow: ARP, ICMP, fragments, other protocols.
 void lb_other(struct lb_worker *lw, struct worker *w, const struct port *port, struct rte_mbuf *m,
 	      const struct parse_info *pi);
@@ -137,6 +134,10 @@ const struct lb_service *lb_match(const struct lb_snapshot *s, const struct port
 const struct lb_service *lb_match_address(const struct lb_snapshot *s, uint16_t context,
 					  uint8_t family, uint8_t proto, const uint8_t *addr,
 					  rte_be16_t port);
+
+// Address of ours, or NULL; a single one goes before a prefix. addr: in the packet.
+const struct lb_own_address *lb_own_find(const struct lb_snapshot *s, uint16_t context,
+					 uint8_t family, const uint8_t *addr);
 
 // lb_pick.c
 //

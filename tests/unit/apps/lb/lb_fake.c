@@ -154,7 +154,8 @@ static void add_own(unsigned i, uint8_t family, uint8_t kind, const uint8_t *add
 {
 	uint32_t at;
 
-	own[i] = (struct lb_own_address){.family = family, .kind = kind};
+	own[i] = (struct lb_own_address){
+		.family = family, .kind = kind, .len = family == 4 ? 32 : 128};
 	memcpy(own[i].addr, addr, family == 4 ? 4 : 16);
 	for (at = lb_own_hash(own[i].addr) & 15; own_hash[at] != NULL; at = (at + 1) & 15)
 		;
