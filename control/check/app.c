@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,14 +29,19 @@
 enum app_state { APP_AWAY, APP_GREETING, APP_LINKED };
 
 // One server of the app.
+enum sub_role { SUB_CHECK, SUB_AGENT };
+
 struct server {
-	struct check_sub sub; // first: the engine hands it back
+	struct check_sub sub;   // SUB_CHECK; no target: nothing is checked but the agent
+	struct check_sub agent; // SUB_AGENT; no target: there is none
 	struct check_app *app;
 	uint64_t id;
 	char pool[CTL_NAME], name[CTL_NAME];
 	uint64_t link;    // number of the connection that named it last
 	uint64_t sent_us; // last verdict on this connection, 0: none
 	uint8_t logged;   // health the log knows
+	uint8_t agent_logged;
+	bool asked; // the app wants to know now: the next result is told
 	bool dirty;
 	struct server *next_hash, *next_dirty, **prev_dirty;
 };
@@ -60,6 +66,29 @@ struct check_app {
 };
 
 // ---- servers ---------------------------------------------------------------------------------
+
+static struct server *server_of(struct check_sub *sub)
+{
+	size_t at = sub->role == SUB_AGENT ? offsetof(struct server, agent)
+					   : offsetof(struct server, sub);
+
+	return (struct server *)((char *)sub - at);
+}
+
+static uint8_t health_of(const struct server *s)
+{
+	return s->sub.target == NULL ? CTL_HEALTH_UNKNOWN : s->sub.target->health.health;
+}
+
+static uint8_t agent_of(const struct server *s)
+{
+	return s->agent.target == NULL ? 0 : s->agent.target->agent.flags;
+}
+
+static bool is_known(const struct server *s)
+{
+	return health_of(s) != CTL_HEALTH_UNKNOWN || agent_of(s) != 0;
+}
 
 static size_t slot(const struct check_app *a, uint64_t id)
 {
@@ -110,6 +139,7 @@ static struct server *server_get(struct check_app *a, uint64_t id)
 		return NULL;
 	s->app = a;
 	s->id = id;
+	s->agent.role = SUB_AGENT;
 	s->next_hash = a->bucket[slot(a, id)];
 	a->bucket[slot(a, id)] = s;
 	a->count++;
@@ -149,6 +179,7 @@ static void server_drop(struct server *s)
 	struct server **p = &a->bucket[slot(a, s->id)];
 
 	check_unsubscribe(a->conf.engine, &s->sub);
+	check_unsubscribe(a->conf.engine, &s->agent);
 	dirty_del(s);
 	while (*p != s)
 		p = &(*p)->next_hash;
@@ -192,14 +223,23 @@ static void say(struct check_app *a, uint16_t type, const void *payload, size_t 
 
 static void say_verdict(struct check_app *a, struct server *s, uint64_t now_us)
 {
-	const struct check_target *t = s->sub.target;
+	const struct check_target *t = s->sub.target, *agent = s->agent.target;
 	struct ctl_verdict v = {
 		.server = s->id,
-		.health = t->health.health,
-		.latency_us = t->latency_us,
+		.health = health_of(s),
+		.agent = agent_of(s),
+		.agent_percent = agent == NULL ? 100 : agent->agent.percent,
 	};
 
-	snprintf(v.reason, sizeof(v.reason), "%s", t->reason);
+	if (t != NULL) {
+		v.good = t->count > 0 && t->health.good;
+		v.latency_us = t->latency_us;
+		snprintf(v.reason, sizeof(v.reason), "%s", t->reason);
+	}
+	if (v.health != CTL_HEALTH_DOWN && (v.agent & (CTL_AGENT_DOWN | CTL_AGENT_MAINT)) != 0)
+		snprintf(v.reason, sizeof(v.reason), "agent: %s%s%s",
+			 (v.agent & CTL_AGENT_MAINT) != 0 ? "maint" : "down",
+			 agent->agent.text[0] != '\0' ? ": " : "", agent->agent.text);
 	say(a, CTL_VERDICT, &v, sizeof(v));
 	s->sent_us = now_us;
 }
@@ -214,7 +254,7 @@ static void flush_dirty(struct check_app *a)
 		struct server *s = a->dirty;
 
 		dirty_del(s);
-		if (s->sub.target->health.health != CTL_HEALTH_UNKNOWN)
+		if (is_known(s))
 			say_verdict(a, s, now_us);
 	}
 }
@@ -237,17 +277,35 @@ static void log_change(struct server *s)
 			  check_text(t->reason, reason, sizeof(reason)));
 }
 
+static void log_agent(struct server *s)
+{
+	const struct check_agent *g = &s->agent.target->agent;
+
+	s->agent_logged = g->flags;
+	check_log(CHECK_NOTICE, "%s: pool %s server %s: its agent says %s%s%u %%%s%s",
+		  s->app->instance, s->pool, s->name, (g->flags & CTL_AGENT_DOWN) ? "down, " : "",
+		  (g->flags & CTL_AGENT_MAINT)   ? "maint, "
+		  : (g->flags & CTL_AGENT_DRAIN) ? "drain, "
+						 : "",
+		  g->percent, g->text[0] != '\0' ? ": " : "", g->text);
+}
+
 void check_app_tell(struct check_sub *sub, bool news)
 {
-	struct server *s = (struct server *)sub;
+	struct server *s = server_of(sub);
 	struct check_app *a = s->app;
 
-	if (sub->target->health.health == CTL_HEALTH_UNKNOWN)
+	if (!is_known(s))
 		return;
-	if (sub->target->health.health != s->logged)
+	if (sub->role == SUB_CHECK && health_of(s) != s->logged)
 		log_change(s);
+	if (sub->role == SUB_AGENT && agent_of(s) != s->agent_logged)
+		log_agent(s);
 	if (a->state != APP_LINKED || s->link != a->link)
 		return; // told when the app has come back and named it
+	news |= sub->role == SUB_CHECK && s->asked;
+	if (sub->role == SUB_CHECK)
+		s->asked = false;
 	if (news || check_now_us() - s->sent_us >= CHECK_FRESH_S * UINT64_C(1000000)) {
 		dirty_add(s);
 		flush_dirty(a);
@@ -256,17 +314,30 @@ void check_app_tell(struct check_sub *sub, bool news)
 
 // ---- what the app says -----------------------------------------------------------------------
 
+// Subscribe to what is to be asked, or to nothing.
+static int follow(struct check_app *a, struct check_sub *sub, const struct ctl_target *t)
+{
+	if (t->check.kind != CTL_CHECK_NONE)
+		return check_subscribe(a->conf.engine, sub, t, check_now_us());
+	check_unsubscribe(a->conf.engine, sub);
+	return 0;
+}
+
 static int take_target(struct check_app *a, const void *payload, size_t size, char *why)
 {
-	struct ctl_target t;
+	const struct check_target *before;
+	struct ctl_target t, agent;
 	struct server *s;
 	int rc;
 
-	rc = check_target_check(payload, size, &t, why);
+	rc = check_target_check(payload, size, &t, &agent, why);
 	if (rc != 0)
 		return rc;
 	s = server_get(a, t.rec.id);
-	rc = s == NULL ? -ENOMEM : check_subscribe(a->conf.engine, &s->sub, &t, check_now_us());
+	before = s == NULL ? NULL : s->sub.target;
+	rc = s == NULL ? -ENOMEM : follow(a, &s->sub, &t);
+	if (rc == 0)
+		rc = follow(a, &s->agent, &agent);
 	if (rc != 0) {
 		if (!a->full_logged)
 			check_log(CHECK_ERR,
@@ -279,9 +350,15 @@ static int take_target(struct check_app *a, const void *payload, size_t size, ch
 	}
 	memcpy(s->pool, t.pool, sizeof(s->pool));
 	memcpy(s->name, t.name, sizeof(s->name));
+	// Named again as it was: the app has a doubt. What is known is what it has; look anew and tell.
+	s->asked = s->link == a->link && before != NULL && before == s->sub.target;
+	if (s->asked)
+		check_engine_soon(a->conf.engine, &s->sub, check_now_us());
 	s->link = a->link;
+	if (s->asked)
+		return 0;
 	s->sent_us = 0;
-	if (s->sub.target->health.health != CTL_HEALTH_UNKNOWN)
+	if (is_known(s))
 		dirty_add(s);
 	return 0;
 }

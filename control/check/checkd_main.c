@@ -248,7 +248,13 @@ static void on_tell(void *arg, struct check_sub *sub, bool news)
 	check_app_tell(sub, news);
 }
 
-static void on_done(void *arg, struct check_target *t, const struct check_result *r)
+static void on_expire(void *arg, struct check_target *t, struct check_result *r)
+{
+	(void)arg;
+	check_probe_expire(daemon_.prober, t, r);
+}
+
+static void on_done(void *arg, struct check_target *t, struct check_result *r)
 {
 	(void)arg;
 	check_engine_result(daemon_.engine, t, r, check_now_us());
@@ -260,7 +266,11 @@ static void on_signal(evutil_socket_t sig, short what, void *arg)
 	(void)arg;
 	if (sig == SIGUSR1) {
 		check_instances_log(daemon_.instances);
-		check_log(CHECK_NOTICE, "%zu targets, %zu checks running, %llu started",
+		check_log(CHECK_NOTICE,
+			  "late by %llu ms in all, %llu checks given time for it; %zu targets, "
+			  "%zu checks running, %llu started",
+			  (unsigned long long)check_engine_late_us(daemon_.engine) / 1000,
+			  (unsigned long long)check_engine_forgiven(daemon_.engine),
 			  check_engine_targets(daemon_.engine),
 			  check_engine_running(daemon_.engine),
 			  (unsigned long long)check_engine_started(daemon_.engine));
@@ -280,15 +290,34 @@ static struct event *catch_signal(int sig)
 	return ev;
 }
 
-static int setup(const struct options *o, const char *run_dir, size_t max)
+// Sockets for echoes, while there is the right to open them.
+static struct check_icmp_fds open_icmp(void)
+{
+	static const char *const family[] = {"ICMP", "ICMPv6"};
+	struct check_icmp_fds fds;
+	int err[2];
+
+	check_icmp_open(&fds, err);
+	for (unsigned i = 0; i < 2; i++)
+		if (fds.fd[i] < 0)
+			check_log(CHECK_WARNING,
+				  "no %s checks: %s (start as root, or see "
+				  "net.ipv4.ping_group_range)",
+				  family[i], strerror(err[i]));
+	return fds;
+}
+
+static int setup(const struct options *o, const char *run_dir, size_t max,
+		 const struct check_icmp_fds *icmp)
 {
 	static const struct check_ops ops = {
 		.start = on_start,
 		.cancel = on_cancel,
+		.expire = on_expire,
 		.tell = on_tell,
 		.wake = on_wake,
 	};
-	struct check_prober_conf prober = {.done = on_done, .max = max};
+	struct check_prober_conf prober = {.done = on_done, .max = max, .icmp = *icmp};
 	struct check_instances_conf instances = {
 		.run_dir = run_dir,
 		.names = o->instance,
@@ -342,6 +371,7 @@ int main(int argc, char **argv)
 	char run_dir[4096];
 	uid_t uid = geteuid();
 	gid_t gid = getegid();
+	struct check_icmp_fds icmp;
 	size_t max;
 	int rc;
 
@@ -366,14 +396,15 @@ int main(int argc, char **argv)
 	if (make_run_dir(run_dir, uid, gid) != 0)
 		return 1;
 	max = raise_descriptors();
+	icmp = open_icmp();
 	if (become(uid, gid) != 0)
 		return 1;
 	signal(SIGPIPE, SIG_IGN);
-	if (curl_global_init(CURL_GLOBAL_NOTHING) != CURLE_OK) {
+	if (curl_global_init(CURL_GLOBAL_SSL) != CURLE_OK) {
 		check_log(CHECK_ERR, "libcurl did not start");
 		return 1;
 	}
-	rc = setup(&o, run_dir, max);
+	rc = setup(&o, run_dir, max, &icmp);
 	if (rc == 0) {
 		check_log(CHECK_NOTICE,
 			  "started: run folder %s, user %u, at most %zu checks at once", run_dir,

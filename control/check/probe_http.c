@@ -5,6 +5,8 @@
 // time with a status in range and, if asked for, the string in the body. Redirects are answers like
 // any other; proxies of the environment are not used.
 //
+// HTTPS is the same over TLS, with the certificate checked where that is asked for (trust.h).
+//
 // libcurl's multi interface on our event loop: it names sockets and one timer, we report events.
 
 #include "control/check/probe_priv.h"
@@ -21,6 +23,7 @@
 
 #include "control/check/log.h"
 #include "control/check/match.h"
+#include "control/check/trust.h"
 
 #define SPARE_MAX 256 // handles kept for the next check
 
@@ -35,6 +38,9 @@ struct check_http {
 	size_t body;    // bytes of it seen
 	bool cut;       // enough seen, we ended the transfer ourselves
 	int socket_err; // errno of socket(), 0 if none
+	SSL_CTX *trust; // HTTPS
+	struct curl_slist *connect_to;
+	char error[CURL_ERROR_SIZE];
 	struct check_http *next;
 };
 
@@ -159,6 +165,18 @@ static void body_reason(const struct check_http *c, struct check_result *r)
 		 c->cut ? " in its first 64 KiB" : "");
 }
 
+static void tls_reason(const struct check_http *c, struct check_result *r)
+{
+	const char *text = c->error, *last = strrchr(text, ':');
+	char copy[80];
+
+	// "error:0A000410:SSL routines::handshake failure": its last part is for people.
+	if (strncmp(text, "error:", 6) == 0 && last != NULL && last[1] != '\0')
+		text = last + 1;
+	check_text(text[0] != '\0' ? text : "handshake failed", copy, sizeof(copy));
+	snprintf(r->reason, sizeof(r->reason), "TLS: %s", copy);
+}
+
 static void error_reason(struct check_http *c, CURLcode code, struct check_result *r)
 {
 	long err = 0;
@@ -171,7 +189,6 @@ static void error_reason(struct check_http *c, CURLcode code, struct check_resul
 	case CURLE_COULDNT_CONNECT:
 		if (c->socket_err != 0)
 			err = c->socket_err;
-		r->local = check_errno_local((int)err);
 		check_errno_reason(r, "connect", err != 0 ? (int)err : ECONNREFUSED);
 		break;
 	case CURLE_GOT_NOTHING:
@@ -186,6 +203,12 @@ static void error_reason(struct check_http *c, CURLcode code, struct check_resul
 		break;
 	case CURLE_OUT_OF_MEMORY:
 		r->local = true;
+		break;
+	case CURLE_SSL_CONNECT_ERROR:
+	case CURLE_PEER_FAILED_VERIFICATION:
+	case CURLE_SSL_CERTPROBLEM:
+	case CURLE_SSL_CIPHER:
+		tls_reason(c, r);
 		break;
 	case CURLE_SEND_ERROR:
 	case CURLE_RECV_ERROR:
@@ -222,7 +245,10 @@ static void release(struct check_http_pool *h, struct check_http *c)
 {
 	curl_multi_remove_handle(h->multi, c->easy);
 	curl_slist_free_all(c->headers);
-	c->headers = NULL;
+	curl_slist_free_all(c->connect_to);
+	c->headers = c->connect_to = NULL;
+	SSL_CTX_free(c->trust);
+	c->trust = NULL;
 	c->target->probe = NULL;
 	c->target = NULL;
 	if (h->spare_count >= SPARE_MAX) {
@@ -298,30 +324,82 @@ static int set_headers(struct check_http *c, const char *host)
 	return 0;
 }
 
-static int set_request(struct check_http *c, const struct check_target *t)
+// The URL, whose host is the server name of TLS or else the address; no name is ever resolved.
+static int set_url(struct check_http *c, const struct check_target *t)
 {
-	char host[INET6_ADDRSTRLEN], url[INET6_ADDRSTRLEN + 24];
+	bool tls = t->check.kind == CTL_CHECK_HTTPS, named = tls && t->check.server_name[0] != '\0';
+	char ip[INET6_ADDRSTRLEN], addr[INET6_ADDRSTRLEN + 2], to[INET6_ADDRSTRLEN + 16];
+	char url[sizeof(t->check.server_name) + 24];
+
+	inet_ntop(t->addr.family == 4 ? AF_INET : AF_INET6, t->addr.bytes, ip, sizeof(ip));
+	snprintf(addr, sizeof(addr), t->addr.family == 4 ? "%s" : "[%s]", ip);
+	snprintf(url, sizeof(url), "%s://%s:%u/", tls ? "https" : "http",
+		 named ? t->check.server_name : addr, ntohs(t->port));
+	if (named) {
+		snprintf(to, sizeof(to), "::%s:%u", addr, ntohs(t->port));
+		c->connect_to = curl_slist_append(NULL, to);
+		if (c->connect_to == NULL ||
+		    curl_easy_setopt(c->easy, CURLOPT_CONNECT_TO, c->connect_to) != CURLE_OK)
+			return -ENOMEM;
+	}
+	return curl_easy_setopt(c->easy, CURLOPT_URL, url) == CURLE_OK ? 0 : -ENOMEM;
+}
+
+static CURLcode on_ssl(CURL *easy, void *ctx, void *arg)
+{
+	struct check_http *c = arg;
+
+	(void)easy;
+	SSL_CTX_set1_cert_store(ctx, SSL_CTX_get_cert_store(c->trust));
+	return CURLE_OK;
+}
+
+// Returns: 0, -ENOMEM, or -EACCES with r->reason
+static int set_tls(struct check_http *c, const struct check_target *t, struct check_result *r)
+{
+	bool verify = (t->check.flags & CTL_CHECK_F_VERIFY) != 0;
+	char why[CHECK_TRUST_WHY];
+	CURL *e = c->easy;
+
+	curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, verify ? 1L : 0L);
+	curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, verify ? 2L : 0L);
+	curl_easy_setopt(e, CURLOPT_SSL_SESSIONID_CACHE, 0L);
+	curl_easy_setopt(e, CURLOPT_CAINFO, NULL); // the files are read by trust.c
+	curl_easy_setopt(e, CURLOPT_CAPATH, NULL);
+	// It would keep the first connection's certificates, which are ours, for all that follow.
+	curl_easy_setopt(e, CURLOPT_CA_CACHE_TIMEOUT, 0L);
+	if (!verify)
+		return 0;
+	c->trust = check_trust_get(c->prober->trust, t->check.ca_file, t->started_us, why);
+	if (c->trust == NULL) {
+		snprintf(r->reason, sizeof(r->reason), "ca-file: %s", why);
+		return -EACCES;
+	}
+	SSL_CTX_up_ref(c->trust);
+	if (curl_easy_setopt(e, CURLOPT_SSL_CTX_FUNCTION, on_ssl) != CURLE_OK ||
+	    curl_easy_setopt(e, CURLOPT_SSL_CTX_DATA, c) != CURLE_OK)
+		return -ENOMEM;
+	return 0;
+}
+
+static int set_request(struct check_http *c, const struct check_target *t, struct check_result *r)
+{
 	CURL *e = c->easy;
 	CURLcode rc;
+	int err;
 
-	if (t->addr.family == 4) {
-		inet_ntop(AF_INET, t->addr.bytes, host, sizeof(host));
-		snprintf(url, sizeof(url), "http://%s:%u/", host, ntohs(t->port));
-	} else {
-		inet_ntop(AF_INET6, t->addr.bytes, host, sizeof(host));
-		snprintf(url, sizeof(url), "http://[%s]:%u/", host, ntohs(t->port));
-	}
-	if (set_headers(c, t->check.host) != 0)
+	if (set_headers(c, t->check.host) != 0 || set_url(c, t) != 0)
 		return -ENOMEM;
+	if (t->check.kind == CTL_CHECK_HTTPS && (err = set_tls(c, t, r)) != 0)
+		return err;
 	check_match_init(&c->match, t->check.body);
-	rc = curl_easy_setopt(e, CURLOPT_URL, url);
-	if (rc == CURLE_OK) // as given: no dot segments taken out, no fragment cut off
-		rc = curl_easy_setopt(e, CURLOPT_REQUEST_TARGET, t->check.path);
+	// as given: no dot segments taken out, no fragment cut off
+	rc = curl_easy_setopt(e, CURLOPT_REQUEST_TARGET, t->check.path);
 	if (rc == CURLE_OK)
 		rc = curl_easy_setopt(e, CURLOPT_PROXY, "");
 	if (rc != CURLE_OK)
 		return -ENOMEM;
-	curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http");
+	curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	curl_easy_setopt(e, CURLOPT_HTTP09_ALLOWED, 0L);
 	curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
@@ -338,32 +416,53 @@ static int set_request(struct check_http *c, const struct check_target *t)
 	curl_easy_setopt(e, CURLOPT_HEADERDATA, c);
 	curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body);
 	curl_easy_setopt(e, CURLOPT_WRITEDATA, c);
+	curl_easy_setopt(e, CURLOPT_ERRORBUFFER, c->error);
 	curl_easy_setopt(e, CURLOPT_PRIVATE, c);
-	// The engine's own limit comes first; this one only keeps libcurl from waiting longer.
-	curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)t->check.timeout_ms + 1000);
+	// Time is the engine's, which may have reasons to give more of it.
+	curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, 0L);
+	curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)INT32_MAX);
 	return 0;
 }
 
-bool check_http_start(struct check_prober *p, struct check_target *t, struct check_result *r)
+static bool http_start(struct check_prober *p, struct check_target *t, struct check_result *r)
 {
 	struct check_http *c = take(p->http);
+	int rc;
 
 	r->local = true;
 	if (c == NULL)
 		return true;
 	c->target = t;
 	t->probe = c;
-	if (set_request(c, t) != 0 || curl_multi_add_handle(p->http->multi, c->easy) != CURLM_OK) {
-		release(p->http, c);
-		return true;
+	rc = set_request(c, t, r);
+	if (rc == 0 && curl_multi_add_handle(p->http->multi, c->easy) == CURLM_OK) {
+		r->local = false;
+		return false;
 	}
-	return false;
+	r->local = rc != -EACCES;
+	release(p->http, c);
+	return true;
 }
 
-void check_http_cancel(struct check_prober *p, struct check_target *t)
+static void http_cancel(struct check_prober *p, struct check_target *t)
 {
 	release(p->http, t->probe);
 }
+
+static void http_expire(const struct check_target *t, struct check_result *r)
+{
+	const struct check_http *c = t->probe;
+
+	if (c->header > 0)
+		snprintf(r->reason, sizeof(r->reason), "timeout after %u ms within the answer",
+			 t->check.timeout_ms);
+}
+
+const struct check_kind check_kind_http = {
+	.start = http_start,
+	.cancel = http_cancel,
+	.expire = http_expire,
+};
 
 int check_http_pool_create(struct check_prober *p, struct check_http_pool **out)
 {

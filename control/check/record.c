@@ -2,6 +2,7 @@
 
 #include "control/check/record.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -145,12 +146,45 @@ static int http_check(const struct ctl_check *c, char *why)
 	return 0;
 }
 
-static int check_check(const struct ctl_check *c, char *why)
+// Letters, digits, dots and hyphens: it stands in a URL and in a ClientHello.
+static bool server_name_ok(const char *s)
 {
-	if (c->kind != CTL_CHECK_TCP && c->kind != CTL_CHECK_HTTP)
-		return refuse(why, "check kind %u", c->kind);
-	if (c->zero != 0)
-		return refuse(why, "reserved bytes of a check that are not zero");
+	if (!text_ok(s, sizeof(((struct ctl_check *)0)->server_name), '-', 'z'))
+		return false;
+	for (const char *c = s; *c != '\0'; c++) {
+		bool alnum = (*c >= '0' && *c <= '9') || (*c >= 'a' && *c <= 'z') ||
+			     (*c >= 'A' && *c <= 'Z');
+
+		if (!alnum && (c == s || (*c != '.' && *c != '-')))
+			return false;
+	}
+	return true;
+}
+
+static int tls_check(const struct ctl_check *c, char *why)
+{
+	if ((c->flags & ~CTL_CHECK_F_VERIFY) != 0)
+		return refuse(why, "flags 0x%x of a check", c->flags);
+	if (!server_name_ok(c->server_name))
+		return refuse(why, "a server name that is none");
+	if (!text_ok(c->ca_file, sizeof(c->ca_file), ' ', '~') ||
+	    (c->ca_file[0] != '\0' && c->ca_file[0] != '/'))
+		return refuse(why, "a file name that is none");
+	return 0;
+}
+
+static int udp_check(const struct ctl_check *c, char *why)
+{
+	if (c->send_size > sizeof(c->send) || c->expect_size > sizeof(c->expect))
+		return refuse(why, "%u bytes to send, %u to expect", c->send_size, c->expect_size);
+	if (!all_zero(c->send + c->send_size, sizeof(c->send) - c->send_size) ||
+	    !all_zero(c->expect + c->expect_size, sizeof(c->expect) - c->expect_size))
+		return refuse(why, "bytes behind the end of a datagram");
+	return 0;
+}
+
+static int times_check(const struct ctl_check *c, char *why)
+{
 	if (c->interval_ms < 100 || c->interval_ms > 3600000)
 		return refuse(why, "interval of %u ms", c->interval_ms);
 	if (c->timeout_ms < 10 || c->timeout_ms > c->interval_ms)
@@ -158,10 +192,83 @@ static int check_check(const struct ctl_check *c, char *why)
 			      c->interval_ms);
 	if (c->rise < 1 || c->rise > 100 || c->fall < 1 || c->fall > 100)
 		return refuse(why, "rise %u, fall %u", c->rise, c->fall);
-	return c->kind == CTL_CHECK_HTTP ? http_check(c, why) : 0;
+	return 0;
 }
 
-int check_target_check(const void *payload, size_t size, struct ctl_target *out, char *why)
+static int check_check(const struct ctl_check *c, char *why)
+{
+	int rc;
+
+	if (c->kind > CTL_CHECK_ICMP || (c->kind == CTL_CHECK_NONE && c->agent_port == 0))
+		return refuse(why, "check kind %u", c->kind);
+	if (c->zero != 0)
+		return refuse(why, "reserved bytes of a check that are not zero");
+	if (c->agent_port != 0 && (c->agent_interval_ms < 100 || c->agent_interval_ms > 3600000))
+		return refuse(why, "agent's interval of %u ms", c->agent_interval_ms);
+	rc = times_check(c, why);
+	if (rc == 0 && (c->kind == CTL_CHECK_HTTP || c->kind == CTL_CHECK_HTTPS))
+		rc = http_check(c, why);
+	if (rc == 0 && (c->kind == CTL_CHECK_TLS || c->kind == CTL_CHECK_HTTPS))
+		rc = tls_check(c, why);
+	if (rc == 0 && c->kind == CTL_CHECK_UDP)
+		rc = udp_check(c, why);
+	return rc;
+}
+
+// What the kind of check does not use shall not tell targets apart: only what it does is taken over.
+static struct ctl_check question(const struct ctl_check *c)
+{
+	struct ctl_check q = {
+		.kind = c->kind,
+		.interval_ms = c->interval_ms,
+		.timeout_ms = c->timeout_ms,
+		.rise = c->rise,
+		.fall = c->fall,
+	};
+
+	if (c->kind == CTL_CHECK_HTTP || c->kind == CTL_CHECK_HTTPS) {
+		q.status_min = c->status_min;
+		q.status_max = c->status_max;
+		memcpy(q.path, c->path, sizeof(q.path));
+		memcpy(q.host, c->host, sizeof(q.host));
+		memcpy(q.body, c->body, sizeof(q.body));
+	}
+	if (c->kind == CTL_CHECK_TLS || c->kind == CTL_CHECK_HTTPS) {
+		q.flags = c->flags;
+		memcpy(q.server_name, c->server_name, sizeof(q.server_name));
+		memcpy(q.ca_file, c->ca_file, sizeof(q.ca_file));
+	}
+	if (c->kind == CTL_CHECK_UDP) {
+		q.send_size = c->send_size;
+		q.expect_size = c->expect_size;
+		memcpy(q.send, c->send, sizeof(q.send));
+		memcpy(q.expect, c->expect, sizeof(q.expect));
+	}
+	return q;
+}
+
+// The target that is the agent beside t, if it has one.
+static bool agent_of(const struct ctl_target *t, struct ctl_target *out)
+{
+	uint32_t interval = t->check.agent_interval_ms;
+
+	if (t->check.agent_port == 0)
+		return false;
+	*out = (struct ctl_target){
+		.rec = t->rec,
+		.addr = t->addr,
+		.port = htons(t->check.agent_port),
+		.check = {.kind = CHECK_KIND_AGENT,
+			  .interval_ms = interval,
+			  .timeout_ms = interval < CHECK_AGENT_MS ? interval : CHECK_AGENT_MS,
+			  .rise = 1,
+			  .fall = 1},
+	};
+	return true;
+}
+
+int check_target_check(const void *payload, size_t size, struct ctl_target *out,
+		       struct ctl_target *agent, char *why)
 {
 	struct ctl_target t;
 	int rc;
@@ -174,7 +281,8 @@ int check_target_check(const void *payload, size_t size, struct ctl_target *out,
 		rc = refuse(why, "a name that is none");
 	if (rc == 0)
 		rc = addr_check(&t.addr, why);
-	if (rc == 0 && t.port == 0)
+	if (rc == 0 && t.port == 0 && t.check.kind != CTL_CHECK_ICMP &&
+	    t.check.kind != CTL_CHECK_NONE)
 		rc = refuse(why, "port 0");
 	if (rc == 0 && (t.zero != 0 || t.zero2 != 0))
 		rc = refuse(why, "reserved bytes of a target that are not zero");
@@ -182,13 +290,11 @@ int check_target_check(const void *payload, size_t size, struct ctl_target *out,
 		rc = check_check(&t.check, why);
 	if (rc != 0)
 		return rc;
-	t.check.port = 0;
-	if (t.check.kind == CTL_CHECK_TCP) { // what it does not use shall not tell targets apart
-		t.check.status_min = t.check.status_max = 0;
-		memset(t.check.path, 0, sizeof(t.check.path));
-		memset(t.check.host, 0, sizeof(t.check.host));
-		memset(t.check.body, 0, sizeof(t.check.body));
-	}
+	if (!agent_of(&t, agent))
+		memset(agent, 0, sizeof(*agent));
+	if (t.check.kind == CTL_CHECK_ICMP || t.check.kind == CTL_CHECK_NONE)
+		t.port = 0;
+	t.check = question(&t.check);
 	*out = t;
 	return 0;
 }

@@ -7,9 +7,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "control/check/agent.h"
 #include "dataplane/ctl/msg.h"
 
 #define CHECK_WHY 160 // bytes for a sentence that says what is wrong
+
+#define CHECK_AGENT_MS 2000 // most that an agent may take
 
 // Is there one whole message at the start of the size bytes at buf?
 //
@@ -26,9 +29,12 @@ int check_msg_padding(const void *msg, const struct ctl_hdr *hdr, char *why);
 // Errors: -EPROTO. Thread: any
 int check_hello_check(const void *payload, size_t size, const char *instance, char *why);
 
-// A target. On success *out is a copy whose check.port is 0 (target.port is what counts).
-// Errors: -EPROTO, *out untouched. Thread: any
-int check_target_check(const void *payload, size_t size, struct ctl_target *out, char *why);
+// A target. On success *out is a copy of which nothing is left but what its kind of check uses, and
+// check.port is 0 (target.port is what counts); kind CTL_CHECK_NONE: nothing but an agent is asked.
+// *agent is the target of the agent, kind CHECK_KIND_AGENT; of kind 0 if there is none.
+// Errors: -EPROTO, *out and *agent untouched. Thread: any
+int check_target_check(const void *payload, size_t size, struct ctl_target *out,
+		       struct ctl_target *agent, char *why);
 
 // A target that goes; *id is its server.
 // Errors: -EPROTO. Thread: any

@@ -20,6 +20,7 @@ struct check_engine {
 	size_t count; // targets, all of them in the heap
 	size_t running;
 	uint64_t started;
+	uint64_t late_us, forgiven;
 	bool in_run; // the caller of run() learns the next moment from its answer
 };
 
@@ -84,6 +85,10 @@ static uint32_t key_hash(const struct ctl_target *t)
 	MIX(c->path, strlen(c->path));
 	MIX(c->host, strlen(c->host));
 	MIX(c->body, strlen(c->body));
+	MIX(c->server_name, strlen(c->server_name));
+	MIX(c->ca_file, strlen(c->ca_file));
+	MIX(c->send, c->send_size);
+	MIX(c->expect, c->expect_size);
 #undef MIX
 	return (uint32_t)(h ^ (h >> 32));
 }
@@ -169,6 +174,7 @@ static int target_create(struct check_engine *e, const struct ctl_target *key, u
 	t->addr = key->addr;
 	t->port = key->port;
 	t->check = key->check;
+	check_agent_init(&t->agent);
 	t->hash = hash;
 	t->hash_next = e->bucket[hash & (e->bucket_count - 1)];
 	e->bucket[hash & (e->bucket_count - 1)] = t;
@@ -249,6 +255,7 @@ int check_subscribe(struct check_engine *e, struct check_sub *sub, const struct 
 			t->health = sub->target->health;
 			t->latency_us = sub->target->latency_us;
 			memcpy(t->reason, sub->target->reason, sizeof(t->reason));
+			t->agent = sub->target->agent;
 		}
 	}
 	check_unsubscribe(e, sub);
@@ -273,7 +280,22 @@ static uint64_t next_start(struct check_target *t, uint64_t now_us)
 	return t->slot_us;
 }
 
-static void note(struct check_engine *e, struct check_target *t, const struct check_result *r,
+// Take what an agent said. Returns: true when it is news.
+static bool note_agent(struct check_target *t, struct check_result *r)
+{
+	struct check_agent before = t->agent;
+
+	if (!r->spoke)
+		return false;
+	if (!check_agent_take(&t->agent, r->agent_line, strlen(r->agent_line))) {
+		r->ok = false;
+		snprintf(r->reason, sizeof(r->reason), "agent: a line without a known word");
+		return false;
+	}
+	return memcmp(&before, &t->agent, sizeof(before)) != 0;
+}
+
+static void note(struct check_engine *e, struct check_target *t, struct check_result *r,
 		 uint64_t now_us)
 {
 	struct check_sub *next;
@@ -284,9 +306,11 @@ static void note(struct check_engine *e, struct check_target *t, const struct ch
 		return;
 	}
 	t->count++;
+	news = note_agent(t, r);
 	t->latency_us = r->latency_us;
 	snprintf(t->reason, sizeof(t->reason), "%s", r->ok ? "" : r->reason);
-	news = check_health_note(&t->health, r->ok, t->check.rise, t->check.fall);
+	if (check_health_note(&t->health, r->ok, t->check.rise, t->check.fall))
+		news |= t->check.kind != CHECK_KIND_AGENT; // whether it answers changes nothing
 	heap_move(e, t, next_start(t, now_us));
 	for (struct check_sub *s = t->subs; s != NULL; s = next) {
 		next = s->next;
@@ -300,6 +324,7 @@ static void start(struct check_engine *e, struct check_target *t, uint64_t now_u
 
 	t->running = true;
 	t->started_us = now_us;
+	t->late_us = e->late_us;
 	e->running++;
 	e->started++;
 	heap_move(e, t, now_us + (uint64_t)t->check.timeout_ms * 1000);
@@ -307,19 +332,46 @@ static void start(struct check_engine *e, struct check_target *t, uint64_t now_u
 		check_engine_result(e, t, &r, now_us);
 }
 
+// Its time is over. Was it all the server's?
 static void expire(struct check_engine *e, struct check_target *t, uint64_t now_us)
 {
-	struct check_result r = {.latency_us = (uint32_t)((now_us - t->started_us) > UINT32_MAX
-								  ? UINT32_MAX
-								  : now_us - t->started_us)};
+	uint64_t took = now_us - t->started_us, lost = e->late_us - t->late_us;
+	struct check_result r = {.latency_us = took > UINT32_MAX ? UINT32_MAX : (uint32_t)took};
 
-	e->ops.cancel(e->ops.arg, t);
+	if (lost > 0) {
+		t->late_us = e->late_us;
+		e->forgiven++;
+		heap_move(e, t, now_us + lost);
+		return;
+	}
 	snprintf(r.reason, sizeof(r.reason), "timeout after %u ms", t->check.timeout_ms);
+	if (e->ops.expire != NULL)
+		e->ops.expire(e->ops.arg, t, &r);
+	else
+		e->ops.cancel(e->ops.arg, t);
 	check_engine_result(e, t, &r, now_us);
+}
+
+void check_engine_soon(struct check_engine *e, struct check_sub *sub, uint64_t now_us)
+{
+	struct check_target *t = sub->target;
+	uint64_t earliest = now_us;
+
+	if (t == NULL || t->running)
+		return;
+	if (t->started_us != 0 && t->started_us + CHECK_FIRST_MS * 1000 > now_us)
+		earliest = t->started_us + CHECK_FIRST_MS * 1000;
+	if (earliest < t->due_us) {
+		t->slot_us = earliest; // the rhythm begins anew there
+		heap_move(e, t, earliest);
+	}
 }
 
 uint64_t check_engine_run(struct check_engine *e, uint64_t now_us)
 {
+	// Calls do not overlap: what was due before the last one has been dealt with in it.
+	if (e->count > 0 && e->heap[0]->due_us + CHECK_LATE_US < now_us)
+		e->late_us += now_us - e->heap[0]->due_us;
 	e->in_run = true;
 	while (e->count > 0 && e->heap[0]->due_us <= now_us) {
 		if (e->heap[0]->running)
@@ -331,8 +383,8 @@ uint64_t check_engine_run(struct check_engine *e, uint64_t now_us)
 	return e->count > 0 ? e->heap[0]->due_us : UINT64_MAX;
 }
 
-void check_engine_result(struct check_engine *e, struct check_target *t,
-			 const struct check_result *r, uint64_t now_us)
+void check_engine_result(struct check_engine *e, struct check_target *t, struct check_result *r,
+			 uint64_t now_us)
 {
 	assert(t->running);
 	t->running = false;
@@ -383,4 +435,14 @@ size_t check_engine_running(const struct check_engine *e)
 uint64_t check_engine_started(const struct check_engine *e)
 {
 	return e->started;
+}
+
+uint64_t check_engine_late_us(const struct check_engine *e)
+{
+	return e->late_us;
+}
+
+uint64_t check_engine_forgiven(const struct check_engine *e)
+{
+	return e->forgiven;
 }

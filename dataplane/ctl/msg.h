@@ -361,13 +361,27 @@ struct ctl_target {
 
 enum ctl_health { CTL_HEALTH_UNKNOWN = 0, CTL_HEALTH_UP = 1, CTL_HEALTH_DOWN = 2 };
 
+// What the agent of a server said last; all of it stays in force until it says otherwise.
+enum ctl_agent_flag {
+	CTL_AGENT_KNOWN = 1, // it has spoken; without it the others are zero
+	CTL_AGENT_DOWN = 2,
+	CTL_AGENT_DRAIN = 4,
+	CTL_AGENT_MAINT = 8,
+};
+#define CTL_AGENT_PERCENT_MAX 1000
+
 struct ctl_verdict {
 	uint64_t server; // id
 	uint8_t health;  // enum ctl_health
-	uint8_t zero[3];
-	uint32_t latency_us; // of the last check
-	char reason[112];    // last failure in words, "" when up
+	uint8_t good;    // the last check was: 1, 0
+	uint8_t agent;   // enum ctl_agent_flag
+	uint8_t zero;
+	uint32_t latency_us;    // of the last check
+	uint16_t agent_percent; // of the configured weight; 0 .. 1000, 100 where it has not said
+	uint16_t zero2[3];
+	char reason[112]; // last failure in words, or the agent's where it says down; "" when up
 };
+static_assert(sizeof(struct ctl_verdict) == 136, "wire");
 
 enum ctl_event_kind { CTL_EVENT_PORT = 1, CTL_EVENT_HEALTH = 2, CTL_EVENT_STATE = 3 };
 

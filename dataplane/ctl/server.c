@@ -28,6 +28,7 @@
 #define TXN_PREPARED_MS    120000 // prepared, and nobody says commit or abort
 #define EVENT_WAITING_MAX  (1024 * 1024)
 #define TARGET_WAITING_MAX (64 * 1024 * 1024)
+#define AGENT_FLAGS        (CTL_AGENT_KNOWN | CTL_AGENT_DOWN | CTL_AGENT_DRAIN | CTL_AGENT_MAINT)
 #define TICK_MS            1000
 
 RTE_LOG_REGISTER(ctl_log, sluice.ctl, NOTICE)
@@ -130,8 +131,10 @@ static int on_verdict(struct peer *p, const struct ctl_hdr *h, const struct ctl_
 
 	if (p->role != CTL_ROLE_CHECKER)
 		return ctl_refuse(p, h->seq, "VERDICT from a peer that is no checker");
-	if (v->health > CTL_HEALTH_DOWN || v->zero[0] != 0 || v->zero[1] != 0 || v->zero[2] != 0 ||
-	    v->server == 0 || len == sizeof(v->reason))
+	if (v->health > CTL_HEALTH_DOWN || v->good > 1 || v->zero != 0 || v->zero2[0] != 0 ||
+	    v->zero2[1] != 0 || v->zero2[2] != 0 || v->server == 0 || len == sizeof(v->reason) ||
+	    (v->agent & ~AGENT_FLAGS) != 0 || v->agent_percent > CTL_AGENT_PERCENT_MAX ||
+	    ((v->agent & CTL_AGENT_KNOWN) == 0 && v->agent != 0))
 		return ctl_refuse(p, h->seq, "malformed VERDICT");
 	for (; len < sizeof(v->reason); len++)
 		if (v->reason[len] != '\0')

@@ -253,5 +253,7 @@ class CtlLink:
     def query(self, name, **args):
         return json.loads(self.query_text(name, args))
 
-    def verdict(self, server_id, health, reason="", latency=1000):
-        return self.send(VERDICT, struct.pack("=QB3xI112s", server_id, health, latency, reason.encode()))
+    def verdict(self, server_id, health, reason="", latency=1000, good=None, agent=0, percent=100):
+        good = health == UP if good is None else good
+        return self.send(VERDICT, struct.pack("=QBBBxIH6x112s", server_id, health, good, agent, latency, percent,
+                                              reason.encode()))

@@ -11,10 +11,12 @@ import time
 MAGIC = 0x4C435331
 HELLO, ACK, TARGET, TARGET_DEL, TARGET_END, VERDICT = 1, 8, 11, 12, 13, 14
 UNKNOWN, UP, DOWN = 0, 1, 2
-TCP, HTTP = 1, 2
+NONE, TCP, HTTP, HTTPS, TLS, UDP, ICMP = range(7)
+VERIFY = 1
+AGENT_KNOWN, AGENT_DOWN, AGENT_DRAIN, AGENT_MAINT = 1, 2, 4, 8
 HDR = struct.Struct("=IHHII")
 HELLO_S = struct.Struct("=IHH64s16sQ")
-VERDICT_S = struct.Struct("=QB3sI112s")
+VERDICT_S = struct.Struct("=QBBBxIH6x112s")
 
 
 def message(kind, payload=b"", seq=1, flags=0):
@@ -27,11 +29,13 @@ def hello(instance, magic=MAGIC, version=2, role=1):
 
 
 def target(ident, address, port, kind=TCP, interval=200, timeout=100, rise=1, fall=1, status=(200, 399), path="/",
-           host="", body="", pool="web", name=None, rec_type=8, rec_size=None):
+           host="", body="", pool="web", name=None, rec_type=8, rec_size=None, verify=False, server_name="", ca_file="",
+           send=b"", expect=b"", agent=(0, 0)):
     ip = ipaddress.ip_address(address)
     addr = struct.pack("=BB6s16s", ip.version, ip.max_prefixlen, bytes(6), ip.packed)
-    check = struct.pack("=BBHIIHHHHHHHHIIHHII256s256s128s256s256s512s128s", kind, 0, 0, interval, timeout, rise, fall,
-                        status[0], status[1], *(0,) * 10, path.encode(), host.encode(), body.encode(), b"", b"", b"", b"")
+    check = struct.pack("=BBHIIHHHHHHHHIIHHII256s256s128s256s256s512s128s", kind, verify, 0, interval, timeout, rise,
+                        fall, *status, len(send), len(expect), agent[0], 0, agent[1], *(0,) * 5, path.encode(),
+                        host.encode(), body.encode(), server_name.encode(), str(ca_file).encode(), send, expect)
     tail = struct.pack("=64s64s", pool.encode(), (name or f"s{ident}").encode()) + addr
     tail += struct.pack("!H", port) + bytes(6) + check
     return struct.pack("=HHIQ", rec_type, rec_size or 16 + len(tail), 0, ident) + tail
@@ -46,6 +50,7 @@ class FakeApp:
         self.targets = list(targets)  # payloads, sent after the greeting
         self.greeting = hello(instance)
         self.verdicts = []  # (time, server, health, latency_us, reason)
+        self.more = []  # of each: (last check good, agent's flags, agent's percent)
         self.changed = threading.Condition()
         self.connections = 0
         self.peer_hello = None
@@ -111,8 +116,9 @@ class FakeApp:
                 self.peer_hello = HELLO_S.unpack(payload)
                 conn.sendall(self.greeting + b"".join(message(TARGET, t) for t in self.targets) + message(TARGET_END))
             elif kind == VERDICT:
-                server, health, _zero, latency, reason = VERDICT_S.unpack(payload)
+                server, health, good, agent, latency, percent, reason = VERDICT_S.unpack(payload)
                 with self.changed:
+                    self.more.append((good, agent, percent))
                     self.verdicts.append((time.monotonic(), server, health, latency,
                                           reason.split(b"\0")[0].decode()))
                     self.changed.notify_all()

@@ -280,7 +280,7 @@ def test_http_server_that_drips_is_late_as_a_whole(checkd, serve):
     s = serve(talk)
     begin = time.monotonic()
     assert verdict_of(checkd, target(1, "127.0.0.1", s.port, HTTP, interval=400, timeout=300))[::2] == (
-        DOWN, "timeout after 300 ms")
+        DOWN, "timeout after 300 ms within the answer")
     assert time.monotonic() - begin < 1.5
 
 

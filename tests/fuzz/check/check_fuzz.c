@@ -27,8 +27,16 @@ static bool fake_start(void *arg, struct check_target *t, struct check_result *r
 
 	// A request is built of these without a further look.
 	must(t->check.timeout_ms >= 10 && t->check.timeout_ms <= t->check.interval_ms);
-	must(t->port != 0 && (t->addr.family == 4 || t->addr.family == 6));
-	if (t->check.kind == CTL_CHECK_HTTP) {
+	must(t->addr.family == 4 || t->addr.family == 6);
+	must((t->port != 0) != (t->check.kind == CTL_CHECK_ICMP));
+	must(t->check.kind != CTL_CHECK_NONE);
+	must(t->check.send_size <= sizeof(t->check.send));
+	must(t->check.expect_size <= sizeof(t->check.expect));
+	if (t->check.kind == CTL_CHECK_TLS || t->check.kind == CTL_CHECK_HTTPS) {
+		must(strpbrk(t->check.server_name, "/:@ \r\n") == NULL);
+		must(strlen(t->check.ca_file) < sizeof(t->check.ca_file));
+	}
+	if (t->check.kind == CTL_CHECK_HTTP || t->check.kind == CTL_CHECK_HTTPS) {
 		must(t->check.path[0] == '/' && strpbrk(t->check.path, " \r\n") == NULL);
 		must(strpbrk(t->check.host, " \r\n") == NULL);
 		must(strlen(t->check.body) < sizeof(t->check.body));
@@ -58,7 +66,7 @@ static void fake_wake(void *arg)
 static int take(const struct ctl_hdr *h, const uint8_t *payload, struct check_engine *e,
 		struct check_sub *sub, uint64_t now_us, char *why)
 {
-	struct ctl_target t;
+	struct ctl_target t, agent;
 	struct ctl_ack ack;
 	uint64_t id;
 
@@ -66,13 +74,19 @@ static int take(const struct ctl_hdr *h, const uint8_t *payload, struct check_en
 	case CTL_HELLO:
 		return check_hello_check(payload, h->size, "lb", why);
 	case CTL_TARGET:
-		if (check_target_check(payload, h->size, &t, why) != 0)
+		if (check_target_check(payload, h->size, &t, &agent, why) != 0)
 			return -1;
-		return check_subscribe(e, &sub[t.rec.id % SUBS], &t, now_us);
+		if (agent.check.kind != CTL_CHECK_NONE &&
+		    check_subscribe(e, &sub[SUBS + t.rec.id % SUBS], &agent, now_us) != 0)
+			return -1;
+		return t.check.kind == CTL_CHECK_NONE
+			       ? 0
+			       : check_subscribe(e, &sub[t.rec.id % SUBS], &t, now_us);
 	case CTL_TARGET_DEL:
 		if (check_target_del_check(payload, h->size, &id, why) != 0)
 			return -1;
 		check_unsubscribe(e, &sub[id % SUBS]);
+		check_unsubscribe(e, &sub[SUBS + id % SUBS]);
 		return 0;
 	case CTL_ACK:
 		return check_ack_check(payload, h->size, &ack, why);
@@ -89,7 +103,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 				      .tell = fake_tell,
 				      .wake = fake_wake,
 				      .arg = &starts};
-	struct check_sub sub[SUBS] = {0};
+	struct check_sub sub[2 * SUBS] = {0};
 	struct check_engine *e;
 	char why[CHECK_WHY];
 	struct ctl_hdr h;
@@ -105,7 +119,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		data += len;
 		size -= (size_t)len;
 	}
-	for (unsigned i = 0; i < SUBS; i++)
+	for (unsigned i = 0; i < 2 * SUBS; i++)
 		check_unsubscribe(e, &sub[i]);
 	must(check_engine_targets(e) == 0 && check_engine_running(e) == 0);
 	check_engine_destroy(e);

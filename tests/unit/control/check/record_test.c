@@ -43,11 +43,12 @@ static struct ctl_target good_target(void)
 
 static int check(const struct ctl_target *t)
 {
-	struct ctl_target out;
+	struct ctl_target out, agent;
 
 	memset(&out, 0xa5, sizeof(out));
+	agent = out;
 	why[0] = '\0';
-	int rc = check_target_check(t, sizeof(*t), &out, why);
+	int rc = check_target_check(t, sizeof(*t), &out, &agent, why);
 
 	if (rc == 0) {
 		assert_int_equal(out.rec.id, t->rec.id);
@@ -90,11 +91,11 @@ static void takes_a_good_target(void **state)
 
 static void refuses_sizes_that_do_not_fit(void **state)
 {
-	struct ctl_target good = good_target(), out;
+	struct ctl_target good = good_target(), out, agent;
 
 	(void)state;
 	for (size_t size = 0; size < sizeof(good); size++)
-		assert_int_equal(check_target_check(&good, size, &out, why), -EPROTO);
+		assert_int_equal(check_target_check(&good, size, &out, &agent, why), -EPROTO);
 	REFUSED(t.rec.size = sizeof(t) - 8);
 	REFUSED(t.rec.size = 0);
 }
@@ -143,8 +144,8 @@ static void refuses_checks_that_are_none(void **state)
 {
 	(void)state;
 	REFUSED(t.check.kind = CTL_CHECK_NONE);
-	REFUSED(t.check.kind = 3);
-	REFUSED(t.check.zero = 1);
+	REFUSED(t.check.kind = CTL_CHECK_ICMP + 1);
+	REFUSED(t.check.kind = CHECK_KIND_AGENT);
 	REFUSED(t.check.zero = 1);
 	REFUSED(t.check.interval_ms = 99; t.check.timeout_ms = 50);
 	REFUSED(t.check.interval_ms = 3600001);
@@ -175,19 +176,94 @@ static void refuses_text_that_would_break_a_request(void **state)
 	REFUSED(t.check.body[100] = 'x');
 }
 
+static void refuses_names_and_files_of_tls_that_are_none(void **state)
+{
+	(void)state;
+	TAKEN(t.check.kind = CTL_CHECK_HTTPS);
+	TAKEN(t.check.kind = CTL_CHECK_TLS; memset(t.check.path, 0, sizeof(t.check.path)));
+	TAKEN(t.check.kind = CTL_CHECK_TLS; t.check.flags = CTL_CHECK_F_VERIFY);
+	TAKEN(t.check.kind = CTL_CHECK_TLS; memcpy(t.check.server_name, "a-b.example", 12));
+	TAKEN(t.check.kind = CTL_CHECK_TLS; memcpy(t.check.ca_file, "/etc/a b.pem", 13));
+	REFUSED(t.check.kind = CTL_CHECK_HTTPS; t.check.path[0] = 'x');
+	REFUSED(t.check.kind = CTL_CHECK_HTTPS; t.check.flags = 2);
+	REFUSED(t.check.kind = CTL_CHECK_TLS; memcpy(t.check.server_name, "a/b", 4));
+	REFUSED(t.check.kind = CTL_CHECK_TLS; memcpy(t.check.server_name, "a:1", 4));
+	REFUSED(t.check.kind = CTL_CHECK_TLS; memcpy(t.check.server_name, "-a", 3));
+	REFUSED(t.check.kind = CTL_CHECK_TLS; memcpy(t.check.server_name, "a@b", 4));
+	REFUSED(t.check.kind = CTL_CHECK_TLS; memset(t.check.server_name, 'a', 256));
+	REFUSED(t.check.kind = CTL_CHECK_TLS; memcpy(t.check.ca_file, "ca.pem", 7));
+	REFUSED(t.check.kind = CTL_CHECK_TLS; memcpy(t.check.ca_file, "/a\nb", 5));
+	REFUSED(t.check.kind = CTL_CHECK_TLS; memset(t.check.ca_file, '/', 256));
+}
+
+static void refuses_datagrams_that_do_not_fit(void **state)
+{
+	(void)state;
+	TAKEN(t.check.kind = CTL_CHECK_UDP);
+	TAKEN(t.check.kind = CTL_CHECK_UDP; t.check.send_size = 512; t.check.send[511] = 1);
+	TAKEN(t.check.kind = CTL_CHECK_UDP; t.check.expect_size = 128; t.check.expect[127] = 1);
+	REFUSED(t.check.kind = CTL_CHECK_UDP; t.check.send_size = 513);
+	REFUSED(t.check.kind = CTL_CHECK_UDP; t.check.expect_size = 129);
+	REFUSED(t.check.kind = CTL_CHECK_UDP; t.check.send_size = 4; t.check.send[4] = 1);
+	REFUSED(t.check.kind = CTL_CHECK_UDP; t.check.expect_size = 4; t.check.expect[4] = 1);
+}
+
+// The port of an agent makes a target of its own, whose check is nobody else's.
+static void an_agent_is_a_target_of_its_own(void **state)
+{
+	struct ctl_target with = good_target(), out, agent;
+
+	(void)state;
+	assert_int_equal(check_target_check(&with, sizeof(with), &out, &agent, why), 0);
+	assert_int_equal(agent.check.kind, CTL_CHECK_NONE);
+	with.check.agent_port = 8888;
+	with.check.agent_interval_ms = 100;
+	assert_int_equal(check_target_check(&with, sizeof(with), &out, &agent, why), 0);
+	assert_int_equal(agent.check.kind, CHECK_KIND_AGENT);
+	assert_int_equal(agent.port, htons(8888));
+	assert_int_equal(agent.check.interval_ms, 100);
+	assert_int_equal(agent.check.timeout_ms, 100);
+	assert_memory_equal(&agent.addr, &with.addr, sizeof(with.addr));
+	assert_int_equal(out.check.agent_port, 0);
+	with.check.agent_interval_ms = 3600000;
+	assert_int_equal(check_target_check(&with, sizeof(with), &out, &agent, why), 0);
+	assert_int_equal(agent.check.timeout_ms, CHECK_AGENT_MS);
+	with.check.kind = CTL_CHECK_NONE; // nothing but the agent
+	assert_int_equal(check_target_check(&with, sizeof(with), &out, &agent, why), 0);
+	assert_int_equal(out.check.kind, CTL_CHECK_NONE);
+	REFUSED(t.check.agent_port = 1; t.check.agent_interval_ms = 99);
+	REFUSED(t.check.agent_port = 1; t.check.agent_interval_ms = 3600001);
+}
+
+static void an_echo_needs_no_port(void **state)
+{
+	(void)state;
+	TAKEN(t.check.kind = CTL_CHECK_ICMP; t.port = 0);
+	REFUSED(t.check.kind = CTL_CHECK_UDP; t.port = 0);
+	REFUSED(t.check.kind = CTL_CHECK_TLS; t.port = 0);
+}
+
 // Two TCP targets that differ only in what TCP does not use must be the same.
 static void takes_out_what_a_tcp_check_does_not_use(void **state)
 {
-	struct ctl_target a = good_target(), b = good_target(), x, y;
+	struct ctl_target a = good_target(), b = good_target(), x, y, agent;
 
 	(void)state;
 	a.check.kind = b.check.kind = CTL_CHECK_TCP;
 	b.check.path[1] = 'z';
 	b.check.status_min = 300;
 	b.check.port = 99;
+	b.check.send_size = 3;
+	b.check.flags = CTL_CHECK_F_VERIFY;
+	b.check.passive_failures = 3;
+	b.check.damping_changes = 3;
+	b.check.agent_port = 3;
+	b.check.agent_interval_ms = 1000;
+	memcpy(b.check.server_name, "x", 2);
+	memcpy(b.check.ca_file, "/x", 3);
 	memset(b.check.host, 0, sizeof(b.check.host));
-	assert_int_equal(check_target_check(&a, sizeof(a), &x, why), 0);
-	assert_int_equal(check_target_check(&b, sizeof(b), &y, why), 0);
+	assert_int_equal(check_target_check(&a, sizeof(a), &x, &agent, why), 0);
+	assert_int_equal(check_target_check(&b, sizeof(b), &y, &agent, why), 0);
 	assert_memory_equal(&x, &y, sizeof(x));
 }
 
@@ -301,6 +377,10 @@ int main(void)
 		cmocka_unit_test(refuses_addresses_that_are_none),
 		cmocka_unit_test(refuses_checks_that_are_none),
 		cmocka_unit_test(refuses_text_that_would_break_a_request),
+		cmocka_unit_test(refuses_names_and_files_of_tls_that_are_none),
+		cmocka_unit_test(refuses_datagrams_that_do_not_fit),
+		cmocka_unit_test(an_agent_is_a_target_of_its_own),
+		cmocka_unit_test(an_echo_needs_no_port),
 		cmocka_unit_test(takes_out_what_a_tcp_check_does_not_use),
 		cmocka_unit_test(waits_for_a_whole_message),
 		cmocka_unit_test(refuses_lengths_that_lie),
