@@ -66,6 +66,7 @@ struct lb_local_pool {
 
 struct lb_pool;
 struct lb_loads;
+struct lb_persist;
 
 struct lb_pick {                      // what a pick may look at
 	const struct lb_loads *loads; // flows of each server, all workers
@@ -168,6 +169,7 @@ struct lb_snapshot {
 	const struct lb_service *const **service; // [chunk][slot % LB_CHUNK], NULL = empty
 	const struct lb_server **server;          // [chunk] -> LB_CHUNK servers, ref 0 = empty
 	uint32_t pools;
+	struct lb_persist *persist;  // NULL: no service wants it
 	bool watched;                // a scheduler wants to know of each flow that comes and goes
 	struct lb_pool *const *pool; // by lb_server.pool and lb_pool.backup; NULL = none
 	uint32_t

@@ -624,6 +624,7 @@ static void publish_pools(struct lb_builder *b)
 
 	s->pub.pool = s->pool;
 	s->pub.pools = s->pools;
+	s->pub.persist = b->in->persist;
 	for (uint32_t i = 0; i < s->pools; i++)
 		s->pub.watched |= s->pool[i] != NULL && s->pool[i]->scheduler->moved != NULL;
 }

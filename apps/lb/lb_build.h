@@ -36,6 +36,7 @@ struct lb_build_in {
 	uint32_t start_ticks;                                // of the process, for quiet_until
 	uint32_t server_slots, service_slots, pools, locals; // how many there are (at least)
 	const struct lb_loads *loads;                        // flows of servers, for the schedulers
+	struct lb_persist *persist;                          // NULL: none yet
 	// Servers whose verdict changed, beside what the transaction touches.
 	struct lb_entry *const *health;
 	uint32_t health_count;

@@ -10,6 +10,7 @@
 #include "apps/lb/lb_conf.h"
 #include "apps/lb/lb_query.h"
 
+#include "apps/lb/lb_persist.h"
 #include "apps/lb/scheduler.h"
 #include "dataplane/core/clock.h"
 #include "dataplane/core/loop.h"
@@ -271,6 +272,75 @@ static int prepare_tables(struct lb_conf *c, struct ctl_ack *ack)
 	return 0;
 }
 
+static uint32_t wanted_persist(const struct lb_conf *c, const struct lb_entry **about)
+{
+	const struct lb_entry *e = lb_store_live(&c->store, CTL_REC_SETTINGS, 1, true);
+
+	*about = e;
+	return e == NULL ? LB_PERSIST_SIZE_DEFAULT
+			 : ((const struct ctl_settings *)lb_entry_rec(e, true))->persistence_max;
+}
+
+static bool wants_persist(const struct lb_conf *c)
+{
+	const struct lb_entry *e;
+
+	LB_STORE_TOUCHED(e, &c->store)
+	if (e->type == CTL_REC_SERVICE && e->next != NULL &&
+	    ((const struct ctl_service *)e->next)->persist_ms != 0)
+		return true;
+	return false;
+}
+
+// The persistence table is made when the first service wants it, as large as is said then.
+static int prepare_persist(struct lb_conf *c, struct ctl_ack *ack)
+{
+	const struct lb_entry *e;
+	uint32_t size = wanted_persist(c, &e);
+	char *path;
+	int rc;
+
+	if (c->persist != NULL || !wants_persist(c))
+		return 0;
+	if (lb_persist_bytes(size) > lb_check_memory(c->flow_dir))
+		return lb_refuse(ack, -ENOMEM, CTL_TAG_RESOURCE_DENIED, e, "persistence-table/size",
+				 "a persistence table of %u clients takes %llu MiB, %llu MiB are "
+				 "there",
+				 size, (unsigned long long)(lb_persist_bytes(size) >> 20),
+				 (unsigned long long)(lb_check_memory(c->flow_dir) >> 20));
+	if (asprintf(&path, "%s/%s.persist", c->flow_dir, c->instance) < 0)
+		return -ENOMEM;
+	rc = lb_persist_open(path, size, clock_ticks(), &c->persist);
+	if (rc != 0)
+		rc = lb_refuse(ack, rc, CTL_TAG_RESOURCE_DENIED, e, "persistence-table/size",
+			       "the persistence table %s cannot be opened: %s", path,
+			       strerror(-rc));
+	else
+		c->persist_made_now = true;
+	c->persist_size = c->persist_size_warned = size;
+	free(path);
+	return rc;
+}
+
+static void warn_persist(struct lb_conf *c)
+{
+	const struct lb_entry *e;
+	uint32_t size = wanted_persist(c, &e);
+
+	if (c->persist == NULL || size == c->persist_size || size == c->persist_size_warned)
+		return;
+	c->persist_size_warned = size;
+	LOG(WARNING,
+	    "persistence table: room for %u clients is in use, %u is configured; the change takes "
+	    "effect at the next start, which then remembers nobody\n",
+	    c->persist_size, size);
+	lb_conf_event(
+		c, CTL_EVENT_STATE, 4, e,
+		"persistence-table/size %u takes effect at the next start of sluice-lb (which "
+		"then remembers nobody); %u is in use",
+		size, c->persist_size);
+}
+
 static int reserve(struct lb_conf *c)
 {
 	int rc = lb_loads_reserve(&c->loads, c->server_slots.size);
@@ -305,6 +375,7 @@ static int build(struct lb_conf *c, bool next, const struct lb_snap *base, uint6
 		.pools = c->pool_index.size,
 		.locals = c->local_index.size,
 		.loads = &c->loads,
+		.persist = next || !c->persist_made_now ? c->persist : NULL,
 		.health = next ? NULL : c->dirty,
 		.health_count = next ? 0 : c->dirty_count,
 	};
@@ -336,7 +407,7 @@ static int conf_prepare(void *arg, uint64_t target, struct ctl_ack *ack)
 		return rc;
 	if ((rc = lb_check_backups(&c->store, ack)) != 0 ||
 	    (rc = lb_check_families(&c->store, ack)) != 0 || (rc = assign_all(c, ack)) != 0 ||
-	    (rc = prepare_tables(c, ack)) != 0)
+	    (rc = prepare_tables(c, ack)) != 0 || (rc = prepare_persist(c, ack)) != 0)
 		return rc;
 	if ((rc = reserve(c)) != 0)
 		return out_of_memory(ack);
@@ -372,6 +443,11 @@ static void conf_abort(void *arg)
 	if (c->tables_made_now) {
 		close_tables(c);
 		c->tables_made_now = false;
+	}
+	if (c->persist_made_now) {
+		lb_persist_close(c->persist);
+		c->persist = NULL;
+		c->persist_made_now = false;
 	}
 	LB_STORE_TOUCHED(e, &c->store)
 	if ((e->type == CTL_REC_POOL || e->type == CTL_REC_LOCAL_POOL) && e->rec == NULL)
@@ -537,7 +613,7 @@ static void conf_commit(void *arg, uint64_t target)
 	if (c->tables_made_now)
 		a.hangs |= LB_PORTS_SOURCES;
 	lb_ports_commit(c, a.hangs, a.gone, a.gone_count);
-	c->tables_made_now = false;
+	c->tables_made_now = c->persist_made_now = false;
 	for (uint32_t i = 0; i < a.told_count; i++)
 		lb_health_tell(c, a.told[i]);
 	for (uint32_t i = 0; i < a.untold_count; i++)
@@ -547,6 +623,7 @@ static void conf_commit(void *arg, uint64_t target)
 	if (!c->restoring)
 		lb_health_forget_file(c);
 	warn_size(c);
+	warn_persist(c);
 	publish_reclaim();
 }
 
@@ -758,6 +835,7 @@ void lb_conf_fini(struct lb_conf *c)
 	lb_slots_fini(&c->local_index);
 	lb_store_fini(&c->store);
 	lb_loads_fini(&c->loads);
+	lb_persist_close(c->persist);
 	free(c->dirty);
 	free(c->rx);
 }

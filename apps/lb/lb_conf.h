@@ -27,6 +27,7 @@
 #define LB_PRIVATE_SERVER_SLOT  (CTL_REC_PRIVATE + 1)
 #define LB_PRIVATE_SERVICE_SLOT (CTL_REC_PRIVATE + 2)
 #define LB_FLOW_SIZE_DEFAULT    1048576 // of sluice-lb.yang
+#define LB_PERSIST_SIZE_DEFAULT 65536   // likewise
 
 struct loop;
 struct lb_health_file;
@@ -52,7 +53,10 @@ struct lb_conf {
 	uint64_t version, serial;
 	bool restoring; // the last good snapshot: a port that is not there yet is no error
 
-	struct lb_loads loads;                // flows of each server
+	struct lb_loads loads;                      // flows of each server
+	struct lb_persist *persist;                 // NULL until a service wants it
+	uint32_t persist_size, persist_size_warned; // clients
+	bool persist_made_now;
 	struct lb_worker *worker[WORKER_MAX]; // NULL until the first configuration says how large
 	struct lb_flow_size flow_size;        // of the tables in use
 	struct lb_flow_size flow_size_warned;

@@ -372,6 +372,10 @@ static void give_files(const struct args *a)
 		die("out of memory");
 	privs_give(path, a->uid, a->gid);
 	free(path);
+	if (asprintf(&path, "%s/%s.persist", a->flow_dir, a->instance) < 0)
+		die("out of memory");
+	privs_give(path, a->uid, a->gid);
+	free(path);
 	for (unsigned w = 0; w < a->workers; w++) {
 		if (asprintf(&path, "%s/%s.w%u.flows", a->flow_dir, a->instance, w) < 0)
 			die("out of memory");

@@ -143,7 +143,7 @@ static bool choose(struct lb_worker *lw, struct worker *w, const struct port *po
 		out_drop(w, m, DROP_IP_TTL);
 		return false;
 	}
-	n->server = lb_pick(lw, n->service, ip, pi);
+	n->server = lb_pick(lw, n->service, ip, pi, w->now_ticks);
 	if (n->server == NULL) {
 		refuse(lw, w, m, pi, n->service);
 		return false;

@@ -63,32 +63,85 @@ void lb_pick_undo(struct lb_worker *lw, uint32_t server)
 	lb_pick_moved(lw, server, false);
 }
 
+// A server that takes new flows of this service from this pool, NULL: not, or not any more.
+static const struct lb_server *usable(const struct lb_snapshot *s, const struct lb_service *service,
+				      const struct lb_pool *pool, uint32_t ref)
+{
+	const struct lb_server *v = lb_server_get(s, ref);
+
+	return v != NULL && v->takes_new && v->family == service->family &&
+			       pool_at(s, v->pool) == pool
+		       ? v
+		       : NULL;
+}
+
+static const struct lb_server *schedule(struct lb_worker *lw, const struct lb_service *service,
+					const struct lb_pool *pool, const uint8_t *ip,
+					const struct parse_info *pi)
+{
+	const struct lb_server *v;
+	struct lb_pick in = {
+		.loads = lw->loads,
+		.cursor = &lw->cursor[pool->cursor / LB_CHUNK][pool->cursor % LB_CHUNK],
+		.seed = lw->index,
+	};
+	uint32_t ref;
+
+	if (pool->scheduler->hashes)
+		in.hash = client_hash(pool, ip, pi);
+	ref = pool->scheduler->pick(pool, &in);
+	v = ref == LB_NONE ? NULL : lb_server_get(lw->snap, ref);
+	return v != NULL && v->family == service->family ? v : NULL;
+}
+
+// The server that this client had last, else a new one, which is then remembered.
+static __rte_noinline const struct lb_server *
+remembered(struct lb_worker *lw, const struct lb_service *service, const struct lb_pool *pool,
+	   const uint8_t *ip, const struct parse_info *pi, uint32_t now)
+{
+	struct lb_persist *p = lw->snap->persist;
+	const struct lb_server *v, *theirs;
+	uint8_t addr[16] = {0};
+	uint64_t key, scope;
+	uint32_t old, ref;
+
+	memcpy(addr, lb_source(ip, pi), pi->flags & PARSE_IPV4 ? 4 : 16);
+	// Ids of services and of groups are not of one kind.
+	scope = service->persist_group != 0 ? service->persist_group : ~service->id;
+	scope ^= (uint64_t)service->context << 48 ^ service->family;
+	key = lb_persist_key(p, scope, pool->id, addr, service->persist_len);
+	old = lb_persist_find(p, key, now, service->persist_ticks);
+	v = old == 0 ? NULL : usable(lw->snap, service, pool, old);
+	if (v != NULL) {
+		lw->persist.found++;
+		return v;
+	}
+	v = schedule(lw, service, pool, ip, pi);
+	if (v == NULL)
+		return NULL;
+	ref = lb_persist_put(p, key, old, v->ref, now, service->persist_ticks, &lw->persist);
+	if (ref == v->ref)
+		return v;
+	theirs = usable(lw->snap, service, pool, ref); // another worker was first
+	return theirs != NULL ? theirs : v;
+}
+
 const struct lb_server *lb_pick(struct lb_worker *lw, const struct lb_service *service,
-				const uint8_t *ip, const struct parse_info *pi)
+				const uint8_t *ip, const struct parse_info *pi, uint32_t now)
 {
 	const struct lb_pool *pool;
-	const struct lb_server *server;
-	struct lb_pick in;
-	uint32_t ref;
+	const struct lb_server *v;
 
 	if (!service->enabled)
 		return NULL;
 	pool = lb_pick_pool(lw->snap, service->pool);
 	if (pool->available == 0)
 		return NULL;
-	in = (struct lb_pick){
-		.loads = lw->loads,
-		.cursor = &lw->cursor[pool->cursor / LB_CHUNK][pool->cursor % LB_CHUNK],
-		.seed = lw->index,
-	};
-	if (pool->scheduler->hashes)
-		in.hash = client_hash(pool, ip, pi);
-	ref = pool->scheduler->pick(pool, &in);
-	if (ref == LB_NONE)
-		return NULL;
-	server = lb_server_get(lw->snap, ref);
-	if (server == NULL || server->family != service->family)
-		return NULL;
-	lb_pick_moved(lw, ref, true);
-	return server;
+	if (service->persist_ticks != 0 && lw->snap->persist != NULL)
+		v = remembered(lw, service, pool, ip, pi, now);
+	else
+		v = schedule(lw, service, pool, ip, pi);
+	if (v != NULL)
+		lb_pick_moved(lw, v->ref, true);
+	return v;
 }

@@ -9,6 +9,7 @@
 
 #include "apps/lb/lb.h"
 #include "apps/lb/lb_load.h"
+#include "apps/lb/lb_persist.h"
 #include "dataplane/core/clock.h"
 #include "dataplane/core/handover.h"
 #include "dataplane/core/publish.h"
@@ -58,6 +59,7 @@ struct lb_worker {
 	uint32_t server_slots, service_slots; // reserved; control
 	bool taken_counted;                   // control
 	const struct lb_loads *loads;
+	struct lb_persist_counters persist; // owner worker: rw
 	struct flow_steer steer;
 	// scratch of one burst, owner worker
 	alignas(64) struct parse_info pi[LB_BURST];
@@ -141,10 +143,10 @@ const struct lb_own_address *lb_own_find(const struct lb_snapshot *s, uint16_t c
 
 // lb_pick.c
 //
-// The server that a new flow of this service gets, or NULL. The flow counts for it from now on: if it does
+// The server that a new flow of this service gets at clock tick `now`, or NULL. The flow counts for it from now on: if it does
 // not come about, lb_pick_undo() takes it back.
 const struct lb_server *lb_pick(struct lb_worker *lw, const struct lb_service *service,
-				const uint8_t *ip, const struct parse_info *pi);
+				const uint8_t *ip, const struct parse_info *pi, uint32_t now);
 void lb_pick_undo(struct lb_worker *lw, uint32_t server);
 // A flow of the server began or ended.
 void lb_pick_moved(struct lb_worker *lw, uint32_t server, bool began);
