@@ -286,6 +286,9 @@ struct publish;
 int lb_worker_create(const struct lb_worker_conf *conf, const struct publish *snapshot,
 		     struct lb_worker **out, uint32_t *taken);
 void lb_worker_destroy(struct lb_worker *lw);
+// How devices spread packets; borrowed. Before the worker has its first source. Thread: control
+struct flow_rss;
+void lb_worker_set_rss(struct lb_worker *lw, const struct flow_rss *rss);
 
 // Make room for counters and cursors of slots and pools up to these (control, before a snapshot with
 // them is published; old arrays are retired by RCU). 0 or -ENOMEM.

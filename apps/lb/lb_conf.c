@@ -786,6 +786,7 @@ int lb_conf_init(struct lb_conf *c, const struct lb_conf_args *args)
 	c->run_dir = args->run_dir;
 	c->flow_dir = args->flow_dir;
 	c->workers = args->workers;
+	c->rss_mode = args->rss_mode;
 	c->start_ticks = clock_ticks();
 	c->start_time = (uint64_t)time(NULL);
 	lb_slots_init(&c->server_slots, SERVERS_MAX);

@@ -32,6 +32,14 @@
 struct loop;
 struct lb_health_file;
 
+// How the workers take what RSS does (--rss).
+enum lb_rss_mode {
+	LB_RSS_AUTO,    // as the devices say, where one does
+	LB_RSS_KNOWN,   // tests: every port with several queues spreads by the usual key, evenly
+	LB_RSS_WRONG,   // tests: likewise thought, but the queues are polled by other workers
+	LB_RSS_UNKNOWN, // devices are not asked
+};
+
 struct lb_flow_size { // entries, all workers together
 	uint64_t all;
 	uint64_t ipv6; // of which IPv6 at most
@@ -64,6 +72,9 @@ struct lb_conf {
 	bool tables_made_now;
 
 	struct lb_rx *rx; // sources of the workers
+	enum lb_rss_mode rss_mode;
+	struct flow_rss *rss; // NULL: not known
+	bool rss_decided;     // once, before the first source: flows live where it put them
 
 	struct lb_flow_job *flow_jobs; // walks under way (lb_flows.c)
 	int flow_timer;
@@ -81,6 +92,7 @@ struct lb_conf_args {
 	struct loop *loop;
 	const char *instance, *run_dir, *flow_dir; // borrowed for the life of the conf
 	unsigned workers;
+	enum lb_rss_mode rss_mode;
 };
 
 // An empty configuration is published at once. Errors: -ENOMEM

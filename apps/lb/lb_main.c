@@ -46,6 +46,7 @@ struct args {
 	const char *user, *control_user;
 	unsigned workers, memory_mb;
 	bool no_huge, detach;
+	enum lb_rss_mode rss_mode;
 	char *run_dir, *lib_dir; // malloc'ed
 	uid_t uid, control_uid;
 	gid_t gid;
@@ -55,6 +56,7 @@ static void usage(FILE *f)
 {
 	fputs("usage: sluice-lb [--base DIR] [--instance NAME] [--workers N] [--cpus LIST] [--memory MB]\n"
 	      "                 [--no-huge] [--flow-dir DIR] [--user USER] [--control-user USER]\n"
+	      "                 [--rss auto|known|wrong|unknown]   (tests: how packets are thought to be spread)\n"
 	      "       sluice-lb --detach [--base DIR] [--instance NAME]\n"
 	      "See sluice-lb(8).\n",
 	      f);
@@ -88,6 +90,16 @@ static unsigned number(const char *option, const char *text, unsigned min, unsig
 	return (unsigned)n;
 }
 
+static enum lb_rss_mode rss_mode(const char *text)
+{
+	static const char *const names[] = {"auto", "known", "wrong", "unknown"};
+
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(text, names[i]) == 0)
+			return (enum lb_rss_mode)i;
+	die("--rss '%s': auto, known, wrong or unknown is needed", text);
+}
+
 static void parse(int argc, char **argv, struct args *a)
 {
 	static const struct option options[] = {
@@ -98,6 +110,7 @@ static void parse(int argc, char **argv, struct args *a)
 		{"memory", required_argument, NULL, 'm'},
 		{"no-huge", no_argument, NULL, 'n'},
 		{"flow-dir", required_argument, NULL, 'f'},
+		{"rss", required_argument, NULL, 'r'},
 		{"user", required_argument, NULL, 'u'},
 		{"control-user", required_argument, NULL, 'C'},
 		{"detach", no_argument, NULL, 'd'},
@@ -128,6 +141,9 @@ static void parse(int argc, char **argv, struct args *a)
 			break;
 		case 'f':
 			a->flow_dir = optarg;
+			break;
+		case 'r':
+			a->rss_mode = rss_mode(optarg);
 			break;
 		case 'u':
 			a->user = optarg;
@@ -310,6 +326,7 @@ static void start(const struct args *a, struct loop **loop, struct lb_conf *conf
 		.run_dir = a->run_dir,
 		.flow_dir = a->flow_dir,
 		.workers = a->workers,
+		.rss_mode = a->rss_mode,
 	};
 	struct ctl_link_conf link_conf = {
 		.run_dir = a->run_dir,

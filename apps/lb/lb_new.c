@@ -112,7 +112,7 @@ static bool next_local(struct lb_worker *lw, struct fresh *n)
 	const struct lb_local_address *local;
 	uint16_t port;
 
-	local = lb_local_next(lw, n->service->local, s->family, s->ref,
+	local = lb_local_next(lw, n->service->local, s, n->server_port,
 			      &c->local[s->ref % LB_CHUNK], &port);
 	if (local == NULL)
 		return false;

@@ -6,6 +6,7 @@
 
 #include "apps/lb/lb_conf.h"
 #include "dataplane/core/loop.h"
+#include "dataplane/flow/rss.h"
 #include "dataplane/out/out.h"
 #include "dataplane/port/port.h"
 
@@ -210,6 +211,13 @@ static bool is_gone(const struct port *p, struct port *const *gone, unsigned gon
 	return false;
 }
 
+static unsigned worker_of(const struct lb_conf *c, const struct port *p, unsigned q)
+{
+	if (c->rss_mode == LB_RSS_WRONG)
+		return (p->index + q + 1) % c->workers;
+	return (p->parent == PORT_NONE ? q : p->index + q) % c->workers;
+}
+
 // Queue q of each port goes to worker q modulo their number, so that with as many queues as workers
 // each worker has one of each port. Queues of shadow TAPs are spread by index.
 static void add_queues(struct lb_conf *c, struct worker_sources *set, struct lb_rx *rx,
@@ -221,12 +229,41 @@ static void add_queues(struct lb_conf *c, struct worker_sources *set, struct lb_
 		if (p != NULL && (!atomic_load(&p->live) || is_gone(p, gone, gone_count)))
 			continue;
 		for (uint16_t q = 0; p != NULL && q < p->queues; q++, rx++) {
-			unsigned w = (p->parent == PORT_NONE ? q : i + q) % c->workers;
+			unsigned w = worker_of(c, p, q);
 
 			*rx = (struct lb_rx){.lw = c->worker[w], .port = p, .queue = q};
 			add_source(&set[w], lb_rx_poll, rx, port_queue_fd(p, q));
 		}
 	}
+}
+
+// How packets are spread is settled with the first ports, for the life of the process: a flow lies in the
+// table of the worker that its packets were thought to reach.
+static void decide_rss(struct lb_conf *c)
+{
+	struct port_rss r = {.slots = 128};
+	bool known = false;
+
+	if (c->rss_decided || queues_of_all() == 0)
+		return;
+	c->rss_decided = true;
+	if (c->workers == 1 || c->rss_mode == LB_RSS_UNKNOWN)
+		return;
+	if (c->rss_mode == LB_RSS_AUTO) {
+		known = port_rss_get(&r);
+	} else {
+		memcpy(r.key, port_rss_key, sizeof(r.key));
+		for (unsigned i = 0; i < r.slots; i++)
+			r.queue[i] = (uint8_t)(i % c->workers);
+		known = true;
+	}
+	for (unsigned i = 0; known && i < r.slots; i++)
+		r.queue[i] = (uint8_t)(r.queue[i] % c->workers);
+	if (known && flow_rss_create(r.key, r.queue, r.slots, (uint16_t)c->workers, &c->rss) != 0)
+		LOG(WARNING, "devices have fewer queues than there are workers: packets are handed "
+			     "from worker to worker\n");
+	for (unsigned w = 0; c->rss != NULL && w < c->workers; w++)
+		lb_worker_set_rss(c->worker[w], c->rss);
 }
 
 // The last source of a turn: what the others put into TX buffers leaves. Thread: owner worker
@@ -245,6 +282,7 @@ int lb_ports_sources(struct lb_conf *c, struct port *const *gone, unsigned gone_
 
 	if (c->worker[0] == NULL)
 		return 0; // no configuration yet
+	decide_rss(c);
 	set = calloc(c->workers, sizeof(*set));
 	rx = calloc(queues_of_all() + 1, sizeof(*rx));
 	if (set == NULL || rx == NULL) {

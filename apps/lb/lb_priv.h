@@ -26,7 +26,7 @@
 // Where the next local address and port towards a server are looked for.
 struct lb_local_cursor {
 	uint32_t address; // index in the pool
-	uint32_t port;    // host order; 0: not started
+	uint32_t port;    // host order; where RSS is known a count of turns; 0: not started
 };
 
 struct lb_server_chunk {
@@ -158,9 +158,9 @@ const struct lb_pool *lb_pick_pool(const struct lb_snapshot *s, const struct lb_
 // Next candidate towards a server; moves the cursor. Returns: its address, NULL if the pool has none of
 // the family or no port of this worker. *port is in host order.
 const struct lb_local_address *lb_local_next(const struct lb_worker *lw,
-					     const struct lb_local_pool *pool, uint8_t family,
-					     uint32_t server_ref, struct lb_local_cursor *cursor,
-					     uint16_t *port);
+					     const struct lb_local_pool *pool,
+					     const struct lb_server *server, rte_be16_t server_port,
+					     struct lb_local_cursor *cursor, uint16_t *port);
 
 static inline struct lb_server_chunk *lb_server_chunk(const struct lb_worker *lw, uint32_t ref)
 {

@@ -5,6 +5,7 @@
 
 #include "apps/lb/lb_conf.h"
 #include "apps/lb/lb_text.h"
+#include "dataplane/core/handover.h"
 #include "dataplane/core/clock.h"
 #include "dataplane/out/telemetry.h"
 #include "dataplane/port/port.h"
@@ -215,6 +216,20 @@ static void put_worker_state(struct lb_text *t, unsigned w)
 	lb_text_counter(t, "to-kernel", n->to_kernel);
 	lb_text_counter(t, "held", n->held);
 	lb_text_counter(t, "dropped", dropped_of(n));
+	lb_text_counter(t, "handed-over", n->handed_over);
+	lb_text_open(t, "hand-over", '[');
+	for (unsigned to = 0; to < worker_count(); to++) {
+		struct handover_count c = handover_count(w, to);
+
+		if (to == w)
+			continue;
+		lb_text_open(t, NULL, '{');
+		lb_text_number(t, "to", to);
+		lb_text_counter(t, "packets", c.sent);
+		lb_text_counter(t, "ring-full", c.full);
+		lb_text_close(t, '}');
+	}
+	lb_text_close(t, ']');
 	lb_text_close(t, '}');
 }
 
@@ -236,6 +251,7 @@ static void put_process(struct lb_conf *c, struct lb_text *t)
 	lb_text_bool(t, "connected", ctl_link_connected(c->link));
 	lb_text_counter(t, "applied-version", c->version);
 	lb_text_counter(t, "flow-table-size", c->flow_size.all);
+	lb_text_string(t, "receive-side-scaling", c->rss != NULL ? "known" : "unknown");
 	lb_text_counter(t, "active-flows", active_flows(c));
 	lb_text_open(t, "worker", '[');
 	for (unsigned w = 0; w < worker_count(); w++)

@@ -5,33 +5,39 @@
 
 #include "apps/lb/lb_priv.h"
 
-// Does a service wait at the tuple's destination? own: what is known of the address.
-static bool to_service(const struct lb_worker *lw, const struct lb_tuple *t,
-		       const struct lb_own_address *own)
+// How a tuple to none of our local addresses is steered. own: what is known of its destination.
+static enum flow_steer_side client_side(const struct lb_worker *lw, const struct lb_tuple *t,
+					const struct lb_own_address *own, bool *answer)
 {
-	return own != NULL || lb_match_address(lw->snap, t->context, t->family, t->proto, t->dst,
-					       t->dport) != NULL;
+	const struct lb_service *service = NULL;
+
+	// Where it makes no difference which service it is, it is not looked for.
+	if (own == NULL || lw->steer.rss != NULL)
+		service = lb_match_address(lw->snap, t->context, t->family, t->proto, t->dst,
+					   t->dport);
+	*answer = own == NULL && service == NULL; // to a client, from a NAT server
+	// NAT: both directions have only the client in common.
+	if (*answer || (service != NULL && service->forwarding == CTL_FORWARD_NAT))
+		return FLOW_STEER_CLIENT;
+	return FLOW_STEER_TUPLE;
 }
 
 unsigned lb_owner(const struct lb_worker *lw, const struct lb_tuple *t)
 {
 	const struct lb_own_address *own = lb_own_find(lw->snap, t->context, t->family, t->dst);
-	struct flow_steer_packet p = {.family = t->family, .src = t->src, .dst = t->dst};
+	struct flow_steer_packet p = {
+		.family = t->family, .src = t->src, .dst = t->dst, .side = FLOW_STEER_SERVER};
+	bool answer;
 
 	if (own != NULL && (own->kind & LB_OWN_LOCAL) != 0) {
-		p.side = FLOW_STEER_SERVER;
 		p.port = t->dport;
 		p.peer_port = t->sport;
-	} else if (to_service(lw, t, own)) {
-		p.side = FLOW_STEER_TUPLE;
-		p.addr = flow_steer_fold(t->family, t->src);
-		p.port = t->sport;
-		p.peer_port = t->dport;
-	} else { // to a client, from a NAT server
-		p.side = FLOW_STEER_CLIENT;
-		p.addr = flow_steer_fold(t->family, t->dst);
-		p.port = t->dport;
+		return flow_steer_owner(&lw->steer, &p);
 	}
+	p.side = client_side(lw, t, own, &answer);
+	p.addr = flow_steer_fold(t->family, answer ? t->dst : t->src);
+	p.port = answer ? t->dport : t->sport;
+	p.peer_port = answer ? t->sport : t->dport;
 	return flow_steer_owner(&lw->steer, &p);
 }
 

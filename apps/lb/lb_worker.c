@@ -50,6 +50,11 @@ err_free:
 	return rc;
 }
 
+void lb_worker_set_rss(struct lb_worker *lw, const struct flow_rss *rss)
+{
+	lw->steer.rss = rss;
+}
+
 void lb_worker_destroy(struct lb_worker *lw)
 {
 	if (lw == NULL)

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 static struct rte_ring *rings[WORKER_MAX][WORKER_MAX];
 static unsigned workers;
@@ -18,6 +19,11 @@ static unsigned workers;
 static struct next_from {
 	alignas(RTE_CACHE_LINE_SIZE) unsigned from;
 } next_from[WORKER_MAX];
+
+// A line per sender, so that no two workers write to one. owner worker of `from`: rw, others: ro
+static struct {
+	alignas(RTE_CACHE_LINE_SIZE) struct handover_count to[WORKER_MAX];
+} counts[WORKER_MAX];
 
 int handover_init(void)
 {
@@ -59,6 +65,7 @@ void handover_fini(void)
 		}
 	}
 	workers = 0;
+	memset(counts, 0, sizeof(counts));
 }
 
 unsigned handover_send(struct worker *from, unsigned to, struct rte_mbuf **pkts, unsigned n)
@@ -69,6 +76,8 @@ unsigned handover_send(struct worker *from, unsigned to, struct rte_mbuf **pkts,
 	if (r == NULL)
 		return 0;
 	taken = rte_ring_sp_enqueue_burst(r, (void *const *)pkts, n, NULL);
+	counts[from->index].to[to].sent += taken;
+	counts[from->index].to[to].full += n - taken;
 	if (taken != 0) {
 		from->count.handed_over += taken;
 		worker_wake(to);
@@ -95,6 +104,11 @@ unsigned handover_take(struct worker *w, struct rte_mbuf **pkts, unsigned n)
 	w->count.received += got;
 	w->count.received_bytes += bytes;
 	return got;
+}
+
+struct handover_count handover_count(unsigned from, unsigned to)
+{
+	return from < workers && to < workers ? counts[from].to[to] : (struct handover_count){0};
 }
 
 unsigned handover_waiting(unsigned index)

@@ -29,5 +29,12 @@ unsigned handover_send(struct worker *from, unsigned to, struct rte_mbuf **pkts,
 // Returns: the number of packets now owned by the caller. Thread: owner worker of `w`
 unsigned handover_take(struct worker *w, struct rte_mbuf **pkts, unsigned n);
 
+// What went from one worker to another since the start. Thread: any (values may be a burst old)
+struct handover_count {
+	uint64_t sent;
+	uint64_t full; // did not fit: dropped by the sender
+};
+struct handover_count handover_count(unsigned from, unsigned to);
+
 // Packets waiting for worker `index` now. Thread: any
 unsigned handover_waiting(unsigned index);

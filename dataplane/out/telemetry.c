@@ -31,7 +31,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define FIELDS       32
+#define FIELDS       64
 #define ANSWER_MS    2000
 #define LIST_MAX     500 // the library takes 512
 #define SAMPLE_MS    1000
@@ -63,6 +63,25 @@ static uint64_t dropped(const struct worker_counters *c)
 	return sum;
 }
 
+// What this worker handed to each other one, and what their rings had no room for.
+static unsigned pair_fields(unsigned from, struct field *f)
+{
+	static char names[WORKER_MAX][2][24]; // the same text each time
+	unsigned n = 0;
+
+	for (unsigned to = 0; to < worker_count(); to++) {
+		struct handover_count c = handover_count(from, to);
+
+		if (to == from)
+			continue;
+		snprintf(names[to][0], sizeof(names[to][0]), "handed-to-%u", to);
+		snprintf(names[to][1], sizeof(names[to][1]), "ring-full-to-%u", to);
+		f[n++] = (struct field){names[to][0], c.sent};
+		f[n++] = (struct field){names[to][1], c.full};
+	}
+	return n;
+}
+
 static unsigned worker_fields(const struct worker *w, struct field *f)
 {
 	const struct worker_counters *c = &w->count;
@@ -88,6 +107,7 @@ static unsigned worker_fields(const struct worker *w, struct field *f)
 				clock_tsc_to_ns(worker_longest_turn_take(w->index)) / 1000};
 	if (ow != NULL)
 		f[n++] = (struct field){"neighbour-requests-lost", ow->rare->hold.lost};
+	n += pair_fields(w->index, &f[n]);
 	return n;
 }
 

@@ -71,6 +71,20 @@ struct port {
 	struct port_queue queue[PORT_QUEUE_MAX];
 };
 
+// What receive-side scaling does at the ports that have it: the key of the Toeplitz hash, and the queue
+// behind each entry of the redirection table.
+#define PORT_RSS_KEY   40
+#define PORT_RSS_SLOTS 512
+struct port_rss {
+	uint8_t key[PORT_RSS_KEY];
+	unsigned slots; // power of two
+	uint8_t queue[PORT_RSS_SLOTS];
+};
+// As read from the first device with several queues that tells both; later devices are set alike where they
+// can. Our own key is asked for. Returns: false if no device has told. Thread: control
+bool port_rss_get(struct port_rss *out);
+extern const uint8_t port_rss_key[PORT_RSS_KEY];
+
 // Start of the EAL for an app: arguments explained in README.md. Call after loop_create() (signal mask)
 // and before worker_init().
 struct port_eal_conf {

@@ -77,6 +77,11 @@ struct port_device {
 int vdev_start(struct port_slot *s, const struct port_device *d, struct port_error *err);
 int port_pool_make(struct port_slot *s, unsigned mbufs, struct port_error *err);
 
+// rss.c: ask for RSS before the device is configured; set and read key and table once it is started
+struct rte_eth_conf;
+void rss_ask(uint16_t rte_id, unsigned queues, struct rte_eth_conf *conf);
+void rss_settle(const struct port_slot *s, uint16_t rte_id, unsigned queues);
+
 // watch.c: free a pool of buffers once none can be on its way any more
 void port_pool_retire(struct rte_mempool *pool);
 

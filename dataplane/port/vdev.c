@@ -71,6 +71,7 @@ int vdev_start(struct port_slot *s, const struct port_device *d, struct port_err
 			(struct port_queue){.rte_id = id, .rte_queue = (uint16_t)q, .fd = -1};
 	}
 	step = "configuring it";
+	rss_ask(id, d->queues, &conf);
 	rc = rte_eth_dev_configure(id, (uint16_t)d->queues, (uint16_t)d->queues, &conf);
 	if (rc != 0)
 		goto err;
@@ -82,6 +83,7 @@ int vdev_start(struct port_slot *s, const struct port_device *d, struct port_err
 	rc = rte_eth_dev_start(id);
 	if (rc != 0)
 		goto err;
+	rss_settle(s, id, d->queues);
 	for (unsigned q = 0; q < d->queues && d->rx_interrupt; q++)
 		s->p.queue[d->first + q].fd = rte_eth_dev_rx_intr_ctl_q_get_fd(id, (uint16_t)q);
 	return 0;

@@ -114,6 +114,8 @@ class Border(Lab):
         base = ["--base", self.base]
         if name == "sluice-lb" and "--no-huge" not in args and not free_hugepages():
             args = (*args, "--no-huge")
+        if name == "sluice-lb" and "--detach" not in args:
+            args = (*args, *spread_args(args))
         user = NETCONFD_UID if name == "sluice-netconfd" else SLUICE_UID
         key = name if name != "sluice-lb" or "--instance" not in args else args[args.index("--instance") + 1]
         p = self.border.start(key, program(name), *base, "--user", user, *args, env=sluice_env())
@@ -168,6 +170,8 @@ class Border(Lab):
                 f"s/^sluice-netconfd/& --listen 0.0.0.0/")
         if not free_hugepages():
             edit += "; s/^sluice-lb/& --no-huge/"
+        if spread_args():
+            edit += f"; s/^sluice-lb/& {' '.join(spread_args())}/"
         run([ROOT / "config" / "service" / "generate.sh", "runit", svdir, bindir, self.base, edit])
         self.runsvdir = self.border.start("runsvdir", "runsvdir", svdir, env=sluice_env())
         for name in names:
@@ -270,6 +274,16 @@ class Border(Lab):
     def counters(self):
         with self.rpc() as c:
             return c.call("app-query", instance="lb", name="counters", args={})
+
+
+def spread_args(given=()):
+    """Arguments of sluice-lb for the run as a whole: SLUICE_LAB_WORKERS, SLUICE_LAB_RSS; `given` come first."""
+    out = []
+    if os.environ.get("SLUICE_LAB_WORKERS") and "--workers" not in given:
+        out += ["--workers", os.environ["SLUICE_LAB_WORKERS"]]
+    if os.environ.get("SLUICE_LAB_RSS") and "--rss" not in given:
+        out += ["--rss", os.environ["SLUICE_LAB_RSS"]]
+    return out
 
 
 def connects(path):

@@ -12,11 +12,11 @@ UP_PORT, DOWN_PORT, LOCAL, POOL4, POOL6 = 1, 2, 10, 20, 21
 class LbAlone(Border):
     """Border with sluice-lb alone; .link is the control link."""
 
-    def __init__(self, servers=2, queues=1, workers=1, records=(), no_default=False):
+    def __init__(self, servers=2, queues=1, workers=None, records=(), no_default=False):
         super().__init__(servers=servers, queues=queues, capture=False)
         try:
             self.serve_http()
-            self.start_lb("--workers", str(workers))
+            self.start_lb(*(["--workers", str(workers)] if workers else []))
             self.link = ctl.CtlLink(self.base / "run" / "lb.ctl", timeout=30)
             self.link.hello()
             base = [] if no_default else self.records()

@@ -188,6 +188,10 @@ void lb_worker_destroy(struct lb_worker *lw)
 	free(lw);
 }
 
+void lb_worker_set_rss(struct lb_worker *lw, const struct flow_rss *rss)
+{
+}
+
 int lb_worker_reserve(struct lb_worker *lw, uint32_t servers, uint32_t services, uint32_t cursors)
 {
 	fake.reserved_servers = servers;
