@@ -41,15 +41,18 @@ static void make_key(const struct lb_worker *lw, const struct lb_trial *t, const
 		flow_key6(lw->table, k, ip + 8, ports, t->context, t->proto);
 }
 
-// The server that would be picked; the pool's cursor stays where it is.
+// The server that would be picked; the pool's cursor and the server's load stay what they are.
 static const struct lb_server *pick(struct lb_worker *lw, const struct lb_service *v,
-				    const uint8_t *ip, const struct parse_info *pi, uint32_t hash)
+				    const uint8_t *ip, const struct parse_info *pi)
 {
-	uint32_t *chunk = lw->cursor[v->pool->cursor / LB_CHUNK];
-	uint32_t *cursor = chunk == NULL ? NULL : &chunk[v->pool->cursor % LB_CHUNK];
+	const struct lb_pool *pool = lb_pick_pool(lw->snap, v->pool);
+	uint32_t *chunk = lw->cursor[pool->cursor / LB_CHUNK];
+	uint32_t *cursor = chunk == NULL ? NULL : &chunk[pool->cursor % LB_CHUNK];
 	uint32_t before = cursor == NULL ? 0 : *cursor;
-	const struct lb_server *s = lb_pick(lw, v, ip, pi, hash);
+	const struct lb_server *s = lb_pick(lw, v, ip, pi);
 
+	if (s != NULL)
+		lb_pick_undo(lw, s->ref);
 	if (cursor != NULL)
 		*cursor = before;
 	return s;
@@ -147,7 +150,7 @@ int lb_trial_run(struct worker *w, void *arg)
 	if (v == NULL)
 		return 0;
 	t->service_ref = v->ref;
-	s = pick(lw, v, ip, &pi, (uint32_t)key.hash);
+	s = pick(lw, v, ip, &pi);
 	if (s == NULL)
 		return 0;
 	t->server_ref = s->ref;
