@@ -49,7 +49,7 @@ static const struct lb_server *pick(struct lb_worker *lw, const struct lb_servic
 	uint32_t *chunk = lw->cursor[pool->cursor / LB_CHUNK];
 	uint32_t *cursor = chunk == NULL ? NULL : &chunk[pool->cursor % LB_CHUNK];
 	uint32_t before = cursor == NULL ? 0 : *cursor;
-	const struct lb_server *s = lb_pick(lw, v, ip, pi);
+	const struct lb_server *s = lb_pick(lw, v, ip, pi, clock_ticks());
 
 	if (s != NULL)
 		lb_pick_undo(lw, s->ref);
