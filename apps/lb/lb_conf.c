@@ -9,6 +9,7 @@
 
 #include "apps/lb/lb_conf.h"
 #include "apps/lb/lb_query.h"
+#include "apps/lb/lb_rates.h"
 
 #include "apps/lb/lb_persist.h"
 #include "apps/lb/scheduler.h"
@@ -821,6 +822,7 @@ void lb_conf_linked(struct lb_conf *c, struct ctl_link *link)
 void lb_conf_fini(struct lb_conf *c)
 {
 	lb_flows_stop(c);
+	lb_rates_stop(c);
 	if (c->health_unsaved)
 		lb_health_save(c);
 	if (c->store.open)

@@ -78,6 +78,7 @@ struct lb_conf {
 
 	struct lb_flow_job *flow_jobs; // walks under way (lb_flows.c)
 	int flow_timer;
+	struct lb_rate_table *rates;   // lb_rates.c; NULL: not looked at
 	struct rte_mempool *made_pool; // of packets the app makes itself; NULL in tests
 
 	struct lb_entry **dirty; // servers whose verdict changed, not yet published

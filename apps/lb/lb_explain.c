@@ -135,7 +135,7 @@ static void put_candidate(const struct lb_conf *c, struct lb_text *t, const stru
 }
 
 static void put_pool(const struct lb_conf *c, struct lb_text *t, const char *key,
-		     const struct lb_entry *pe, const struct lb_trial *x)
+		     const struct lb_entry *se, const struct lb_entry *pe, const struct lb_trial *x)
 {
 	const struct ctl_pool *p = (const void *)pe->rec;
 	unsigned takes = 0;
@@ -147,6 +147,8 @@ static void put_pool(const struct lb_conf *c, struct lb_text *t, const char *key
 	}
 	lb_text_open(t, key, '{');
 	lb_text_string(t, "name", p->name);
+	lb_text_bool(t, "backup",
+		     pe->id != ((const struct ctl_service *)(const void *)se->rec)->pool);
 	lb_text_string(t, "scheduler", scheduler_text(scheduler_name, p->scheduler));
 	lb_text_number(t, "servers", pe->members);
 	lb_text_number(t, "take-new-flows", takes);
@@ -236,7 +238,9 @@ static void put_new_flow(const struct lb_conf *c, struct lb_text *t, const struc
 	lb_text_open(t, "new-flow", '{');
 	lb_text_string(t, "server", lb_server_name(c, x->server_ref));
 	lb_put_endpoint(t, "address", s->family, s->addr, x->server_port);
-	lb_text_string(t, "why", scheduler_text(scheduler_why, p->scheduler));
+	lb_text_string(t, "why",
+		       x->remembered ? "the client had it before"
+				     : scheduler_text(scheduler_why, p->scheduler));
 	lb_text_string(t, "forwarding", r->forwarding == CTL_FORWARD_NAT ? "nat" : "fullnat");
 	if (x->local_found)
 		lb_put_endpoint(t, "local", s->family, x->local, htons(x->local_port));
@@ -254,7 +258,7 @@ static int answer(const struct lb_conf *c, const struct lb_trial *x, char **json
 		se = e;
 	if (se != NULL) {
 		r = (const void *)se->rec;
-		pe = lb_store_find(&c->store, CTL_REC_POOL, r->pool);
+		pe = lb_store_find(&c->store, CTL_REC_POOL, x->pool_id != 0 ? x->pool_id : r->pool);
 	}
 	lb_text_open(&t, NULL, '{');
 	put_verdict(c, &t, x, r, pe == NULL ? NULL : (const void *)pe->rec);
@@ -264,8 +268,18 @@ static int answer(const struct lb_conf *c, const struct lb_trial *x, char **json
 	lb_text_string(&t, "service", r == NULL ? "" : r->name);
 	put_services(c, &t, x);
 	if (pe != NULL && pe->rec != NULL) {
-		put_pool(c, &t, "pool", pe, x);
+		put_pool(c, &t, "pool", se, pe, x);
 		put_new_flow(c, &t, x, r, (const void *)pe->rec);
+	}
+	if (x->persistent) {
+		lb_text_open(&t, "persistence", '{');
+		lb_text_bool(&t, "remembered", x->remembered);
+		lb_text_string(
+			&t, "text",
+			x->remembered
+				? "this client is remembered"
+				: "this client is not remembered, or its server cannot take it");
+		lb_text_close(&t, '}');
 	}
 	if (x->server_ref != 0)
 		put_hop(&t, "to-server", x, FLOW_TO_SERVER);

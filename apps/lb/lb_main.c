@@ -11,6 +11,7 @@
 // fall silent, as after a kill, until the next start takes all of it over. --detach gives it up.
 
 #include "apps/lb/lb_conf.h"
+#include "apps/lb/lb_rates.h"
 #include "dataplane/core/handover.h"
 #include "dataplane/core/loop.h"
 #include "dataplane/core/privs.h"
@@ -354,6 +355,7 @@ static void start(const struct args *a, struct loop **loop, struct lb_conf *conf
 	trace_port_names(port_name);
 	conf_args.loop = *loop;
 	need(lb_conf_init(conf, &conf_args), "configuration");
+	need(lb_rates_start(conf), "rates");
 	conf->made_pool =
 		rte_pktmbuf_pool_create("lb_made", MADE_MAX, 0, 0, MADE_ROOM, SOCKET_ID_ANY);
 	need(conf->made_pool == NULL ? -ENOMEM : 0, "buffers for packets of our own");

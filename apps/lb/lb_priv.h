@@ -148,6 +148,15 @@ const struct lb_own_address *lb_own_find(const struct lb_snapshot *s, uint16_t c
 const struct lb_server *lb_pick(struct lb_worker *lw, const struct lb_service *service,
 				const uint8_t *ip, const struct parse_info *pi, uint32_t now);
 void lb_pick_undo(struct lb_worker *lw, uint32_t server);
+// Which one lb_pick() would give, and why; nothing moves, nothing is counted or remembered.
+struct lb_pick_look {
+	const struct lb_pool *pool; // that serves
+	bool persistent;            // the service remembers servers of clients ...
+	bool remembered;            // ... and had one for this client
+};
+const struct lb_server *lb_pick_look(struct lb_worker *lw, const struct lb_service *service,
+				     const uint8_t *ip, const struct parse_info *pi, uint32_t now,
+				     struct lb_pick_look *look);
 // A flow of the server began or ended.
 void lb_pick_moved(struct lb_worker *lw, uint32_t server, bool began);
 // The pool that serves in place of `pool`: itself, or a backup pool while it has too few servers.

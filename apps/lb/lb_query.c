@@ -246,7 +246,7 @@ static const struct {
 } queries[] = {
 	{"state", query_state},    {"counters", query_counters},  {"flows", lb_query_flows},
 	{"clear", lb_query_clear}, {"capture", query_capture},    {"trace", query_trace},
-	{"doctor", query_doctor},  {"explain", lb_query_explain},
+	{"doctor", query_doctor},  {"explain", lb_query_explain}, {"top", lb_query_top},
 };
 
 int lb_query(struct lb_conf *c, const char *name, const char *args, char **json)

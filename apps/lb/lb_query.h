@@ -25,6 +25,9 @@ bool lb_filter_endpoint(const char *text, struct lb_flow_word *w);
 // lb_explain.c
 int lb_query_explain(struct lb_conf *c, json_t *args, char **json);
 
+// lb_top.c
+int lb_query_top(struct lb_conf *c, json_t *args, char **json);
+
 // lb_flows.c
 int lb_query_flows(struct lb_conf *c, json_t *args, char **json);
 int lb_query_clear(struct lb_conf *c, json_t *args, char **json);

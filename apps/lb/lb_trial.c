@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // lb_trial - see lb_trial.h. The steps are those of lb_new.c, by the same functions; what they move
-// (cursors of the scheduler and of the local addresses) is put back.
+// (cursors of the scheduler and of the local addresses) are copies here.
 
 #include "apps/lb/lb_trial.h"
 
@@ -41,23 +41,6 @@ static void make_key(const struct lb_worker *lw, const struct lb_trial *t, const
 		flow_key6(lw->table, k, ip + 8, ports, t->context, t->proto);
 }
 
-// The server that would be picked; the pool's cursor and the server's load stay what they are.
-static const struct lb_server *pick(struct lb_worker *lw, const struct lb_service *v,
-				    const uint8_t *ip, const struct parse_info *pi)
-{
-	const struct lb_pool *pool = lb_pick_pool(lw->snap, v->pool);
-	uint32_t *chunk = lw->cursor[pool->cursor / LB_CHUNK];
-	uint32_t *cursor = chunk == NULL ? NULL : &chunk[pool->cursor % LB_CHUNK];
-	uint32_t before = cursor == NULL ? 0 : *cursor;
-	const struct lb_server *s = lb_pick(lw, v, ip, pi, clock_ticks());
-
-	if (s != NULL)
-		lb_pick_undo(lw, s->ref);
-	if (cursor != NULL)
-		*cursor = before;
-	return s;
-}
-
 static bool pair_is_free(const struct lb_worker *lw, const struct lb_trial *t,
 			 const struct lb_server *s, const uint8_t *local, uint16_t port)
 {
@@ -94,7 +77,7 @@ static void find_local(struct lb_worker *lw, struct lb_trial *t, const struct lb
 		return;
 	cursor = c->local[s->ref % LB_CHUNK]; // a copy: it may be moved
 	for (unsigned i = 0; i < LOCAL_TRIES && !t->local_found; i++) {
-		a = lb_local_next(lw, v->local, s, t->server_port, &cursor, &t->local_port);
+		a = lb_local_next(lw, v->local, s->family, s->ref, &cursor, &t->local_port);
 		if (a == NULL)
 			return;
 		memcpy(t->local, a->addr, 16);
@@ -127,6 +110,7 @@ int lb_trial_run(struct worker *w, void *arg)
 	const struct lb_own_address *own;
 	const struct lb_service *v;
 	const struct lb_server *s;
+	struct lb_pick_look look;
 	struct parse_info pi;
 	struct flow_key key;
 	uint8_t ip[60];
@@ -150,7 +134,10 @@ int lb_trial_run(struct worker *w, void *arg)
 	if (v == NULL)
 		return 0;
 	t->service_ref = v->ref;
-	s = pick(lw, v, ip, &pi);
+	s = lb_pick_look(lw, v, ip, &pi, clock_ticks(), &look);
+	t->pool_id = look.pool->id;
+	t->persistent = look.persistent;
+	t->remembered = look.remembered;
 	if (s == NULL)
 		return 0;
 	t->server_ref = s->ref;

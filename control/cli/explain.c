@@ -99,8 +99,10 @@ static void print_explained(struct cli *c, const json_t *r)
 			table_age(print_count(flow, "age-ms") / 1000, age),
 			table_age(print_count(flow, "idle-ms") / 1000, idle));
 	if (pool != NULL)
-		fprintf(c->out, "%-11s %s, %s, %llu of %llu servers take new flows\n", "pool",
-			print_text(pool, "name"), print_text(pool, "scheduler"),
+		fprintf(c->out, "%-11s %s%s, %s, %llu of %llu servers take new flows\n", "pool",
+			print_text(pool, "name"),
+			json_is_true(json_object_get(pool, "backup")) ? " (a backup pool)" : "",
+			print_text(pool, "scheduler"),
 			(unsigned long long)print_count(pool, "take-new-flows"),
 			(unsigned long long)print_count(pool, "servers"));
 	if (persistence != NULL)

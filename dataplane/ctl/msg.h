@@ -340,6 +340,8 @@ static_assert(sizeof(struct ctl_service) == 152, "no padding");
 //              not complete: it took too long, go on from next; next alone: there are more rows
 //   "clear"    {"filter":s,"next":s} | {"all":true} -> {"ended":n,"complete":b,"next":s}; control alone
 //   "explain"  {"protocol":s,"client":s,"service":s,"context":n | "port":s} -> what becomes of it, and why
+//   "top"      {"limit":n,"sort":s} -> rates per second: {"all":{..},"workers":[..],"ports":[..],
+//              "services":[..],"servers":[..],"drops":[..]}, of services and servers the greatest
 //   "capture"  {"file":f,"filter":s,"limit":n} | {"stop":true} -> {"captured":n}
 //   "trace"    {"filter":s,"limit":n} -> {"packets":[...]}
 //   "doctor"   {}                     -> {"ports":[{"name":..,"offload":{..},"fd":bool,...}]}
