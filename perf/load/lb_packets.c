@@ -16,6 +16,11 @@
 #define TCP_PSH 0x08
 #define TCP_ACK 0x10
 
+// First sequence numbers. The segments of a file are those of one connection's beginning, in order or
+// sent again, so that they lie in each other's windows.
+#define ISN_CLIENT UINT32_C(0x12340000)
+#define ISN_SERVER UINT32_C(0x56780000)
+
 struct end {
 	rte_be32_t addr;
 	rte_be16_t port;
@@ -45,13 +50,20 @@ rte_be32_t packets_local(uint32_t i)
 	return rte_cpu_to_be_32(0xc6336401 + i);
 }
 
-// Client number i, spread over a /8 so that nothing lies in order.
-static struct end client(uint32_t i)
+void packets_client(uint32_t i, rte_be32_t *addr, rte_be16_t *port)
 {
 	uint32_t mixed = i * UINT32_C(2654435761); // odd: a permutation
 
-	return (struct end){.addr = rte_cpu_to_be_32(0x0a000000 | (mixed >> 8)),
-			    .port = rte_cpu_to_be_16((uint16_t)(1024 + (mixed & 0xff) * 97))};
+	*addr = rte_cpu_to_be_32(0x0a000000 | (mixed >> 8));
+	*port = rte_cpu_to_be_16((uint16_t)(1024 + (mixed & 0xff) * 97));
+}
+
+static struct end client(uint32_t i)
+{
+	struct end e;
+
+	packets_client(i, &e.addr, &e.port);
+	return e;
 }
 
 int packets_create(uint32_t flows, struct packets **out)
@@ -105,9 +117,16 @@ static void put_sum(uint8_t *p, uint32_t sum)
 	put16(p, ~sum & 0xffff);
 }
 
-static void make(uint8_t *f, const struct end *from, const struct end *to, uint8_t flags,
-		 uint8_t ttl, bool out)
+static void put32(uint8_t *p, uint32_t v)
 {
+	put16(p, v >> 16);
+	put16(p + 2, v & 0xffff);
+}
+
+static void make(uint8_t *f, const struct end *from, const struct end *to, uint8_t flags,
+		 bool of_server, uint8_t ttl, bool out)
+{
+	uint32_t first = of_server ? ISN_SERVER : ISN_CLIENT;
 	uint8_t *ip = f + 14, *tcp = ip + 20;
 	static const uint8_t ours[6] = {2, 0, 0, 0, 0, 1}, peer[6] = {2, 0, 0, 0, 0, 2};
 
@@ -124,7 +143,9 @@ static void make(uint8_t *f, const struct end *from, const struct end *to, uint8
 	memcpy(ip + 16, &to->addr, 4);
 	memcpy(tcp, &from->port, 2);
 	memcpy(tcp + 2, &to->port, 2);
-	put16(tcp + 4, 0x1234); // sequence number
+	put32(tcp + 4, (flags & TCP_SYN) != 0 ? first : first + 1);
+	if ((flags & TCP_ACK) != 0)
+		put32(tcp + 8, (of_server ? ISN_CLIENT : ISN_SERVER) + 1);
 	tcp[12] = 0x50;
 	tcp[13] = flags;
 	put16(tcp + 14, 65535);
@@ -177,7 +198,7 @@ int packets_write_syns(const struct packets *p, const char *path)
 		struct end from = client(i);
 		struct end to = {packets_service(i % PACKETS_SERVICES), PACKETS_SERVICE_PORT};
 
-		make(frame, &from, &to, TCP_SYN, TTL, false);
+		make(frame, &from, &to, TCP_SYN, false, TTL, false);
 		file_put(&f, frame);
 	}
 	return file_close(&f);
@@ -191,9 +212,10 @@ int packets_write_shake(const struct packets *p, const char *path)
 	if (file_open(&f, path) != 0)
 		return -EIO;
 	for (uint32_t i = 0; i < p->count; i++) {
-		make(frame, &p->pair[i].server, &p->pair[i].local, TCP_SYN | TCP_ACK, TTL, false);
+		make(frame, &p->pair[i].server, &p->pair[i].local, TCP_SYN | TCP_ACK, true, TTL,
+		     false);
 		file_put(&f, frame);
-		make(frame, &p->pair[i].client, &p->pair[i].service, TCP_ACK, TTL, false);
+		make(frame, &p->pair[i].client, &p->pair[i].service, TCP_ACK, false, TTL, false);
 		file_put(&f, frame);
 	}
 	return file_close(&f);
@@ -239,10 +261,10 @@ int packets_write_traffic(const struct packets *p, const char *path, const char 
 		bool reply = order[i] % 2;
 
 		make(frame, reply ? &f->server : &f->client, reply ? &f->local : &f->service,
-		     TCP_ACK | TCP_PSH, TTL, false);
+		     TCP_ACK | TCP_PSH, reply, TTL, false);
 		file_put(&in, frame);
 		make(frame, reply ? &f->service : &f->local, reply ? &f->client : &f->server,
-		     TCP_ACK | TCP_PSH, TTL - 1, true);
+		     TCP_ACK | TCP_PSH, reply, TTL - 1, true);
 		file_put(&out, frame);
 	}
 	rc = file_close(&in);

@@ -18,6 +18,8 @@
 rte_be32_t packets_service(uint32_t i);
 rte_be32_t packets_server(uint32_t i);
 rte_be32_t packets_local(uint32_t i);
+// Client number i, spread over a /8 so that nothing lies in order; 2^32 of them.
+void packets_client(uint32_t i, rte_be32_t *addr, rte_be16_t *port);
 
 struct packets;
 
