@@ -77,7 +77,7 @@ static void find_local(struct lb_worker *lw, struct lb_trial *t, const struct lb
 		return;
 	cursor = c->local[s->ref % LB_CHUNK]; // a copy: it may be moved
 	for (unsigned i = 0; i < LOCAL_TRIES && !t->local_found; i++) {
-		a = lb_local_next(lw, v->local, s->family, s->ref, &cursor, &t->local_port);
+		a = lb_local_next(lw, v->local, s, t->server_port, &cursor, &t->local_port);
 		if (a == NULL)
 			return;
 		memcpy(t->local, a->addr, 16);

@@ -24,6 +24,13 @@ static const struct cli_opt opt_explain[] = {
 	{"port", "NAME", "the same, given by the port on which it comes"},
 	{NULL, NULL, NULL},
 };
+static const struct cli_opt opt_top[] = {
+	{"count", "N", "so many times, default until q or Ctrl-C; -n N is the same"},
+	{"delay", "S", "seconds between, default 1"},
+	{"sort", "KEY", "packets (default), octets, new-flows, active-flows or refused-flows"},
+	{"limit", "N", "rows of services and of servers, default what fits"},
+	{NULL, NULL, NULL},
+};
 static const struct cli_opt opt_source[] = {
 	{"candidate", NULL, "the candidate in place of the running configuration"},
 	{"defaults", NULL, "with default values"},
@@ -142,6 +149,9 @@ const struct cli_command cli_commands[] = {
 	 "reset as soon as they can be brought to say where they are, else when they speak the next "
 	 "time. Asks for the right to change the instance.",
 	 opt_clear, 0, 8, cmd_clear_flow, false, false},
+	{"top", "[-n N]", "what goes on now: rates per second, how busy workers are, drops",
+	 "Rates are of the last second (of longer with more than 50,000 servers), from the application.",
+	 opt_top, 0, 2, cmd_top, false, false},
 	{"explain", "PROTOCOL CLIENT SERVICE [context N|port NAME]",
 	 "what becomes of a packet, and why",
 	 "PROTOCOL is tcp or udp, CLIENT and SERVICE are address:port or [address]:port. Says which "

@@ -75,6 +75,7 @@ int cmd_validate(struct cli *c, const struct cli_args *a);
 int cmd_rollback(struct cli *c, const struct cli_args *a);
 int cmd_lock(struct cli *c, const struct cli_args *a);
 int cmd_unlock(struct cli *c, const struct cli_args *a);
+int cmd_top(struct cli *c, const struct cli_args *a);    // top.c
 int cmd_watch(struct cli *c, const struct cli_args *a);  // watch.c
 int cmd_doctor(struct cli *c, const struct cli_args *a); // doctor.c
 int cmd_help(struct cli *c, const struct cli_args *a);   // help.c

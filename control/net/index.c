@@ -8,8 +8,8 @@
 //	a service on the context, protocol, address and port of another, on any instance
 //	a service whose pool or local address pool is not there; also when the pool is deleted
 //	a pool whose backup is not there, or whose backups lead back to it
-//	a service whose pool has servers of the other family, or whose local pool has no address of its own
-//	a local address given twice on this node, or one that is a service address
+//	a service whose pool, or a backup of it, has servers of the other family, or whose local pool has no address of its own
+//	a local address given twice on this node, or one that is a service's or a server's address
 //	a kernel device, memif socket or written capture file claimed twice
 //	a port owned by an instance that has no load-balancer entry; also when that entry is deleted
 
@@ -110,10 +110,31 @@ static void check_id(struct check *c, const struct net_entry *e)
 	}
 }
 
+static const char *const family_name[] = {"IPv4", "IPv6"};
+
+// Pools that may serve in place of a service's own are of its family, too.
+static void check_backup_families(struct check *c, const struct net_entry *e,
+				  const struct net_entry *pool, unsigned family)
+{
+	for (unsigned steps = 0; pool && steps < NET_BACKUP_MAX; steps++) {
+		uint64_t next = ((const struct ctl_pool *)pool->rec)->backup_pool;
+		const struct net_count *servers;
+
+		pool = next ? net_store_find(e->inst, CTL_REC_POOL, next) : NULL;
+		servers = pool ? net_store_count(e->inst, CTL_REC_POOL, next) : NULL;
+		if (!servers || servers->n[!family] == 0)
+			continue;
+		refuse(c, e, "pool", "invalid-value", NULL,
+		       "service '%s' is %s, but backup pool '%s' has %s servers", net_entry_name(e),
+		       family_name[family], net_entry_name(pool), family_name[!family]);
+		return;
+	}
+}
+
 // FULLNAT changes addresses, not the family: clients, local addresses and servers are of one.
 static void check_families(struct check *c, const struct net_entry *e)
 {
-	static const char *const name[] = {"IPv4", "IPv6"};
+	const char *const *name = family_name;
 	const struct ctl_service *s = (const struct ctl_service *)e->rec;
 	const struct net_count *servers = net_store_count(e->inst, CTL_REC_POOL, s->pool);
 	const struct net_count *local = net_store_count(e->inst, CTL_REC_LOCAL_POOL, s->local_pool);
@@ -127,6 +148,7 @@ static void check_families(struct check *c, const struct net_entry *e)
 		refuse(c, e, "pool", "invalid-value", NULL,
 		       "service '%s' is %s, but pool '%s' has %s servers: use one pool for each family",
 		       s->name, name[f], net_entry_name(pool), name[!f]);
+	check_backup_families(c, e, pool, f);
 	if (lpool && (!local || local->n[f] == 0))
 		refuse(c, e, "local-address-pool", "invalid-value", NULL,
 		       "service '%s' is %s, but local address pool '%s' has no %s address", s->name,
@@ -225,6 +247,13 @@ static void check_local_address(struct check *c, const struct net_entry *e)
 	if (o)
 		refuse(c, e, NULL, "in-use", "data-not-unique",
 		       "%s is already in another local address pool of %s", addr, o->inst->name);
+	net_key_addr(&key, NET_KEY_SERVER_ADDR, &a->addr);
+	o = net_key_next(&key, &pos);
+	if (o)
+		refuse(c, e, NULL, "in-use", NULL,
+		       "%s is the address of server '%s' of %s; local addresses are exclusive",
+		       addr, net_entry_name(o), o->inst->name);
+	pos = NULL;
 	net_key_addr(&key, NET_KEY_SERVICE_ADDR, &a->addr);
 	o = net_key_next(&key, &pos);
 	if (o)
@@ -282,17 +311,42 @@ static void services_of(struct check *c, const struct net_inst *inst, enum net_k
 	}
 }
 
+// Services that this pool serves: by their own word, or as the backup of a backup.
+static void check_served(struct check *c, const struct net_inst *inst, uint64_t pool,
+			 unsigned depth)
+{
+	struct net_entry *o;
+	struct net_key key;
+	void *pos = NULL;
+
+	services_of(c, inst, NET_KEY_OF_POOL, pool, check_families);
+	if (depth == NET_BACKUP_MAX)
+		return;
+	net_key_of_pool(&key, inst, NET_KEY_BACKUP_OF, pool);
+	while ((o = net_key_next(&key, &pos)) != NULL)
+		check_served(c, inst, o->rec->id, depth + 1);
+}
+
 // A server came, or changed family: does it fit the services of its pool? Once per pool and family.
 static void check_server(struct check *c, const struct net_entry *e)
 {
 	const struct ctl_server *s = (const struct ctl_server *)e->rec;
 	struct net_count *count = net_store_count(e->inst, CTL_REC_POOL, s->pool);
 	unsigned f = net_family(&s->addr);
+	const struct net_entry *local;
+	struct net_key key;
+	void *pos = NULL;
 
+	net_key_addr(&key, NET_KEY_LOCAL, &s->addr);
+	local = net_key_next(&key, &pos);
+	if (local)
+		refuse(c, e, "address", "in-use", NULL,
+		       "a server cannot have a local address of %s; local addresses are exclusive",
+		       local->inst->name);
 	if (!count || count->mark[f] == c->d->mark)
 		return;
 	count->mark[f] = c->d->mark;
-	services_of(c, e->inst, NET_KEY_OF_POOL, s->pool, check_families);
+	check_served(c, e->inst, s->pool, 0);
 }
 
 static void check_new(struct check *c, const struct net_entry *e)
@@ -314,6 +368,8 @@ static void check_new(struct check *c, const struct net_entry *e)
 		break;
 	case CTL_REC_POOL:
 		check_backup(c, e);
+		if (((const struct ctl_pool *)e->rec)->backup_pool != 0)
+			check_served(c, e->inst, e->rec->id, 0);
 		break;
 	case CTL_REC_SERVICE:
 		check_service(c, e);

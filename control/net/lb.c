@@ -19,9 +19,8 @@ static void put_name(char to[CTL_NAME], const char *name)
 	snprintf(to, CTL_NAME, "%s", name ? name : "");
 }
 
-// An address that packets can be sent from and to (RFC 1122 section 3.2.1.3, RFC 4291 section 2.4).
-static bool put_address(struct net_out *o, const struct lyd_node *entry, enum net_schema s,
-			const char *text, struct ctl_addr *out)
+bool net_put_address(struct net_out *o, const struct lyd_node *entry, enum net_schema s,
+		     const char *text, struct ctl_addr *out)
 {
 	static const uint8_t zero[16], mapped[12] = {[10] = 0xff, [11] = 0xff};
 	const char *wrong = NULL;
@@ -110,7 +109,7 @@ void net_map_local_pool(struct net_out *o, const char *inst, const struct lyd_no
 			continue;
 		count++;
 		a.rec.id = net_id(CTL_REC_LOCAL_ADDRESS, inst, name, lyd_get_value(n));
-		if (put_address(o, n, NS_LPOOL_ADDRESS, lyd_get_value(n), &a.addr))
+		if (net_put_address(o, n, NS_LPOOL_ADDRESS, lyd_get_value(n), &a.addr))
 			net_out_put(o, inst, true, &a.rec);
 	}
 	if (count == 0)
@@ -276,7 +275,8 @@ void net_map_server(struct net_out *o, const char *inst, const char *pool,
 	if (!net_text(server, NS_SERVER_PORT))
 		net_refuse(o, server, NS_SERVER_PORT, "data-missing", NULL,
 			   "server %s needs a port", name);
-	if (put_address(o, server, NS_SERVER_ADDRESS, net_text(server, NS_SERVER_ADDRESS), &s.addr))
+	if (net_put_address(o, server, NS_SERVER_ADDRESS, net_text(server, NS_SERVER_ADDRESS),
+			    &s.addr))
 		net_out_put(o, inst, true, &s.rec);
 }
 
@@ -375,8 +375,8 @@ void net_map_service(struct net_out *o, const char *inst, const struct lyd_node 
 			   net_schema(must[i].s)->name);
 		whole = false;
 	}
-	if (!put_address(o, service, NS_SERVICE_ADDRESS, net_text(service, NS_SERVICE_ADDRESS),
-			 &s.addr) ||
+	if (!net_put_address(o, service, NS_SERVICE_ADDRESS, net_text(service, NS_SERVICE_ADDRESS),
+			     &s.addr) ||
 	    !whole)
 		return;
 	s.rec.id = net_id(CTL_REC_SERVICE, inst, name, NULL);

@@ -77,8 +77,8 @@ static void put_own(struct net_out *o, const struct lyd_node *link, enum net_sch
 {
 	const char *text = net_text(link, s);
 
-	if (text && !net_addr_parse(text, a))
-		net_refuse(o, link, s, "invalid-value", NULL, "%s is not an address", text);
+	if (text)
+		net_put_address(o, link, s, text, a);
 }
 
 static void map_end(struct net_out *o, const struct lyd_node *link, const char *name, unsigned end)

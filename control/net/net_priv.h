@@ -240,6 +240,7 @@ enum net_key_kind {
 	NET_KEY_SERVICE = 1,  // context, protocol, address, port
 	NET_KEY_SERVICE_ADDR, // address
 	NET_KEY_LOCAL,        // address
+	NET_KEY_SERVER_ADDR,  // address
 	NET_KEY_DEVICE,       // name of a kernel device: AF_XDP interface, TAP, VLAN's TAP
 	NET_KEY_MEMIF,        // socket, id, role
 	NET_KEY_FILE,         // file written by pcap
@@ -314,6 +315,11 @@ void net_map_pool(struct net_out *o, const char *inst, const struct lyd_node *po
 void net_map_server(struct net_out *o, const char *inst, const char *pool,
 		    const struct lyd_node *server);
 void net_map_service(struct net_out *o, const char *inst, const struct lyd_node *service);
+
+// text -> an address that packets can be sent from and to (RFC 1122 section 3.2.1.3, RFC 4291 section 2.4);
+// else node s of entry is refused. Returns: false if *out is none
+bool net_put_address(struct net_out *o, const struct lyd_node *entry, enum net_schema s,
+		     const char *text, struct ctl_addr *out);
 
 // The settings of an app that has no configuration (any more).
 void net_default_settings(struct ctl_settings *out);

@@ -290,6 +290,10 @@ unsigned net_keys(const struct net_entry *e, struct net_key keys[NET_KEYS])
 		net_key_addr(&keys[0], NET_KEY_LOCAL,
 			     &((const struct ctl_local_address *)e->rec)->addr);
 		return 1;
+	case CTL_REC_SERVER:
+		net_key_addr(&keys[0], NET_KEY_SERVER_ADDR,
+			     &((const struct ctl_server *)e->rec)->addr);
+		return 1;
 	case CTL_REC_SERVICE:
 		return keys_of_service(e, keys);
 	case CTL_REC_POOL:

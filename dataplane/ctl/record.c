@@ -415,6 +415,9 @@ static int check_tls(const struct ctl_check *c, struct ctl_ack *ack)
 	if ((c->flags & ~CTL_CHECK_F_VERIFY) != 0)
 		return fail(ack, -EPROTO, "health-check/tls/verify", "unknown flags 0x%x",
 			    c->flags);
+	if (strlen(c->server_name) > 253)
+		return fail(ack, -EINVAL, "health-check/tls/server-name",
+			    "longer than 253 characters");
 	for (const char *p = c->server_name; *p != '\0'; p++)
 		if (!name_char(*p, p == c->server_name) || *p == '_')
 			return fail(ack, -EINVAL, "health-check/tls/server-name",

@@ -267,3 +267,32 @@ def test_explain_says_what_comes(border, cli):
                     (["tcp", "10.10.0.2", f"{VIP4}:80"], 1), (["sctp", "10.10.0.2:1", f"{VIP4}:80"], 1),
                     (["tcp", "10.10.0.2:1", f"{VIP4}:80", "port", "nobody"], 1)):
         cli("explain", *bad, rc=rc)
+
+
+def test_top_shows_rates(border, cli):
+    t = Talker(border.client, [(VIP4, 80)] * 2)
+    load = border.client.start("wrk", "wrk", "-t", "1", "-c", "4", "-d", "4s", f"http://{VIP4}/")
+
+    def busy():
+        top = cli.json("top", "-n", "1")
+        web4 = next(s for s in top["services"] if s["name"] == "web4")
+        return top if web4["in-packets"] > 100 and web4["out-octets"] > 10000 else None
+
+    top = wait_for("rates of the load", busy, 5, 0.2)
+    assert top["services"][0]["name"] == "web4" and top["services"][0]["active-flows"] >= 6
+    assert {s["pool"] for s in top["servers"][:3]} == {"web4"} and len(top["servers"]) == 9
+    assert sum(s["in-packets"] for s in top["servers"]) == pytest.approx(top["services"][0]["in-packets"], rel=0.5)
+    assert len(top["workers"]) == 2 and sum(w["received"] for w in top["workers"]) > 100
+    assert 0 < max(w["busy-permille"] for w in top["workers"]) <= 1000
+    assert {p["name"] for p in top["ports"]} == {"up", "down"}
+    assert all(p["in-packets"] > 50 and p["out-octets"] > 1000 for p in top["ports"])
+    assert top["all"]["active-flows"] >= 6 and top["all"]["flow-table-size"] == 65536
+    text = cli.out("top", "--count", "2", "--delay", "0.1", "--sort", "octets", "--limit", "1")
+    assert text.count("instance lb") == 2 and "web4" in text and "WORKER" in text and "IN BIT/s" in text
+    assert "\033" not in text
+    load.p.wait(15)
+    wait_for("silence", lambda: cli.json("top", "-n", "1")["all"]["in-packets"] == 0, 6, 0.2)
+    for bad in (["-n", "0"], ["-x"], ["--delay", "0"], ["--limit", "x"]):
+        cli("top", *bad, rc=USAGE)
+    cli("top", "-n", "1", "--sort", "color", rc=1)
+    t.close()
