@@ -62,7 +62,7 @@ struct lb_local_pool {
 
 // Which server gets a new flow (scheduler.h). Schedulers go by lb_server.effective: weight times
 // LB_WEIGHT_UNIT, less of it during slow start.
-#define LB_WEIGHT_UNIT 16
+#define LB_WEIGHT_UNIT 20
 
 struct lb_pool;
 struct lb_loads;

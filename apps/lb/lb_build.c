@@ -7,6 +7,7 @@
 #include "apps/lb/lb_build.h"
 
 #include "apps/lb/lb_build_priv.h"
+#include "apps/lb/lb_timed.h"
 #include "apps/lb/scheduler.h"
 #include "dataplane/core/clock.h"
 
@@ -324,13 +325,26 @@ void lb_build_fill_addr(uint8_t out[16], const struct ctl_addr *a)
 	memcpy(out, a->bytes, a->family == 4 ? 4 : 16);
 }
 
-static int build_server(struct lb_builder *b, const struct lb_entry *e)
+// Does a slow start begin: takes the server new flows now, not in the state before (`old`, its slot), and others of
+// its pool do already?
+static bool comes_up(const struct lb_builder *b, const struct lb_entry *e, const struct ctl_pool *p,
+		     uint32_t pool, const struct lb_server *old, const struct lb_server_flags *f)
+{
+	const struct lb_pool *before = b->s->pool[pool]; // pools are built after servers
+
+	return p->slow_start_ms != 0 && f->takes_new && b->in->timed != NULL &&
+	       !(old->ref == lb_entry_ref(e, b->in->next) && old->takes_new) && before != NULL &&
+	       before->available > 0;
+}
+
+static int build_server(struct lb_builder *b, struct lb_entry *e)
 {
 	bool next = b->in->next;
 	const struct ctl_server *r = (const void *)lb_entry_rec(e, next);
 	uint32_t ref = lb_entry_ref(e, next);
 	struct lb_server_flags f;
 	const struct lb_entry *pool;
+	const struct ctl_pool *p;
 	struct lb_server *v;
 
 	if (e->ref != 0 && e->ref != ref) {
@@ -345,7 +359,10 @@ static int build_server(struct lb_builder *b, const struct lb_entry *e)
 	if (v == NULL)
 		return -ENOMEM;
 	pool = lb_store_find(b->in->store, CTL_REC_POOL, r->pool);
-	f = lb_server_flags(r, (const void *)lb_entry_rec(pool, next), e->verdict.health);
+	p = (const void *)lb_entry_rec(pool, next);
+	f = lb_server_flags(r, p, e->verdict.health);
+	if (comes_up(b, e, p, pool->index, v, &f) && lb_timed_ramp(b->in->timed, e) != 0)
+		return -ENOMEM;
 	*v = (struct lb_server){
 		.ref = ref,
 		.family = r->addr.family,
@@ -353,7 +370,7 @@ static int build_server(struct lb_builder *b, const struct lb_entry *e)
 		.alive = f.alive,
 		.port = r->port,
 		.weight = r->weight,
-		.effective = (uint16_t)(r->weight * LB_WEIGHT_UNIT),
+		.effective = lb_timed_weight(e, r, p),
 		.pool = pool->index,
 		.id = e->id,
 	};
@@ -385,7 +402,7 @@ static int set_pool(struct lb_builder *b, uint32_t index, struct lb_pool *p)
 	return rc;
 }
 
-static int build_pool(struct lb_builder *b, const struct lb_entry *e)
+static int build_pool(struct lb_builder *b, struct lb_entry *e)
 {
 	bool next = b->in->next;
 	const struct ctl_pool *r = (const void *)lb_entry_rec(e, next);
@@ -454,7 +471,7 @@ static int local_add(struct lb_local_address **list, uint32_t *count, const stru
 	return 0;
 }
 
-static int build_local(struct lb_builder *b, const struct lb_entry *e)
+static int build_local(struct lb_builder *b, struct lb_entry *e)
 {
 	const struct ctl_local_pool *r = (const void *)lb_entry_rec(e, b->in->next);
 	struct lb_local_pool *p;
@@ -525,7 +542,7 @@ static int set_service(struct lb_builder *b, uint32_t slot, struct lb_service *v
 	return rc;
 }
 
-static int build_service(struct lb_builder *b, const struct lb_entry *e)
+static int build_service(struct lb_builder *b, struct lb_entry *e)
 {
 	bool next = b->in->next;
 	const struct ctl_service *r = (const void *)lb_entry_rec(e, next);
@@ -569,7 +586,7 @@ static int build_service(struct lb_builder *b, const struct lb_entry *e)
 }
 
 static int build_marked(struct lb_builder *b, uint16_t type,
-			int (*build)(struct lb_builder *, const struct lb_entry *))
+			int (*build)(struct lb_builder *, struct lb_entry *))
 {
 	for (struct lb_entry *e = b->marked[type]; e != NULL; e = e->mark_next) {
 		int rc = build(b, e);

@@ -16,6 +16,8 @@
 #include "apps/lb/lb.h"
 #include "apps/lb/lb_store.h"
 
+struct lb_timed;
+
 struct lb_snap {                // what the control thread knows beside the published part
 	struct lb_snapshot pub; // first: workers get &snap->pub
 	struct lb_pool **pool;  // by lb_entry.index, NULL = none
@@ -37,6 +39,7 @@ struct lb_build_in {
 	uint32_t server_slots, service_slots, pools, locals; // how many there are (at least)
 	const struct lb_loads *loads;                        // flows of servers, for the schedulers
 	struct lb_persist *persist;                          // NULL: none yet
+	struct lb_timed *timed;                              // slow starts that begin
 	// Servers whose verdict changed, beside what the transaction touches.
 	struct lb_entry *const *health;
 	uint32_t health_count;

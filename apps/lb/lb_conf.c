@@ -376,6 +376,7 @@ static int build(struct lb_conf *c, bool next, const struct lb_snap *base, uint6
 		.pools = c->pool_index.size,
 		.locals = c->local_index.size,
 		.loads = &c->loads,
+		.timed = &c->timed,
 		.persist = next || !c->persist_made_now ? c->persist : NULL,
 		.health = next ? NULL : c->dirty,
 		.health_count = next ? 0 : c->dirty_count,
@@ -427,6 +428,7 @@ static void forget(void *arg, struct lb_entry *e)
 
 	if (e->type != CTL_REC_SERVER)
 		return;
+	lb_timed_forget(&c->timed, e);
 	for (uint32_t i = 0; i < c->dirty_count; i++)
 		if (c->dirty[i] != e)
 			c->dirty[n++] = c->dirty[i];
@@ -557,6 +559,8 @@ static void settle_touched(struct lb_conf *c)
 
 	LB_STORE_TOUCHED(e, &c->store)
 	{
+		if (e->type == CTL_REC_SERVER)
+			lb_timed_commit(c, e);
 		if ((e->type == CTL_REC_SERVER || e->type == CTL_REC_SERVICE) &&
 		    e->ref != e->next_ref) {
 			e->ref = e->next_ref;
@@ -765,7 +769,7 @@ const struct ctl_app lb_conf_calls = {
 static void on_reclaim(struct loop *l, void *arg)
 {
 	(void)l;
-	(void)arg;
+	lb_timed_tick(arg);
 	publish_reclaim();
 }
 
@@ -838,6 +842,7 @@ void lb_conf_fini(struct lb_conf *c)
 	lb_slots_fini(&c->local_index);
 	lb_store_fini(&c->store);
 	lb_loads_fini(&c->loads);
+	lb_timed_fini(c);
 	lb_persist_close(c->persist);
 	free(c->dirty);
 	free(c->rx);

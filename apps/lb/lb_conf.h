@@ -20,6 +20,7 @@
 #include "apps/lb/lb_load.h"
 #include "apps/lb/lb_slots.h"
 #include "apps/lb/lb_store.h"
+#include "apps/lb/lb_timed.h"
 #include "dataplane/core/publish.h"
 #include "dataplane/core/worker.h"
 #include "dataplane/ctl/server.h"
@@ -65,6 +66,7 @@ struct lb_conf {
 	struct lb_persist *persist;                 // NULL until a service wants it
 	uint32_t persist_size, persist_size_warned; // clients
 	bool persist_made_now;
+	struct lb_timed timed;                // slow starts and drains
 	struct lb_worker *worker[WORKER_MAX]; // NULL until the first configuration says how large
 	struct lb_flow_size flow_size;        // of the tables in use
 	struct lb_flow_size flow_size_warned;
@@ -159,6 +161,8 @@ void lb_ports_steer(struct lb_conf *c);
 
 // ---- lb_health.c -----------------------------------------------------------------------------
 
+// Its flags or weight changed: it is part of the next publication. Errors: -ENOMEM
+int lb_health_dirty(struct lb_conf *c, struct lb_entry *server);
 int lb_health_verdict(struct lb_conf *c, const struct ctl_verdict *v);
 void lb_health_report(struct lb_conf *c); // an event for every server that is down
 void lb_health_targets(struct lb_conf *c, void (*emit)(void *ctx, const struct ctl_target *t),

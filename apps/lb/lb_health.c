@@ -87,7 +87,7 @@ static void on_publish(struct loop *l, void *arg)
 		c->health_timer = loop_add_timer(c->loop, 1000, 0, on_publish, c);
 }
 
-static int dirty_add(struct lb_conf *c, struct lb_entry *e)
+int lb_health_dirty(struct lb_conf *c, struct lb_entry *e)
 {
 	for (uint32_t i = 0; i < c->dirty_count && i < 64; i++)
 		if (c->dirty[i] == e)
@@ -179,7 +179,7 @@ int lb_health_verdict(struct lb_conf *c, const struct ctl_verdict *v)
 	tell_change(c, e);
 	if (was_down == is_down)
 		return 0; // unknown counts as up
-	if (dirty_add(c, e) != 0)
+	if (lb_health_dirty(c, e) != 0)
 		return -ENOMEM;
 	if (c->health_timer <= 0)
 		c->health_timer = loop_add_timer(c->loop, PUBLISH_MS, 0, on_publish, c);

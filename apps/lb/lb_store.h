@@ -43,6 +43,12 @@ struct lb_entry {
 			// What the slot's counters said when it was given to this entry, NULL: nothing.
 			struct lb_counters *base;
 			struct lb_verdict verdict; // CTL_REC_SERVER
+			// lb_timed.c
+			uint64_t ramp_ns;  // in slow start since, CLOCK_MONOTONIC; 0: not
+			uint64_t drain_ns; // in drain since; 0: not
+			uint8_t ramp_step; // of LB_WEIGHT_UNIT, as built last
+			bool drained;      // its flows were ended
+			bool timed;        // in the list
 		};
 		struct {                // CTL_REC_POOL, CTL_REC_LOCAL_POOL
 			uint32_t index; // in struct lb_snap, LB_NONE: none yet

@@ -67,7 +67,7 @@ static uint64_t pass_of(const struct lb_loads *loads, uint32_t ref)
 	return e == NULL ? 0 : atomic_load_explicit(&e->pass, memory_order_relaxed);
 }
 
-// Flows are below 2^32 and weights below 2^13: the products cannot wrap.
+// Flows are below 2^32 and weights below 2^16: the products cannot wrap.
 static uint32_t better(const struct lc *t, const struct lb_loads *loads, uint32_t a, uint32_t b)
 {
 	const struct leaf *x = &t->leaf[a], *y = &t->leaf[b];

@@ -11,7 +11,7 @@
 // server of another place, drawn anew for each place until one is found that does. A server that is down
 // thus moves only its own flows, spread over the others by weight, and gets exactly those back when it is
 // up again: less than Maglev's own disruption, which remains for servers added and deleted. A server in
-// its slow start holds as many of its places as it has steps of LB_WEIGHT_UNIT.
+// its slow start (or with less weight by its agent) holds a part of its places.
 //
 // Size: a prime, about 100 places a server, LEAST at least, SCHED_MAGLEV_MAX at most.
 
@@ -24,9 +24,9 @@
 #define PER_SERVER 100
 #define LEAST      1009
 #define REDRAWS    64 // then any that takes flows
-#define STEP_SHIFT 28
+#define STEP_SHIFT 27
 
-static_assert(LB_WEIGHT_UNIT <= 16, "a step in four bits");
+static_assert(LB_WEIGHT_UNIT <= 32 && LB_WEIGHT_UNIT % 7 != 0, "a step in five bits, all met");
 
 struct base {
 	uint32_t users; // pools that share it; control

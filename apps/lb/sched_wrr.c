@@ -16,8 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WEIGHT_MAX (256 * LB_WEIGHT_UNIT) // 256: of record.c
-
 struct wrr {
 	uint32_t length;
 	uint32_t ref[];
@@ -77,15 +75,18 @@ static struct scale scale_of(const struct lb_sched_in *in, weigh weight)
 
 // Servers of one weight: how many, and how many were seen in the pass under way.
 struct classes {
-	uint32_t count[WEIGHT_MAX + 1];
-	uint32_t seen[WEIGHT_MAX + 1];
+	uint32_t count[UINT16_MAX + 1];
+	uint32_t seen[UINT16_MAX + 1];
 };
+
+static struct classes classes; // of the build under way; control
 
 // Find for each turn of each server its place; first to count, then (out) to fill.
 static void places(const struct scale *sc, const struct lb_sched_in *in, weigh weight,
 		   uint32_t length, struct classes *c, uint32_t *start, struct wrr *out)
 {
-	memset(c->seen, 0, sizeof(c->seen));
+	for (uint32_t i = 0; i < in->count; i++)
+		c->seen[weight(in->server[i])] = 0;
 	for (uint32_t i = 0; i < in->count; i++) {
 		uint32_t class = weight(in->server[i]), w = turns(sc, class);
 		uint64_t n = c->count[class], rank = c->seen[class]++;
@@ -104,7 +105,7 @@ static void places(const struct scale *sc, const struct lb_sched_in *in, weigh w
 
 static int build(struct lb_pool *pool, const struct lb_sched_in *in, weigh weight)
 {
-	struct classes c = {0};
+	struct classes *c = &classes;
 	struct scale sc;
 	uint64_t length = 0;
 	uint32_t *start;
@@ -114,9 +115,11 @@ static int build(struct lb_pool *pool, const struct lb_sched_in *in, weigh weigh
 	if (in->count == 0)
 		return 0;
 	sc = scale_of(in, weight);
+	for (uint32_t i = 0; i < in->count; i++)
+		c->count[weight(in->server[i])] = 0;
 	for (uint32_t i = 0; i < in->count; i++) {
 		length += turns(&sc, weight(in->server[i]));
-		c.count[weight(in->server[i])]++;
+		c->count[weight(in->server[i])]++;
 	}
 	s = malloc(sizeof(*s) + length * sizeof(s->ref[0]));
 	start = calloc(length + 1, sizeof(*start));
@@ -126,10 +129,10 @@ static int build(struct lb_pool *pool, const struct lb_sched_in *in, weigh weigh
 		return -ENOMEM;
 	}
 	s->length = (uint32_t)length;
-	places(&sc, in, weight, s->length, &c, start, NULL);
+	places(&sc, in, weight, s->length, c, start, NULL);
 	for (uint32_t i = 1; i <= s->length; i++)
 		start[i] += start[i - 1];
-	places(&sc, in, weight, s->length, &c, start, s);
+	places(&sc, in, weight, s->length, c, start, s);
 	free(start);
 	pool->data = s;
 	return 0;
