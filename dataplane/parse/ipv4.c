@@ -62,10 +62,12 @@ static enum drop_reason parse_first_fragment(const uint8_t *l4, uint32_t len,
 					     struct parse_info *info)
 {
 	// Too short for its header (RFC 1858 section 3): a fragment without ports, no error.
-	if (info->proto == IPPROTO_TCP && len >= 20)
+	if (info->proto == IPPROTO_TCP && parse_tcp_whole(l4, len))
 		return parse_tcp(l4, len, info);
 	if (info->proto == IPPROTO_UDP && len >= 8)
 		return parse_udp(l4, len, false, info);
+	if (info->proto == IPPROTO_ICMP && len >= 8)
+		return parse_icmp(l4, len, info);
 	return DROP_NONE;
 }
 

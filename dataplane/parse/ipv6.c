@@ -38,47 +38,56 @@ static bool addresses_right(const uint8_t *ip)
 	       memcmp(dst, unspecified, 16) != 0;
 }
 
-static bool is_extension(uint8_t next)
+// Each kind once, destination options twice (RFC 8200 section 4.1): `seen` has a bit for each.
+static bool seen_before(uint8_t kind, uint8_t *seen)
 {
-	return next == IPPROTO_HOPOPTS || next == IPPROTO_ROUTING || next == IPPROTO_DSTOPTS ||
-	       next == IPPROTO_FRAGMENT || next == IPPROTO_AH;
-}
+	uint8_t bit = kind == IPPROTO_HOPOPTS    ? 1
+		      : kind == IPPROTO_ROUTING  ? 2
+		      : kind == IPPROTO_FRAGMENT ? 4
+		      : kind == IPPROTO_AH       ? 8
+		      : (*seen & 16) == 0        ? 16
+						 : 32;
 
-// Length in bytes of the extension header at h, of which at least 8 bytes are there.
-static uint32_t extension_len(uint8_t kind, const uint8_t *h)
-{
-	if (kind == IPPROTO_FRAGMENT)
-		return 8;
-	if (kind == IPPROTO_AH) // RFC 4302 section 2.2: 4-byte units, minus 2
-		return ((uint32_t)h[1] + 2) * 4;
-	return ((uint32_t)h[1] + 1) * 8;
+	if ((*seen & bit) != 0)
+		return true;
+	*seen |= bit;
+	return false;
 }
 
 // Walk from *off (within the packet of `total` bytes) until a header that is no extension header.
-// *first: false once a fragment header says that this is not the first fragment.
+// *first: false once a fragment header says that this is not the first fragment. A first fragment that
+// ends inside the chain (RFC 7112 forbids it) stops the walk there: info->proto is that header.
 static enum drop_reason walk_extensions(const uint8_t *ip, uint32_t total, uint32_t *off,
 					bool *first, struct parse_info *info)
 {
-	uint8_t kind = ip[6];
+	uint8_t kind = ip[6], seen = 0;
 	uint32_t n = 0;
 
-	for (; is_extension(kind) && *first; n++) {
+	for (; parse_is_extension(kind) && *first; n++) {
 		const uint8_t *h = ip + *off;
+		bool fragment = (info->flags & PARSE_FRAGMENT) != 0;
 		uint32_t hlen;
 
-		if (n == IPV6_HEADERS || total - *off < 8)
+		if (seen_before(kind, &seen))
+			return DROP_IP_EXTENSION_TWICE;
+		if (n == IPV6_HEADERS)
 			return DROP_IP_EXTENSION;
 		if (kind == IPPROTO_HOPOPTS && n != 0) // section 4.1: only right after the header
 			return DROP_IP_EXTENSION;
-		if (kind == IPPROTO_ROUTING && h[IPV6_ROUTE_TYPE] == 0) // RFC 5095
-			return DROP_IP_OPTIONS;
-		hlen = extension_len(kind, h);
-		if (hlen > total - *off)
+		if (total - *off < 8) {
+			if (fragment)
+				break;
 			return DROP_IP_EXTENSION;
+		}
+		if (kind == IPPROTO_ROUTING && h[IPV6_ROUTE_TYPE] == 0) // RFC 5095
+			return DROP_IP_ROUTING_HEADER;
+		hlen = parse_extension_len(kind, h);
+		if (hlen > total - *off) {
+			if (fragment)
+				break;
+			return DROP_IP_EXTENSION;
+		}
 		if (kind == IPPROTO_FRAGMENT && (parse_u16(h + 2) & IPV6_FRAG_MASK) != 0) {
-			// A second one would be a fragment of a fragment.
-			if ((info->flags & PARSE_FRAGMENT) != 0)
-				return DROP_IP_EXTENSION;
 			info->flags |= PARSE_FRAGMENT;
 			*first = (parse_u16(h + 2) & IPV6_FRAG_OFF) == 0;
 		}
@@ -94,7 +103,7 @@ static enum drop_reason parse_l4(const uint8_t *l4, uint32_t len, struct parse_i
 {
 	bool whole = (info->flags & PARSE_FRAGMENT) == 0;
 
-	if (info->proto == IPPROTO_TCP && (whole || len >= 20))
+	if (info->proto == IPPROTO_TCP && (whole || parse_tcp_whole(l4, len)))
 		return parse_tcp(l4, len, info);
 	if (info->proto == IPPROTO_UDP && (whole || len >= 8)) {
 		// RFC 8200 section 8.1: no UDP without a checksum.
@@ -102,11 +111,10 @@ static enum drop_reason parse_l4(const uint8_t *l4, uint32_t len, struct parse_i
 			return DROP_L4_HEADER;
 		return parse_udp(l4, len, whole, info);
 	}
-	if (!whole)
-		return DROP_NONE;
-	if (info->proto == IPPROTO_ICMPV6)
+	if (info->proto == IPPROTO_ICMPV6 && (whole || len >= 8))
 		return parse_icmp(l4, len, info);
-	info->flags |= PARSE_OTHER;
+	if (whole)
+		info->flags |= PARSE_OTHER;
 	return DROP_NONE;
 }
 
@@ -124,8 +132,8 @@ enum drop_reason parse_ipv6(const uint8_t *ip, uint32_t len, struct parse_info *
 	total = (uint32_t)parse_u16(ip + 4) + IPV6_LEN;
 	if (total > len || total > UINT16_MAX) // the latter also keeps l3_len inside its field
 		return DROP_IP_HEADER;
-	if (total == IPV6_LEN && ip[6] == IPPROTO_HOPOPTS) // jumbogram, RFC 2675
-		return DROP_IP_HEADER;
+	if (total == IPV6_LEN && ip[6] == IPPROTO_HOPOPTS) // RFC 2675
+		return DROP_IP_JUMBOGRAM;
 	if (!addresses_right(ip))
 		return DROP_IP_ADDRESS;
 	info->l3_len = (uint16_t)total;

@@ -4,6 +4,7 @@
 // tcp.c, udp.c, icmp.c. Each takes the bytes that are left and fills in its part of *info.
 #pragma once
 
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -41,3 +42,26 @@ enum drop_reason parse_ipv6(const uint8_t *ip, uint32_t len, struct parse_info *
 enum drop_reason parse_tcp(const uint8_t *l4, uint32_t len, struct parse_info *info);
 enum drop_reason parse_udp(const uint8_t *l4, uint32_t len, bool whole, struct parse_info *info);
 enum drop_reason parse_icmp(const uint8_t *l4, uint32_t len, struct parse_info *info);
+
+// A first fragment: is the whole TCP header in it? One of a wrong length is (parse_tcp refuses it).
+static inline bool parse_tcp_whole(const uint8_t *l4, uint32_t len)
+{
+	return len >= 20 && (uint32_t)(l4[12] >> 4) * 4 <= len;
+}
+
+// IPv6 extension headers that are walked.
+static inline bool parse_is_extension(uint8_t next)
+{
+	return next == IPPROTO_HOPOPTS || next == IPPROTO_ROUTING || next == IPPROTO_DSTOPTS ||
+	       next == IPPROTO_FRAGMENT || next == IPPROTO_AH;
+}
+
+// Length in bytes of the extension header at h, of which at least 8 bytes are there.
+static inline uint32_t parse_extension_len(uint8_t kind, const uint8_t *h)
+{
+	if (kind == IPPROTO_FRAGMENT)
+		return 8;
+	if (kind == IPPROTO_AH) // RFC 4302 section 2.2: 4-byte units, minus 2
+		return ((uint32_t)h[1] + 2) * 4;
+	return ((uint32_t)h[1] + 1) * 8;
+}
