@@ -68,12 +68,13 @@ static rte_be16_t sum_change(rte_be16_t sum, uint16_t before, uint16_t after)
 	return rte_cpu_to_be_16((uint16_t)~s);
 }
 
-static bool answerable(const struct rte_mbuf *m, const struct parse_info *pi)
+// first: also where it is the first fragment of a packet.
+static bool answerable(const struct rte_mbuf *m, const struct parse_info *pi, bool first)
 {
 	unsigned head = pi->flags & PARSE_IPV6 ? 40 : 20;
 
 	return (pi->flags & (PARSE_IPV4 | PARSE_IPV6)) && (pi->flags & PARSE_L4) &&
-	       !(pi->flags & PARSE_FRAGMENT) && pi->l3_off >= RTE_ETHER_HDR_LEN &&
+	       (first || !(pi->flags & PARSE_FRAGMENT)) && pi->l3_off >= RTE_ETHER_HDR_LEN &&
 	       pi->l4_off >= pi->l3_off + head && holds(m, pi->l4_off + 8u);
 }
 
@@ -86,13 +87,24 @@ static void swap(uint8_t *a, uint8_t *b, unsigned n)
 	memcpy(b, t, n);
 }
 
+// Addresses turned round and a hop limit of our own; the header checksum by the difference.
+static void turn4(uint8_t *l3)
+{
+	struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)l3;
+
+	swap(l3 + 12, l3 + 16, 4);
+	ip->hdr_checksum = sum_change(ip->hdr_checksum, (uint16_t)(ip->time_to_live << 8 | l3[9]),
+				      (uint16_t)(TTL << 8 | l3[9]));
+	ip->time_to_live = TTL;
+}
+
 bool answer_echo(struct rte_mbuf *m, const struct parse_info *pi)
 {
 	bool v6 = pi->flags & PARSE_IPV6;
 	struct icmp_head icmp;
 	uint8_t *l3, *l4;
 
-	if (!answerable(m, pi) || pi->proto != (v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP))
+	if (!answerable(m, pi, true) || pi->proto != (v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP))
 		return false;
 	l3 = at(m, pi->l3_off);
 	l4 = at(m, pi->l4_off);
@@ -105,13 +117,7 @@ bool answer_echo(struct rte_mbuf *m, const struct parse_info *pi)
 		icmp.checksum = sum_change(icmp.checksum, 128 << 8, 129 << 8);
 		icmp.type = 129;
 	} else {
-		struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)l3;
-
-		swap(l3 + 12, l3 + 16, 4);
-		ip->hdr_checksum =
-			sum_change(ip->hdr_checksum, (uint16_t)(ip->time_to_live << 8 | l3[9]),
-				   (uint16_t)(TTL << 8 | l3[9]));
-		ip->time_to_live = TTL;
+		turn4(l3);
 		icmp.checksum = sum_change(icmp.checksum, 8 << 8, 0);
 		icmp.type = 0;
 	}
@@ -154,7 +160,7 @@ bool answer_reset(struct rte_mbuf *m, const struct parse_info *pi)
 	struct rte_tcp_hdr in, out = {0};
 	uint8_t *l3;
 
-	if (!answerable(m, pi) || pi->proto != IPPROTO_TCP || !holds(m, pi->l4_off + 20u))
+	if (!answerable(m, pi, false) || pi->proto != IPPROTO_TCP || !holds(m, pi->l4_off + 20u))
 		return false;
 	memcpy(&in, at(m, pi->l4_off), sizeof(in));
 	tcp_len = (in.data_off >> 4) * 4u;
@@ -189,16 +195,33 @@ bool answer_reset(struct rte_mbuf *m, const struct parse_info *pi)
 	return true;
 }
 
-bool answer_unreachable(struct rte_mbuf *m, const struct parse_info *pi)
+// Can an error be about this packet (RFC 1122 section 3.2.2, RFC 4443 section 2.4 (e))? Of a datagram in pieces
+// only about the first, which the sender can recognize.
+static bool blamable(const struct rte_mbuf *m, const struct parse_info *pi)
+{
+	static const uint8_t none[16];
+	const uint8_t *l3;
+	bool v6 = pi->flags & PARSE_IPV6;
+
+	if (!(pi->flags & (PARSE_IPV4 | PARSE_IPV6)) || !(pi->flags & PARSE_L4) ||
+	    pi->l3_off < RTE_ETHER_HDR_LEN || !holds(m, pi->l3_off + (v6 ? 40u : 20u)))
+		return false;
+	// Never about an ICMP packet: it may be an error itself.
+	if (pi->proto == IPPROTO_ICMP || pi->proto == IPPROTO_ICMPV6)
+		return false;
+	l3 = rte_pktmbuf_mtod_offset(m, const uint8_t *, pi->l3_off);
+	return v6 ? memcmp(l3 + 8, none, 16) != 0 : l3[12] != 0;
+}
+
+// The packet becomes an ICMP error about itself, from the address it was sent to.
+static bool answer_error(struct rte_mbuf *m, const struct parse_info *pi, struct icmp_head icmp)
 {
 	bool v6 = pi->flags & PARSE_IPV6;
 	unsigned head = v6 ? 40 : 20, grow = head + sizeof(struct icmp_head);
 	unsigned quote = pi->l3_len, most = (v6 ? ICMP_ERROR_MAX6 : ICMP_ERROR_MAX4) - grow;
-	struct icmp_head icmp = {.type = v6 ? 1 : 3, .code = v6 ? 4 : 3};
 	uint8_t *frame, *l3;
 
-	// Never about an ICMP packet: it may be an error itself.
-	if (!answerable(m, pi) || pi->proto == IPPROTO_ICMP || pi->proto == IPPROTO_ICMPV6)
+	if (!blamable(m, pi))
 		return false;
 	if (quote > most)
 		quote = most;
@@ -220,6 +243,46 @@ bool answer_unreachable(struct rte_mbuf *m, const struct parse_info *pi)
 		icmp.checksum = (uint16_t)~rte_raw_cksum(l3 + head, sizeof(icmp) + quote);
 	}
 	memcpy(l3 + head + offsetof(struct icmp_head, checksum), &icmp.checksum, 2);
+	return true;
+}
+
+bool answer_unreachable(struct rte_mbuf *m, const struct parse_info *pi)
+{
+	bool v6 = pi->flags & PARSE_IPV6;
+
+	return answer_error(m, pi, (struct icmp_head){.type = v6 ? 1 : 3, .code = v6 ? 4 : 3});
+}
+
+bool answer_too_big(struct rte_mbuf *m, const struct parse_info *pi, uint16_t mtu)
+{
+	bool v6 = pi->flags & PARSE_IPV6;
+
+	return answer_error(m, pi,
+			    (struct icmp_head){.type = v6 ? 2 : 3,
+					       .code = v6 ? 0 : 4,
+					       .rest = rte_cpu_to_be_32(mtu)});
+}
+
+bool answer_time_exceeded(struct rte_mbuf *m, const struct parse_info *pi)
+{
+	return answer_error(m, pi, (struct icmp_head){.type = pi->flags & PARSE_IPV6 ? 3 : 11});
+}
+
+bool answer_echo_later(struct rte_mbuf *m, const struct parse_info *pi)
+{
+	bool v6 = pi->flags & PARSE_IPV6;
+	uint8_t *l3;
+
+	if (pi->l3_off < RTE_ETHER_HDR_LEN || !holds(m, pi->l3_off + (v6 ? 40u : 20u)) ||
+	    !turn_l2(m))
+		return false;
+	l3 = at(m, pi->l3_off);
+	if (v6) {
+		swap(l3 + 8, l3 + 24, 16);
+		l3[7] = TTL;
+	} else {
+		turn4(l3);
+	}
 	return true;
 }
 

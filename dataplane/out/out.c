@@ -11,6 +11,7 @@
 #include "dataplane/out/out_priv.h"
 
 #include <rte_cycles.h>
+#include <rte_random.h>
 
 #include <errno.h>
 #include <stdlib.h>
@@ -122,6 +123,7 @@ static int worker_make(unsigned index)
 	for (unsigned i = 0; i < PUNT_COUNT; i++)
 		out_bucket_init(&r->punt[i], punt_rate[i], punt_rate[i] / 10, hz, now);
 	out_bucket_init(&r->answer, ANSWER_RATE, ANSWER_BURST, hz, now);
+	frag_ids_init(&r->ids, index, worker_count(), rte_rand());
 	return 0;
 }
 

@@ -33,6 +33,16 @@ void out_ports_changed(void); // ports were opened or closed. Thread: control
 // ---- the worker's side: each packet goes to exactly one of these and is counted there ----------
 
 // out_forward(w, m, pi, nexthop): tx.h, inline. nexthop 0 is dropped as NO_ROUTE.
+//
+// A packet larger than the next hop's MTU: IPv4 that may be fragmented is (split.c; the first piece counts
+// as the packet, the others as made). About any other the app answers its sender: it takes the packet,
+// which is as it gave it to out_forward(). NULL: dropped as MTU. Set before workers start.
+extern void (*out_too_big)(struct worker *w, struct rte_mbuf *m, const struct parse_info *pi,
+			   uint16_t mtu);
+
+// Identifications of this worker for datagrams that leave in fragments. Thread: owner worker
+struct frag_ids;
+struct frag_ids *out_ids(struct worker *w);
 
 // Send back on the port it came from, addresses already turned round by answer.c. A tag that the NIC
 // took off is put back.
@@ -64,13 +74,20 @@ unsigned out_poll(struct worker *w, void *arg);
 // ---- answer.c: turn a request into its answer in place; false: not possible, the caller drops (the
 // packet may be changed then). A tag stays; bytes after what is answered are cut off. Thread: owner worker
 
-// ICMP/ICMPv6 echo request -> reply (RFC 792, 4443 section 4.2), checksum by delta.
+// ICMP/ICMPv6 echo request -> reply (RFC 792, 4443 section 4.2), checksum by delta. Of a request in
+// fragments this is for the first, answer_echo_later() for the others.
 bool answer_echo(struct rte_mbuf *m, const struct parse_info *pi);
+bool answer_echo_later(struct rte_mbuf *m, const struct parse_info *pi);
 // TCP segment -> reset (RFC 9293 section 3.10.7.1). Data is cut off.
 bool answer_reset(struct rte_mbuf *m, const struct parse_info *pi);
 // UDP -> port unreachable (RFC 1812 section 4.3.2.7, 4443 section 3.1 code 4) from the address it was
 // sent to, quoting as much as the first segment holds; rate-limited by the caller (answer_allowed).
 bool answer_unreachable(struct rte_mbuf *m, const struct parse_info *pi);
+// Larger than the next hop can carry -> fragmentation needed, or packet too big, with that MTU (RFC 1191
+// section 4, RFC 4443 section 3.2); hop limit reached -> time exceeded (RFC 1812 section 5.3.1, RFC 4443
+// section 3.3). Otherwise as answer_unreachable. A first fragment is answered too.
+bool answer_too_big(struct rte_mbuf *m, const struct parse_info *pi, uint16_t mtu);
+bool answer_time_exceeded(struct rte_mbuf *m, const struct parse_info *pi);
 // Whom an ARP request or neighbour solicitation asks for; false if it is none, or a wrong one. addr: 16
 // bytes, IPv4 in the first four. The caller decides whether that is one of ours.
 bool answer_neighbour_target(const struct rte_mbuf *m, const struct parse_info *pi, uint8_t *family,

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "dataplane/frag/id.h"
 #include "dataplane/out/bucket.h"
 #include "dataplane/out/hold.h"
 
@@ -26,6 +27,7 @@ struct out_rare {
 	uint16_t seen_serial; // of the view the hold queue was last tried with
 	struct out_bucket punt[PUNT_COUNT];
 	struct out_bucket answer;
+	struct frag_ids ids;
 	struct out_hold hold;
 };
 
@@ -33,3 +35,12 @@ struct out_rare {
 void out_tell_control(void);
 
 enum out_punt_class out_punt_class(const struct parse_info *pi);
+
+// split.c: cut an IPv4 packet into pieces of at most `mtu` bytes, identification `id` if it is no fragment yet. pi: of m.
+// The first piece is m itself; later[0 .. *n - 1] are the others, in order. Each has its Ethernet header's
+// room before it and pi->l3_off as m has.
+// Returns: DROP_NONE; else m is unchanged: DROP_MTU (may not be fragmented, or into too many pieces) or
+//          DROP_NO_MBUF
+#define SPLIT_MAX 64
+enum drop_reason split_packet(struct rte_mbuf *m, const struct parse_info *pi, uint16_t mtu,
+			      uint16_t id, struct rte_mbuf *later[SPLIT_MAX], unsigned *n);

@@ -5,6 +5,7 @@
 
 #include "dataplane/out/out.h"
 
+#include "dataplane/frag/id.h"
 #include "dataplane/out/neigh.h"
 #include "dataplane/out/out_priv.h"
 #include "dataplane/trace/trace.h"
@@ -22,6 +23,8 @@
 #define TYPE_VLAN RTE_BE16(RTE_ETHER_TYPE_VLAN)
 
 struct out_worker *out_workers[WORKER_MAX];
+void (*out_too_big)(struct worker *w, struct rte_mbuf *m, const struct parse_info *pi,
+		    uint16_t mtu);
 
 // A packet of this class is not sent. Made ones stand outside the sum.
 static void give_up(struct worker *w, struct rte_mbuf *m, enum out_class class,
@@ -180,6 +183,42 @@ static bool write_l2(struct rte_mbuf *m, const struct parse_info *pi, const stru
 	return true;
 }
 
+struct frag_ids *out_ids(struct worker *w)
+{
+	return &out_workers[w->index]->rare->ids;
+}
+
+// Larger than the next hop carries.
+static void too_big(struct worker *w, struct rte_mbuf *m, const struct parse_info *pi,
+		    uint16_t nexthop, uint16_t mtu, enum out_class class)
+{
+	struct rte_mbuf *later[SPLIT_MAX];
+	struct parse_info piece = *pi;
+	enum drop_reason reason = DROP_MTU;
+	unsigned n;
+
+	if (pi->flags & PARSE_IPV4) {
+		struct frag_ids *ids = out_ids(w);
+		uint8_t addr[16];
+		uint32_t next =
+			destination(m, pi, addr) ? frag_next_to(ids, addr) : frag_next_any(ids);
+
+		reason = split_packet(m, pi, mtu, frag_id4(ids, next), later, &n);
+	}
+	if (reason == DROP_NONE) {
+		for (unsigned i = 0; i <= n; i++) {
+			struct rte_mbuf *p = i == 0 ? m : later[i - 1];
+
+			piece.l3_len = (uint16_t)(rte_pktmbuf_pkt_len(p) - pi->l3_off);
+			out_forward_slow(w, p, &piece, nexthop, i == 0 ? class : OUT_MADE);
+		}
+	} else if (reason == DROP_MTU && class == OUT_FORWARDED && out_too_big != NULL) {
+		out_too_big(w, m, pi, mtu);
+	} else {
+		give_up(w, m, class, reason);
+	}
+}
+
 void out_forward_slow(struct worker *w, struct rte_mbuf *m, const struct parse_info *pi,
 		      uint16_t nexthop, enum out_class class)
 {
@@ -208,7 +247,7 @@ void out_forward_slow(struct worker *w, struct rte_mbuf *m, const struct parse_i
 		return;
 	}
 	if (pi->l3_len > nh->mtu) {
-		give_up(w, m, class, DROP_MTU);
+		too_big(w, m, pi, nexthop, nh->mtu, class);
 		return;
 	}
 	if (!write_l2(m, pi, nh)) {

@@ -127,6 +127,7 @@ static int setup(void **state)
 	for (unsigned i = 0; i < PUNT_COUNT; i++)
 		out_bucket_init(&rare->punt[i], 100, 20, HZ, 0);
 	out_bucket_init(&rare->answer, 100, 5, HZ, 0);
+	frag_ids_init(&rare->ids, 0, 1, 1);
 	out_workers[0] = ow;
 	use_view(view_make(1));
 	return 0;
