@@ -240,6 +240,14 @@ struct lb_counters { // per worker, per service and per server, by slot
 	uint64_t taken;
 };
 
+struct lb_other_counters {    // per worker: what happened beside the flows
+	uint64_t icmp_passed; // errors translated and forwarded
+	uint64_t too_big;     // packets answered: larger than the next hop's MTU
+	uint64_t expired;     // packets answered: hop limit reached
+	uint64_t mss_clamped; // SYNs whose MSS was lowered
+	uint64_t fragments;   // forwarded as parts of a datagram
+};
+
 static inline const struct lb_server *lb_server_get(const struct lb_snapshot *s, uint32_t ref)
 {
 	uint32_t slot = ref & LB_SLOT_MASK;

@@ -12,6 +12,7 @@
 
 #include "apps/lb/lb_conf.h"
 #include "apps/lb/lb_rates.h"
+#include "apps/lb/lb_priv.h"
 #include "dataplane/core/handover.h"
 #include "dataplane/core/loop.h"
 #include "dataplane/core/privs.h"
@@ -347,6 +348,7 @@ static void start(const struct args *a, struct loop **loop, struct lb_conf *conf
 	need(worker_init(a->workers), "workers");
 	need(handover_init(), "hand-over rings");
 	need(port_init(a->instance), "ports");
+	out_too_big = lb_too_big;
 	need(out_init(*loop), "mirror of the kernel's routes");
 	need(trace_init(*loop), "trace");
 	captures = join(a->run_dir, "capture");

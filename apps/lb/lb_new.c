@@ -140,7 +140,11 @@ static bool choose(struct lb_worker *lw, struct worker *w, const struct port *po
 		return false;
 	}
 	if (unlikely(pi->ttl <= 1)) {
-		out_drop(w, m, DROP_IP_TTL);
+		lb_expired(lw, w, m, pi);
+		return false;
+	}
+	if (unlikely(lb_is_land(ip, pi))) {
+		out_drop(w, m, DROP_IP_LAND);
 		return false;
 	}
 	n->server = lb_pick(lw, n->service, ip, pi, w->now_ticks);
@@ -292,6 +296,10 @@ static void start_flow(struct lb_worker *lw, struct worker *w, struct rte_mbuf *
 	lb_server_count(lw, n->server->ref)->new_flows++;
 	if (unlikely(lw->trace))
 		trace_note(w, m, TRACE_FLOW_NEW, n->index);
+	if (unlikely(n->service->mss_max != 0) && pi->proto == IPPROTO_TCP &&
+	    lb_mss_clamp(rte_pktmbuf_mtod_offset(m, uint8_t *, pi->l4_off), pi,
+			 n->service->mss_max))
+		lw->others.mss_clamped++;
 	lb_forward(lw, w, m, pi, n->index);
 }
 

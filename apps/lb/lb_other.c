@@ -10,9 +10,9 @@
 #define ICMP_ECHO  8
 #define ICMP6_ECHO 128
 
-static bool is_echo(const struct parse_info *pi)
+bool lb_is_echo(const struct parse_info *pi)
 {
-	if ((pi->flags & PARSE_L4) == 0 || (pi->flags & PARSE_FRAGMENT) != 0)
+	if ((pi->flags & PARSE_L4) == 0)
 		return false;
 	return pi->flags & PARSE_IPV4 ? pi->proto == IPPROTO_ICMP && pi->icmp_type == ICMP_ECHO
 				      : pi->proto == IPPROTO_ICMPV6 && pi->icmp_type == ICMP6_ECHO;
@@ -37,11 +37,19 @@ void lb_other(struct lb_worker *lw, struct worker *w, const struct port *port, s
 	if ((pi->flags & (PARSE_IPV4 | PARSE_IPV6)) != 0)
 		own = lb_own_find(lw->snap, port->context, pi->flags & PARSE_IPV4 ? 4 : 6,
 				  lb_destination(rte_pktmbuf_mtod(m, uint8_t *) + pi->l3_off, pi));
-	if (own != NULL && (pi->flags & PARSE_FRAGMENT) != 0) {
-		out_drop(w, m, DROP_FRAGMENT);
+	if (own != NULL && lb_is_land(rte_pktmbuf_mtod(m, uint8_t *) + pi->l3_off, pi)) {
+		out_drop(w, m, DROP_IP_LAND);
 		return;
 	}
-	if ((own != NULL && (own->kind & LB_OWN_SERVICE) != 0 && is_echo(pi) &&
+	if (own != NULL && (pi->flags & PARSE_FRAGMENT) != 0) {
+		lw->late[lw->lates++] = (struct lb_late){.m = m, .pi = *pi};
+		return;
+	}
+	if (own != NULL && lb_is_icmp_error(pi)) {
+		lb_icmp_error(lw, w, port, m, pi, own);
+		return;
+	}
+	if ((own != NULL && (own->kind & LB_OWN_SERVICE) != 0 && lb_is_echo(pi) &&
 	     answer_echo(m, pi)) ||
 	    neighbour_answered(lw, port, m, pi)) {
 		out_answer(w, m);

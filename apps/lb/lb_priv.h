@@ -16,6 +16,8 @@
 #include "dataplane/core/worker.h"
 #include "dataplane/flow/steer.h"
 #include "dataplane/flow/table.h"
+#include "dataplane/frag/frag.h"
+#include "dataplane/out/bucket.h"
 #include "dataplane/out/out.h"
 #include "dataplane/port/port.h"
 #include "dataplane/trace/trace.h"
@@ -36,6 +38,12 @@ struct lb_server_chunk {
 
 struct lb_service_chunk {
 	struct lb_counters count[LB_CHUNK];
+};
+
+// A fragment of the burst, dealt with after the packets of flows.
+struct lb_late {
+	struct rte_mbuf *m;
+	struct parse_info pi;
 };
 
 struct lb_worker {
@@ -61,10 +69,16 @@ struct lb_worker {
 	const struct lb_loads *loads;
 	struct lb_persist_counters persist; // owner worker: rw
 	struct flow_steer steer;
+	// packets of no common kind; owner worker
+	struct frag_table *frag;
+	struct out_bucket icmp;          // errors passed on
+	struct lb_other_counters others; // control: ro
 	// scratch of one burst, owner worker
 	alignas(64) struct parse_info pi[LB_BURST];
 	struct flow_key key[LB_BURST];
 	uint8_t miss[LB_BURST];
+	uint8_t lates;
+	struct lb_late late[LB_BURST];
 };
 
 // lb_worker.c
@@ -87,11 +101,45 @@ void lb_look(struct lb_worker *lw);
 bool lb_known(struct lb_worker *lw, struct worker *w, struct rte_mbuf *m,
 	      const struct parse_info *pi, uint32_t ref);
 
+// A later fragment (no ports) of a datagram of flow ref. As lb_known.
+bool lb_known_later(struct lb_worker *lw, struct worker *w, struct rte_mbuf *m,
+		    const struct parse_info *pi, uint32_t ref);
+
 // lb_other.c
 //
+bool lb_is_echo(const struct parse_info *pi); // an echo request, or the first fragment of one
 // Deal with a packet that cannot be of a flow: ARP, ICMP, fragments, other protocols.
 void lb_other(struct lb_worker *lw, struct worker *w, const struct port *port, struct rte_mbuf *m,
 	      const struct parse_info *pi);
+
+// lb_frag.c
+//
+// The burst's fragments that are for addresses of ours.
+void lb_fragments(struct lb_worker *lw, struct worker *w, const struct port *port);
+// Called by the table for a fragment that has waited; ctx: the worker.
+void lb_fragment_dropped(void *ctx, struct rte_mbuf *m, enum drop_reason reason);
+
+// lb_icmp.c
+//
+// An ICMP error to an address of ours: pass it to the other side of the flow that it is about.
+void lb_icmp_error(struct lb_worker *lw, struct worker *w, const struct port *port,
+		   struct rte_mbuf *m, const struct parse_info *pi,
+		   const struct lb_own_address *own);
+bool lb_is_icmp_error(const struct parse_info *pi);
+// The hop limit of a packet of a service is reached: say so to its sender.
+void lb_expired(struct lb_worker *lw, struct worker *w, struct rte_mbuf *m,
+		const struct parse_info *pi);
+// out_too_big (dataplane/out/out.h) of this application.
+void lb_too_big(struct worker *w, struct rte_mbuf *m, const struct parse_info *pi, uint16_t mtu);
+// lb_too_big finds a worker's state by its index, from when on until when. Thread: control
+void lb_icmp_begin(struct lb_worker *lw);
+void lb_icmp_end(const struct lb_worker *lw);
+
+// lb_mss.c
+//
+// Lower the MSS option of a SYN (RFC 9293 section 3.7.1) to at most `max`, checksum included. l4: its header.
+// Returns: true if it was larger.
+bool lb_mss_clamp(uint8_t *l4, const struct parse_info *pi, uint16_t max);
 
 // lb_steer.c
 //
@@ -192,6 +240,13 @@ static inline const uint8_t *lb_source(const uint8_t *ip, const struct parse_inf
 static inline const uint8_t *lb_destination(const uint8_t *ip, const struct parse_info *pi)
 {
 	return ip + (pi->flags & PARSE_IPV4 ? 16 : 24);
+}
+
+// The sender claims to be the address it sends to.
+static inline bool lb_is_land(const uint8_t *ip, const struct parse_info *pi)
+{
+	return memcmp(lb_source(ip, pi), lb_destination(ip, pi), pi->flags & PARSE_IPV4 ? 4 : 16) ==
+	       0;
 }
 
 static inline void lb_note(struct lb_worker *lw, struct worker *w, const struct rte_mbuf *m,

@@ -75,14 +75,14 @@ void lb_look(struct lb_worker *lw)
 	begin_burst(lw);
 }
 
+// l4: the packet's layer-4 header, or bytes to scribble on where it has none (a later fragment).
 static __rte_always_inline void forward(struct lb_worker *lw, struct worker *w, struct rte_mbuf *m,
-					const struct parse_info *pi, uint32_t ref)
+					const struct parse_info *pi, uint32_t ref, uint8_t *l4)
 {
 	uint32_t index = ref & ~FLOW_DIR_BIT;
 	struct flow *f = flow_at(lw->table, index);
 	enum flow_dir dir = ref >> 31;
-	uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *);
-	uint8_t *ip = frame + pi->l3_off, *l4 = frame + pi->l4_off;
+	uint8_t *ip = rte_pktmbuf_mtod_offset(m, uint8_t *, pi->l3_off);
 	struct lb_counters *c;
 
 	f->last_seen = w->now_ticks;
@@ -107,7 +107,7 @@ static __rte_always_inline void forward(struct lb_worker *lw, struct worker *w, 
 void lb_forward(struct lb_worker *lw, struct worker *w, struct rte_mbuf *m,
 		const struct parse_info *pi, uint32_t ref)
 {
-	forward(lw, w, m, pi, ref);
+	forward(lw, w, m, pi, ref, rte_pktmbuf_mtod_offset(m, uint8_t *, pi->l4_off));
 }
 
 static bool same_address(const struct lb_worker *lw, uint32_t index, const struct lb_service *v,
@@ -194,6 +194,18 @@ static __rte_noinline enum verdict verify(struct lb_worker *lw, struct worker *w
 	return VERDICT_GOOD;
 }
 
+// SYN or SYN-ACK: the service may limit its MSS.
+static __rte_noinline void clamp(struct lb_worker *lw, struct rte_mbuf *m,
+				 const struct parse_info *pi, const struct flow *f)
+{
+	const struct lb_service *service = service_get(lw->snap, f->service);
+	uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *);
+
+	if (service != NULL && service->mss_max != 0 &&
+	    lb_mss_clamp(frame + pi->l4_off, pi, service->mss_max))
+		lw->others.mss_clamped++;
+}
+
 static __rte_always_inline bool known(struct lb_worker *lw, struct worker *w, struct rte_mbuf *m,
 				      const struct parse_info *pi, uint32_t ref)
 {
@@ -208,14 +220,17 @@ static __rte_always_inline bool known(struct lb_worker *lw, struct worker *w, st
 			return v == VERDICT_TAKEN;
 	}
 	if (unlikely(pi->ttl <= 1)) {
-		out_drop(w, m, DROP_IP_TTL);
+		lb_expired(lw, w, m, pi);
 		return true;
 	}
 	if (pi->proto == IPPROTO_TCP) {
-		if (unlikely(flow_tcp_is_syn(pi->tcp_flags) && dir == FLOW_TO_SERVER &&
-			     flow_tcp_over(f))) {
-			lb_flow_end(lw, ref);
-			return false;
+		if (unlikely((pi->tcp_flags & TCP_SYN) != 0)) {
+			if (flow_tcp_is_syn(pi->tcp_flags) && dir == FLOW_TO_SERVER &&
+			    flow_tcp_over(f)) {
+				lb_flow_end(lw, ref);
+				return false;
+			}
+			clamp(lw, m, pi, f);
 		}
 		if (unlikely(flow_tcp_step(f, dir, pi->tcp_flags))) {
 			f->last_seen = w->now_ticks;
@@ -223,10 +238,30 @@ static __rte_always_inline bool known(struct lb_worker *lw, struct worker *w, st
 		}
 	}
 	lb_note(lw, w, m, TRACE_FLOW_HIT, ref & ~FLOW_DIR_BIT);
-	forward(lw, w, m, pi, ref);
+	forward(lw, w, m, pi, ref, rte_pktmbuf_mtod_offset(m, uint8_t *, pi->l4_off));
 	// The server sends its SYN-ACK again for a minute: that is no life of a client that never asked.
 	if (unlikely(f->state == FLOW_TCP_SYN && dir == FLOW_TO_CLIENT))
 		f->last_seen = seen;
+	return true;
+}
+
+bool lb_known_later(struct lb_worker *lw, struct worker *w, struct rte_mbuf *m,
+		    const struct parse_info *pi, uint32_t ref)
+{
+	uint8_t no_l4[64] = {0}; // a checksum of zero is left alone
+
+	if (flow_at(lw->table, ref)->view_generation != lw->epoch) {
+		enum verdict v = verify(lw, w, m, pi, ref);
+
+		if (v != VERDICT_GOOD)
+			return v == VERDICT_TAKEN;
+	}
+	if (pi->ttl <= 1) { // no error about a later fragment: RFC 1122 section 3.2.2
+		out_drop(w, m, DROP_IP_TTL);
+		return true;
+	}
+	lb_note(lw, w, m, TRACE_FLOW_HIT, ref & ~FLOW_DIR_BIT);
+	forward(lw, w, m, pi, ref, no_l4);
 	return true;
 }
 
@@ -343,6 +378,8 @@ static void burst(struct lb_worker *lw, struct worker *w, const struct port *por
 	}
 	if (unlikely(misses != 0))
 		lb_new_burst(lw, w, port, flow, misses);
+	if (unlikely(lw->lates != 0))
+		lb_fragments(lw, w, port);
 }
 
 unsigned lb_rx_poll(struct worker *w, void *arg)

@@ -7,8 +7,12 @@
 
 #include "apps/lb/lb_priv.h"
 
+#include <rte_cycles.h>
+
 #include <errno.h>
 #include <stdlib.h>
+
+#define ICMP_RATE 5000 // errors passed on, a second and worker
 
 static void *zalloc_lines(size_t bytes)
 {
@@ -29,19 +33,24 @@ int lb_worker_create(const struct lb_worker_conf *conf, const struct publish *sn
 
 	if (lw == NULL)
 		return -ENOMEM;
+	lw->index = conf->index;
 	// Zero pages until a chunk is entered.
 	lw->server = calloc(LB_CHUNKS, sizeof(*lw->server));
 	lw->service = calloc(LB_CHUNKS, sizeof(*lw->service));
 	lw->cursor = calloc(LB_CHUNKS, sizeof(*lw->cursor));
 	if (lw->server == NULL || lw->service == NULL || lw->cursor == NULL)
 		goto err_free;
+	rc = frag_create(lb_fragment_dropped, &lw->frag);
+	if (rc != 0)
+		goto err_free;
 	rc = flow_table_open(&conf->flow, clock_ticks(), &lw->table, taken);
 	if (rc != 0)
 		goto err_free;
 	lw->publish = snapshot;
-	lw->index = conf->index;
 	lw->loads = conf->loads != NULL ? conf->loads : &nobody_counts;
+	out_bucket_init(&lw->icmp, ICMP_RATE, ICMP_RATE / 5, rte_get_tsc_hz(), rte_rdtsc());
 	flow_steer_init(&lw->steer, worker_count() > 0 ? (uint16_t)worker_count() : 1);
+	lb_icmp_begin(lw);
 	*out = lw;
 	return 0;
 
@@ -59,6 +68,8 @@ void lb_worker_destroy(struct lb_worker *lw)
 {
 	if (lw == NULL)
 		return;
+	lb_icmp_end(lw);
+	frag_destroy(lw->frag);
 	for (uint32_t i = 0; i < LB_CHUNKS; i++) {
 		if (lw->server != NULL)
 			free(lw->server[i]);
@@ -164,6 +175,7 @@ unsigned lb_age_poll(struct worker *w, void *arg)
 
 	if (unlikely(!lw->quiet_over) && lw->serial != 0)
 		lw->quiet_over = (int32_t)(lw->quiet_until - w->now_ticks) <= 0;
+	frag_expire(lw->frag, w->now_ticks, w);
 	return flow_age(lw->table, w->now_ticks, AGE_BUDGET, expire, lw);
 }
 

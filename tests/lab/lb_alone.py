@@ -12,8 +12,9 @@ UP_PORT, DOWN_PORT, LOCAL, POOL4, POOL6 = 1, 2, 10, 20, 21
 class LbAlone(Border):
     """Border with sluice-lb alone; .link is the control link."""
 
-    def __init__(self, servers=2, queues=1, workers=None, records=(), no_default=False):
+    def __init__(self, servers=2, queues=1, workers=None, records=(), no_default=False, port_number=80):
         super().__init__(servers=servers, queues=queues, capture=False)
+        self.port_number = port_number  # of the servers; 0: the one that the client asked for
         try:
             self.serve_http()
             self.start_lb(*(["--workers", str(workers)] if workers else []))
@@ -32,7 +33,8 @@ class LbAlone(Border):
                ctl.pool(POOL4, "web4"), ctl.pool(POOL6, "web6"),
                ctl.service(30, POOL4, LOCAL, "web4", VIP4), ctl.service(31, POOL6, LOCAL, "web6", VIP6)]
         for i, s in enumerate(self.servers):
-            out += [ctl.server(40 + i, POOL4, s.name, s.ip4), ctl.server(60 + i, POOL6, s.name, s.ip6)]
+            out += [ctl.server(40 + i, POOL4, s.name, s.ip4, self.port_number),
+                    ctl.server(60 + i, POOL6, s.name, s.ip6, self.port_number)]
         return out
 
     def counters(self):

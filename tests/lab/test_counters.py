@@ -180,8 +180,8 @@ def test_real_connections_add_up(lab):
 def test_reasons_are_the_ones_meant(lab):
     eth = Ether(src=mac_of(lab.client, "eth0"), dst=mac_of(lab.border, "up"))
     sender = RawSender(lab.client, "eth0")
-    for name, packet in (("fragment", eth / ip4(flags="MF") / UDP(dport=80) / Raw(b"z" * 64)),
-                         ("ip-ttl", eth / ip4(ttl=1) / TCP(dport=80, flags="S"))):
+    for name, packet in (("fragment-tiny", eth / ip4(flags="MF", proto=6) / Raw(b"z" * 8)),
+                         ("ip-land", eth / ip4(src=VIP4) / TCP(dport=80, flags="S"))):
         before = lab.settled()["drop"][name]
         sender.send([packet] * 10)
         after = lab.settled()
@@ -240,7 +240,7 @@ def test_a_capture_is_read_by_tshark_with_its_verdicts(lab):
     lab.client.run("curl", "-sf", f"http://{VIP4}/")
     lab.client.run("ping", "-c", "1", "-W", "2", VIP4)
     eth = Ether(src=mac_of(lab.client, "eth0"), dst=mac_of(lab.border, "up"))
-    RawSender(lab.client, "eth0").send([eth / ip4(ttl=1) / TCP(dport=80, flags="S")])
+    RawSender(lab.client, "eth0").send([eth / ip4(src=VIP4) / TCP(dport=80, flags="S")])
     lab.settled()
     n = lab.link.query("capture", stop=True)["captured"]
     assert n >= 10
@@ -251,7 +251,7 @@ def test_a_capture_is_read_by_tshark_with_its_verdicts(lab):
     assert len(lines) > n  # as they came and as they left
     assert any(re.search(r"^up\t.*forward\t10.10.0.2\t10.10.0.100", x) for x in lines), out
     assert any(re.search(r"^down\t.*forward\t10.20.0.200\t10.20.0.1[12]", x) for x in lines), out
-    assert any("drop ip-ttl: hop limit reached" in x for x in lines), out
+    assert any("drop ip-land: source and destination are the same" in x for x in lines), out
     assert any("answer" in x for x in lines), out
 
 

@@ -2,6 +2,7 @@
 
 #include "tests/unit/apps/lb/lb_fake.h"
 
+#include "dataplane/frag/id.h"
 #include "dataplane/trace/trace.h"
 
 struct fake_world world;
@@ -104,6 +105,15 @@ uint16_t port_rx(const struct port *p, uint16_t queue, struct rte_mbuf **pkts, u
 		pkts[i] = &world.in[i]->m;
 	world.in_count = 0;
 	return (uint16_t)count;
+}
+
+struct frag_ids *out_ids(struct worker *w)
+{
+	static struct frag_ids ids;
+
+	if (ids.workers == 0)
+		frag_ids_init(&ids, 0, 1, 1);
+	return &ids;
 }
 
 struct port *port_get(uint16_t index)
@@ -454,11 +464,13 @@ void fake_burst(void)
 void fake_check_sum(void)
 {
 	const struct worker_counters *c = &world.w.count;
-	uint64_t dropped = 0;
+	uint64_t dropped = 0, waiting = 0;
 
 	for (unsigned i = 0; i < DROP_COUNT; i++)
 		dropped += c->dropped[i];
-	assert_int_equal(c->received, c->forwarded + c->answered + c->to_kernel + dropped);
+	assert_int_equal(c->received,
+			 c->forwarded + c->answered + c->to_kernel + c->held + dropped);
 	for (unsigned i = 0; i < packet_count; i++)
-		assert_int_not_equal(packets[i]->fate, FATE_NONE);
+		waiting += packets[i]->fate == FATE_NONE;
+	assert_int_equal(waiting, c->held);
 }

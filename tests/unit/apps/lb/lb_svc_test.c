@@ -219,7 +219,7 @@ static void refuses_by_nat_a_server_that_is_its_own_client(void **state)
 	memcpy(fake_bytes(p) + 14 + 20, &world.service[FAKE_NAT].port, 2);
 	fake_checksums(p);
 	fake_burst();
-	ASSERT_DROPPED(p, NAT_CONFLICT);
+	ASSERT_DROPPED(p, IP_LAND);
 	assert_int_equal(lb_worker_flow_count(world.lw), 0);
 }
 
@@ -737,11 +737,24 @@ static void takes_timeouts_of_the_snapshot(void **state)
 	assert_int_equal(lb_worker_flow_count(world.lw), 0);
 }
 
-static void decrements_the_hop_limit_and_drops_at_its_end(void **state)
+static void decrements_the_hop_limit_and_answers_at_its_end(void **state)
 {
 	struct fake_packet *p;
 
 	(void)state;
+	for (unsigned ttl = 0; ttl < 2; ttl++) {
+		p = fake_client(FAKE_TCP, 1, TCP_SYN);
+		fake_bytes(p)[14 + 8] = (uint8_t)ttl;
+		fake_checksums(p);
+		fake_burst();
+		assert_int_equal(p->fate, FATE_ANSWER); // time exceeded, from the service
+		assert_int_equal(fake_bytes(p)[14 + 9], IPPROTO_ICMP);
+		assert_int_equal(fake_bytes(p)[34], 11);
+		assert_memory_equal(fake_bytes(p) + 26, world.service[FAKE_TCP].addr, 4);
+		assert_int_equal(fake_bytes(p)[14 + 28 + 8], ttl);
+	}
+	assert_int_equal(world.lw->others.expired, 2);
+	world.answers_allowed = false;
 	for (unsigned ttl = 0; ttl <= 2; ttl++) {
 		p = fake_client(FAKE_TCP, 1, TCP_SYN);
 		fake_bytes(p)[14 + 8] = (uint8_t)ttl;
@@ -760,22 +773,6 @@ static void decrements_the_hop_limit_and_drops_at_its_end(void **state)
 	fake_checksums(p);
 	fake_burst();
 	ASSERT_DROPPED(p, IP_TTL);
-}
-
-static void drops_fragments_to_our_addresses_alone(void **state)
-{
-	struct fake_packet *ours = fake_client(FAKE_TCP, 1, TCP_SYN);
-	struct fake_packet *others = fake_client(FAKE_TCP, 1, TCP_SYN);
-
-	(void)state;
-	fake_bytes(ours)[14 + 6] = 0x20;
-	fake_checksums(ours);
-	fake_bytes(others)[14 + 6] = 0x20;
-	fake_bytes(others)[14 + 19] = 9;
-	fake_checksums(others);
-	fake_burst();
-	ASSERT_DROPPED(ours, FRAGMENT);
-	assert_int_equal(others->fate, FATE_PUNT);
 }
 
 static void answers_echo_to_a_service_address_alone(void **state)
@@ -1031,8 +1028,7 @@ int main(void)
 		T(ends_half_open_flows_whatever_the_server_repeats),
 		T(ages_without_the_snapshot_of_the_last_burst),
 		T(takes_timeouts_of_the_snapshot),
-		T(decrements_the_hop_limit_and_drops_at_its_end),
-		T(drops_fragments_to_our_addresses_alone),
+		T(decrements_the_hop_limit_and_answers_at_its_end),
 		T(answers_echo_to_a_service_address_alone),
 		T(gives_the_kernel_what_is_not_ours),
 		T(drops_what_does_not_parse_and_unknown_vlans),
