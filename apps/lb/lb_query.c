@@ -244,9 +244,10 @@ static const struct {
 	const char *name;
 	int (*fn)(struct lb_conf *c, json_t *args, char **json);
 } queries[] = {
-	{"state", query_state},    {"counters", query_counters},  {"flows", lb_query_flows},
-	{"clear", lb_query_clear}, {"capture", query_capture},    {"trace", query_trace},
-	{"doctor", query_doctor},  {"explain", lb_query_explain}, {"top", lb_query_top},
+	{"state", query_state},      {"counters", query_counters},  {"flows", lb_query_flows},
+	{"clear", lb_query_clear},   {"capture", query_capture},    {"trace", query_trace},
+	{"doctor", query_doctor},    {"explain", lb_query_explain}, {"top", lb_query_top},
+	{"active", lb_query_active},
 };
 
 int lb_query(struct lb_conf *c, const char *name, const char *args, char **json)

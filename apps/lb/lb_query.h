@@ -27,6 +27,7 @@ int lb_query_explain(struct lb_conf *c, json_t *args, char **json);
 
 // lb_top.c
 int lb_query_top(struct lb_conf *c, json_t *args, char **json);
+int lb_query_active(struct lb_conf *c, json_t *args, char **json);
 
 // lb_flows.c
 int lb_query_flows(struct lb_conf *c, json_t *args, char **json);

@@ -224,3 +224,75 @@ int lb_query_top(struct lb_conf *c, json_t *args, char **json)
 	free(servers.row);
 	return rc;
 }
+
+// ---- active -----------------------------------------------------------------------------------
+
+static const struct lb_entry *find_service(const struct lb_conf *c, const char *name)
+{
+	const struct lb_entry *e;
+
+	LB_STORE_FOREACH(e, &c->store, CTL_REC_SERVICE)
+	if (e->rec != NULL &&
+	    strcmp(((const struct ctl_service *)(const void *)e->rec)->name, name) == 0)
+		return e;
+	return NULL;
+}
+
+static const struct lb_entry *find_server(const struct lb_conf *c, const char *pool,
+					  const char *name)
+{
+	const struct lb_entry *p;
+
+	LB_STORE_FOREACH(p, &c->store, CTL_REC_POOL)
+	{
+		if (p->rec == NULL ||
+		    strcmp(((const struct ctl_pool *)(const void *)p->rec)->name, pool) != 0)
+			continue;
+		for (uint32_t i = 0; i < p->members; i++)
+			if (strcmp(((const struct ctl_server *)(const void *)p->member[i]->rec)
+					   ->name,
+				   name) == 0)
+				return p->member[i];
+	}
+	return NULL;
+}
+
+int lb_query_active(struct lb_conf *c, json_t *args, char **json)
+{
+	json_t *services = NULL, *servers = NULL, *v;
+	struct lb_text t = {0};
+	size_t i;
+
+	if (json_unpack_ex(args, NULL, JSON_STRICT, "{s:o, s:o}", "services", &services, "servers",
+			   &servers) != 0 ||
+	    !json_is_array(services) || !json_is_array(servers) ||
+	    json_array_size(services) + json_array_size(servers) > ROWS_MAX)
+		return lb_query_fail(
+			json, -EINVAL,
+			"give services, a list of names, and servers, a list of pool and "
+			"name; 1000 at most");
+	lb_text_open(&t, NULL, '{');
+	lb_text_open(&t, "services", '[');
+	json_array_foreach(services, i, v)
+	{
+		const char *name = json_string_value(v);
+		const struct lb_entry *e = name == NULL ? NULL : find_service(c, name);
+
+		lb_text_number(&t, NULL, e == NULL ? 0 : active_of(c, e));
+	}
+	lb_text_close(&t, ']');
+	lb_text_open(&t, "servers", '[');
+	json_array_foreach(servers, i, v)
+	{
+		const char *pool = json_string_value(json_array_get(v, 0));
+		const char *name = json_string_value(json_array_get(v, 1));
+		const struct lb_entry *e =
+			pool == NULL || name == NULL ? NULL : find_server(c, pool, name);
+
+		lb_text_number(&t, NULL, e == NULL ? 0 : active_of(c, e));
+	}
+	lb_text_close(&t, ']');
+	lb_text_close(&t, '}');
+	*json = lb_text_take(&t);
+	return *json == NULL ? -ENOMEM : 0;
+}

@@ -49,6 +49,7 @@ static const struct cli_opt opt_edit[] = {
 static const struct cli_opt opt_commit[] = {
 	{"comment", "TEXT", "kept in the history"},
 	{"require-all", NULL, "refuse when an application is away"},
+	{"preview", NULL, "only say what would change, and which flows that would end"},
 	{NULL, NULL, NULL},
 };
 static const struct cli_opt opt_rollback[] = {

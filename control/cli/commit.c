@@ -139,8 +139,50 @@ static int commit(struct cli *c, const char *comment, bool require_all)
 	return CLI_OK;
 }
 
+// What a commit would change, and what that would do to the traffic of now.
+static int preview(struct cli *c)
+{
+	json_t *result, *x;
+	char n[TABLE_TEXT];
+	size_t i;
+	int rc = cli_call(c, "preview", NULL, &result);
+
+	if (rc != CLI_OK)
+		return rc;
+	if (cli_print_json(c, result)) {
+		json_decref(result);
+		return CLI_OK;
+	}
+	json_array_foreach(json_object_get(result, "diff"), i, x) print_diff(c, x);
+	if (json_array_size(json_object_get(result, "diff")) == 0)
+		fputs("no difference\n", c->out);
+	if (json_array_size(json_object_get(result, "effects")) > 0)
+		fputc('\n', c->out);
+	json_array_foreach(json_object_get(result, "effects"), i, x)
+	{
+		const char *kind = print_text(x, "kind");
+		bool hurts = strncmp(kind, "flows-", 6) == 0 || strcmp(kind, "port-closed") == 0 ||
+			     strcmp(kind, "port-changed") == 0;
+
+		fprintf(c->out, "%s%s%s", table_escape(c->color, hurts ? TABLE_RED : TABLE_YELLOW),
+			print_text(x, "text"), table_escape(c->color, TABLE_PLAIN));
+		if (json_object_get(x, "flows") != NULL)
+			fprintf(c->out, " (%s now)", table_count(print_count(x, "flows"), n));
+		fputc('\n', c->out);
+	}
+	if (print_count(result, "more") > 0)
+		fprintf(c->out, "and %s more\n", table_count(print_count(result, "more"), n));
+	if (json_array_size(json_object_get(result, "diff")) > 0)
+		fprintf(c->out, "\n%s flows at most would end; nothing is changed yet\n",
+			table_count(print_count(result, "flows-at-most"), n));
+	json_decref(result);
+	return CLI_OK;
+}
+
 int cmd_commit(struct cli *c, const struct cli_args *a)
 {
+	if (cli_option(a, "preview") != NULL)
+		return preview(c);
 	return commit(c, cli_option(a, "comment"), cli_option(a, "require-all") != NULL);
 }
 

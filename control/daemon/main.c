@@ -288,6 +288,7 @@ static int start(struct daemon *d)
 			       .state = txn_state,
 			       .apps = net_apps,
 			       .alarms = net_alarms,
+			       .preview = net_preview,
 			       .query = net_query,
 			       .verify = verify};
 	char err[1024] = "";

@@ -56,3 +56,28 @@ struct net_alarm {
 };
 // Copies up to max alarms, newest first. Returns how many.
 size_t net_alarms(struct net_alarm *out, size_t max);
+
+// What a change would do to the traffic of now.
+struct net_effect {
+	char instance[64];
+	char kind
+		[24]; // flows-end, flows-reset, flows-break, no-new-flows, range, match, port-closed,
+		      // port-opened, port-changed
+	char path[512]; // of the entry
+	char pool[64];  // of a server, else ""
+	char name[64];  // of the entry
+	char text[256]; // a sentence
+	bool asks;      // it is about flows ...
+	bool counted;   // ... and the application says how many
+	uint64_t flows; // that live now
+};
+
+// more: effects beyond those told.
+typedef void (*net_preview_fn)(void *arg, const struct net_effect *effect, size_t count,
+			       size_t more);
+
+// before, after: top-level siblings; diff: between them. The change is sound (checked before). done is
+// called once, perhaps before the call returns; an application that is away leaves its flows uncounted.
+// Returns: 0, or a negative errno and done is not called
+int net_preview(const struct lyd_node *before, const struct lyd_node *after,
+		const struct lyd_node *diff, net_preview_fn done, void *arg);

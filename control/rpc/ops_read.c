@@ -260,6 +260,80 @@ static void run_compare(struct call *call)
 	lyd_free_all(own_to.root);
 }
 
+// ---- preview
+
+static void previewed(void *arg, const struct net_effect *effect, size_t count, size_t more)
+{
+	struct call *call = arg;
+	json_t *diff = call->data, *list = json_array();
+	uint64_t flows = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct net_effect *x = &effect[i];
+		json_t *e = json_pack("{s:s, s:s, s:s, s:s}", "instance", x->instance, "kind",
+				      x->kind, "path", x->path, "text", x->text);
+
+		if (x->counted)
+			json_object_set_new(e, "flows", json_integer((json_int_t)x->flows));
+		if (x->counted &&
+		    (strcmp(x->kind, "flows-end") == 0 || strcmp(x->kind, "flows-reset") == 0))
+			flows += x->flows;
+		json_array_append_new(list, e);
+	}
+	reply_json(call, json_pack("{s:O, s:o, s:I, s:I}", "diff", diff, "effects", list, "more",
+				   (json_int_t)more, "flows-at-most", (json_int_t)flows));
+}
+
+static void free_preview(void *data)
+{
+	json_decref(data);
+}
+
+// What a commit of the candidate would change, and what that would do to the traffic.
+static void run_preview(struct call *call)
+{
+	static const char *const known[] = {NULL};
+	struct rpc_server *s = call->server;
+	struct ds *ds = s->conf.ds;
+	struct lyd_node *diff = NULL;
+	struct access_user user;
+	struct edit_guard guard;
+	struct txn_result *r;
+	json_t *list;
+	int rc;
+
+	if (!param_known(call, known))
+		return;
+	r = result_create(call);
+	if (r == NULL)
+		return;
+	rc = ds_validate_candidate(ds, r);
+	if (rc != 0)
+		reply_result(call, r);
+	free(r);
+	if (rc != 0)
+		return;
+	rc = ds_pending(ds, &diff);
+	if (rc == 0) {
+		call_guard(call, &guard, &user);
+		access_prune(&user, &diff);
+		access_user_fini(&user);
+		list = json_array();
+		list_diff(list, diff);
+		call->data = list;
+		call->free_data = free_preview;
+		if (s->conf.preview == NULL || diff == NULL)
+			previewed(call, NULL, 0, 0);
+		else
+			rc = s->conf.preview(ds_running(ds)->root, ds_candidate(ds)->root, diff,
+					     previewed, call);
+	}
+	if (rc != 0)
+		reply_tag(call, "operation-failed", NULL, NULL,
+			  "the candidate cannot be previewed: %s", strerror(-rc));
+	lyd_free_all(diff);
+}
+
 // ---- history
 
 static void run_history(struct call *call)
@@ -386,6 +460,7 @@ const struct method ops_read[] = {
 	{"get-config", "ietf-netconf", "get-config", 0, run_get_config},
 	{"get", "ietf-netconf", "get", 0, run_get},
 	{"compare", "sluice", "compare", 0, run_compare},
+	{"preview", "sluice", "preview", METHOD_WRITES, run_preview},
 	{"history", "sluice", "history", 0, run_history},
 	{"state", "sluice", "state", 0, run_state},
 	{0},

@@ -18,6 +18,7 @@ struct event_base;
 struct lyd_node;
 struct net_alarm;
 struct net_app_state;
+struct net_effect;
 struct rpc_server;
 
 typedef void (*rpc_verdict_fn)(void *arg,
@@ -35,6 +36,11 @@ struct rpc_conf {
 	void (*state)(struct lyd_node **tree, txn_done_fn done, void *arg);
 	size_t (*apps)(struct net_app_state *out, size_t max);
 	size_t (*alarms)(struct net_alarm *out, size_t max);
+	int (*preview)(const struct lyd_node *before, const struct lyd_node *after,
+		       const struct lyd_node *diff,
+		       void (*done)(void *arg, const struct net_effect *effect, size_t count,
+				    size_t more),
+		       void *arg);
 	void (*query)(const char *instance, const char *name, const char *args,
 		      void (*done)(void *arg, int rc, const char *json, size_t size), void *arg);
 	// Is this the password for the hash (crypt(3))? Must not block.

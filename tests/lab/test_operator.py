@@ -56,6 +56,12 @@ class Talker:
         self.socks[i].sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         return b" 200 " in self.socks[i].recv(4096)
 
+    def alive(self, i):
+        try:
+            return self.answers(i)
+        except OSError:
+            return False
+
     def close(self):
         for s in self.socks:
             s.close()
@@ -295,4 +301,36 @@ def test_top_shows_rates(border, cli):
     for bad in (["-n", "0"], ["-x"], ["--delay", "0"], ["--limit", "x"]):
         cli("top", *bad, rc=USAGE)
     cli("top", "-n", "1", "--sort", "color", rc=1)
+    t.close()
+
+
+def test_preview_says_what_a_commit_would_end(border, cli):
+    assert cli.out("commit", "--preview") == "no difference\n"
+    t = Talker(border.client, [(VIP4, 80)] * 6 + [(VIP6, 80)] * 2)
+    udp(border, 3)
+    by_server = {s.name: flows(cli, f"server=web4/{s.name}")["total"] for s in border.servers}
+    version = cli.json("show", "state")["version"]
+    cli("delete", "server", "web4", "s1")
+    cli("set", "server", "web4", "s2", "admin-state", "drain")
+    cli("set", "server", "web4", "s3", "admin-state", "disabled")
+    cli("delete", "service", "web6")
+    cli("set", "service", "dns", "port", "54")
+    cli("set", "service", "wide", "address", "10.10.0.0", "prefix-length", "24", "port", "0", "protocol", "tcp", "pool", "web4",
+        "local-address-pool", "snat")
+    p = cli.json("commit", "--preview")
+    said = {e["path"].split("/")[-1].split("'")[1]: (e["kind"], e.get("flows")) for e in p["effects"] if e["kind"] != "match"}
+    assert said == {"s1": ("flows-end", by_server["s1"]), "s2": ("no-new-flows", by_server["s2"]),
+                    "s3": ("flows-reset", by_server["s3"]), "web6": ("flows-end", 2), "dns": ("flows-end", 3)}
+    assert p["flows-at-most"] == by_server["s1"] + by_server["s3"] + 5
+    match = [e["text"] for e in p["effects"] if e["kind"] == "match"]
+    assert match == ["service 'wide' leaves to service 'web4' what matches that longest"]
+    assert any(d["operation"] == "delete" and "s1" in d["path"] for d in p["diff"])
+    text = cli.out("commit", "--preview")
+    assert "server 's3' of pool 'web4' is disabled: its flows are reset" in text and "nothing is changed yet" in text
+    # nothing has changed
+    assert cli.json("show", "state")["version"] == version and all(t.answers(i) for i in range(8))
+    # and a commit does as was said
+    cli("commit")
+    assert sum(t.alive(i) for i in range(8)) == by_server["s2"]
+    cli("rollback", str(version), "--commit")
     t.close()
