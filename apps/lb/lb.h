@@ -248,6 +248,28 @@ struct lb_other_counters {    // per worker: what happened beside the flows
 	uint64_t fragments;   // forwarded as parts of a datagram
 };
 
+// What TCP shows of a server or service; by worker and slot. Only segments that change a flow's state or are
+// sent again are counted here: no cost for others.
+#define LB_SYN_TIMES 16
+struct lb_tcp_counters {
+	alignas(64) uint64_t
+		again[2];   // segments with data, SYN or FIN sent once more, by enum flow_dir
+	uint64_t answered;  // SYNs that the server answered by SYN-ACK
+	uint64_t refused;   // and by RST
+	uint64_t silent;    // flows that ended without any answer to their SYN
+	uint64_t resets[2]; // established connections reset, by who did
+	uint64_t syn_us;    // sum of the times from first SYN to SYN-ACK
+	uint32_t syn_times[LB_SYN_TIMES]; // by lb_syn_time()
+};
+
+// Which of syn_times a time belongs to: i holds 1 << i .. (2 << i) - 1 us, the first 0 too, the last all longer.
+static inline unsigned lb_syn_time(uint32_t us)
+{
+	unsigned i = us < 2 ? 0 : 31 - (unsigned)__builtin_clz(us);
+
+	return i < LB_SYN_TIMES ? i : LB_SYN_TIMES - 1;
+}
+
 static inline const struct lb_server *lb_server_get(const struct lb_snapshot *s, uint32_t ref)
 {
 	uint32_t slot = ref & LB_SLOT_MASK;
@@ -319,6 +341,8 @@ unsigned lb_age_poll(struct worker *w, void *arg);
 // Counters by slot; NULL when the slot has none. Thread: control (values may be a burst old)
 const struct lb_counters *lb_worker_server_counters(const struct lb_worker *lw, uint32_t slot);
 const struct lb_counters *lb_worker_service_counters(const struct lb_worker *lw, uint32_t slot);
+const struct lb_tcp_counters *lb_worker_server_tcp(const struct lb_worker *lw, uint32_t slot);
+const struct lb_tcp_counters *lb_worker_service_tcp(const struct lb_worker *lw, uint32_t slot);
 
 struct lb_flow_info { // a copy for operators
 	uint8_t family, proto, state;

@@ -241,9 +241,15 @@ static void fill(struct lb_worker *lw, struct worker *w, const struct fresh *n, 
 	f->packets[0] = f->packets[1] = 0;
 	f->bytes[0] = f->bytes[1] = 0;
 	c->created = w->now_ticks;
-	c->packets_hi = 0;
+	c->packets_hi[0] = c->packets_hi[1] = 0;
 	c->bytes_hi[0] = c->bytes_hi[1] = 0;
-	c->start = c->zero = 0;
+	c->start = 0;
+	f->end[0] = f->end[1] = 0;
+	if (pi->proto == IPPROTO_TCP) {
+		struct flow_tcp_segment syn = lb_segment(ip, pi);
+
+		flow_tcp_start(f, &syn, lb_syn_clock(w));
+	}
 	f->nexthop[FLOW_TO_SERVER] =
 		out_route(lw->view, f->context, n->server->family, n->server->addr);
 	f->nexthop[FLOW_TO_CLIENT] =

@@ -14,6 +14,7 @@
 #include "dataplane/core/handover.h"
 #include "dataplane/core/publish.h"
 #include "dataplane/core/worker.h"
+#include "dataplane/flow/state.h"
 #include "dataplane/flow/steer.h"
 #include "dataplane/flow/table.h"
 #include "dataplane/frag/frag.h"
@@ -33,11 +34,13 @@ struct lb_local_cursor {
 
 struct lb_server_chunk {
 	struct lb_counters count[LB_CHUNK];
+	struct lb_tcp_counters tcp[LB_CHUNK];
 	struct lb_local_cursor local[LB_CHUNK];
 };
 
 struct lb_service_chunk {
 	struct lb_counters count[LB_CHUNK];
+	struct lb_tcp_counters tcp[LB_CHUNK];
 };
 
 // A fragment of the burst, dealt with after the packets of flows.
@@ -86,6 +89,8 @@ struct lb_worker {
 // Counters of a slot, or a scrap block for a slot that has none (taken over from a hostile file).
 struct lb_counters *lb_server_count(struct lb_worker *lw, uint32_t ref);
 struct lb_counters *lb_service_count(struct lb_worker *lw, uint32_t ref);
+struct lb_tcp_counters *lb_server_tcp(struct lb_worker *lw, uint32_t ref);
+struct lb_tcp_counters *lb_service_tcp(struct lb_worker *lw, uint32_t ref);
 // Count that a flow ended, then delete it.
 void lb_flow_end(struct lb_worker *lw, uint32_t index);
 
@@ -247,6 +252,21 @@ static inline bool lb_is_land(const uint8_t *ip, const struct parse_info *pi)
 {
 	return memcmp(lb_source(ip, pi), lb_destination(ip, pi), pi->flags & PARSE_IPV4 ? 4 : 16) ==
 	       0;
+}
+
+// Numbers of a TCP segment. ip: its header.
+static inline struct flow_tcp_segment lb_segment(const uint8_t *ip, const struct parse_info *pi)
+{
+	uint32_t skip = (uint32_t)pi->l4_off - pi->l3_off;
+
+	return flow_tcp_read(ip + skip, pi->l3_len - skip);
+}
+
+// Clock of the time from SYN to SYN-ACK: as fine as a turn of the worker, 32 bits for minutes.
+#define LB_SYN_CLOCK_SHIFT 8
+static inline uint32_t lb_syn_clock(const struct worker *w)
+{
+	return (uint32_t)(w->now_tsc >> LB_SYN_CLOCK_SHIFT);
 }
 
 static inline void lb_note(struct lb_worker *lw, struct worker *w, const struct rte_mbuf *m,

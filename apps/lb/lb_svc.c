@@ -206,6 +206,61 @@ static __rte_noinline void clamp(struct lb_worker *lw, struct rte_mbuf *m,
 		lw->others.mss_clamped++;
 }
 
+static void count_tcp(struct lb_tcp_counters *c, enum flow_dir dir, unsigned event, uint32_t us)
+{
+	c->again[dir] += (event & FLOW_TCP_AGAIN) != 0;
+	c->refused += (event & FLOW_TCP_REFUSED) != 0;
+	c->resets[dir] += (event & FLOW_TCP_RESET) != 0;
+	if ((event & FLOW_TCP_ANSWERED) == 0)
+		return;
+	c->answered++;
+	c->syn_us += us;
+	c->syn_times[lb_syn_time(us)]++;
+}
+
+// A TCP segment that may change the flow's state. Returns: false if it starts another connection: the flow
+// is gone then.
+static __rte_noinline bool follow(struct lb_worker *lw, struct worker *w, struct rte_mbuf *m,
+				  const struct parse_info *pi, uint32_t ref)
+{
+	struct flow *f = flow_at(lw->table, ref);
+	enum flow_dir dir = ref >> 31;
+	struct flow_tcp_segment s =
+		lb_segment(rte_pktmbuf_mtod(m, const uint8_t *) + pi->l3_off, pi);
+	uint32_t since = lb_syn_clock(w) - f->end[FLOW_TO_CLIENT], us;
+	unsigned event;
+
+	if (flow_tcp_is_syn(s.flags) && dir == FLOW_TO_SERVER && flow_tcp_reopens(f, &s)) {
+		lb_flow_end(lw, ref);
+		return false;
+	}
+	if ((s.flags & TCP_SYN) != 0)
+		clamp(lw, m, pi, f);
+	event = flow_tcp_step(f, dir, &s);
+	if (event == 0)
+		return true;
+	if ((event & FLOW_TCP_REFILE) != 0) {
+		f->last_seen = w->now_ticks;
+		flow_refile(lw->table, ref & ~FLOW_DIR_BIT, w->now_ticks);
+	}
+	us = (uint32_t)(clock_tsc_to_ns((uint64_t)since << LB_SYN_CLOCK_SHIFT) / 1000);
+	count_tcp(lb_server_tcp(lw, f->server), dir, event, us);
+	count_tcp(lb_service_tcp(lw, f->service), dir, event, us);
+	return true;
+}
+
+// The common segment of an established connection, in its place.
+static __rte_always_inline bool plain_data(struct flow *f, enum flow_dir dir,
+					   const struct rte_mbuf *m, const struct parse_info *pi)
+{
+	const uint8_t *l4 = rte_pktmbuf_mtod(m, const uint8_t *) + pi->l4_off;
+	uint32_t head = (uint32_t)pi->l4_off - pi->l3_off + (uint32_t)(l4[12] >> 4) * 4;
+
+	return likely(f->state == FLOW_TCP_ESTABLISHED &&
+		      (pi->tcp_flags & (TCP_SYN | TCP_FIN | TCP_RST)) == 0) &&
+	       flow_tcp_data(f, dir, rte_be_to_cpu_32(flow_load32(l4 + 4)), pi->l3_len - head);
+}
+
 static __rte_always_inline bool known(struct lb_worker *lw, struct worker *w, struct rte_mbuf *m,
 				      const struct parse_info *pi, uint32_t ref)
 {
@@ -223,20 +278,8 @@ static __rte_always_inline bool known(struct lb_worker *lw, struct worker *w, st
 		lb_expired(lw, w, m, pi);
 		return true;
 	}
-	if (pi->proto == IPPROTO_TCP) {
-		if (unlikely((pi->tcp_flags & TCP_SYN) != 0)) {
-			if (flow_tcp_is_syn(pi->tcp_flags) && dir == FLOW_TO_SERVER &&
-			    flow_tcp_over(f)) {
-				lb_flow_end(lw, ref);
-				return false;
-			}
-			clamp(lw, m, pi, f);
-		}
-		if (unlikely(flow_tcp_step(f, dir, pi->tcp_flags))) {
-			f->last_seen = w->now_ticks;
-			flow_refile(lw->table, ref & ~FLOW_DIR_BIT, w->now_ticks);
-		}
-	}
+	if (pi->proto == IPPROTO_TCP && !plain_data(f, dir, m, pi) && !follow(lw, w, m, pi, ref))
+		return false;
 	lb_note(lw, w, m, TRACE_FLOW_HIT, ref & ~FLOW_DIR_BIT);
 	forward(lw, w, m, pi, ref, rte_pktmbuf_mtod_offset(m, uint8_t *, pi->l4_off));
 	// The server sends its SYN-ACK again for a minute: that is no life of a client that never asked.
@@ -248,8 +291,11 @@ static __rte_always_inline bool known(struct lb_worker *lw, struct worker *w, st
 bool lb_known_later(struct lb_worker *lw, struct worker *w, struct rte_mbuf *m,
 		    const struct parse_info *pi, uint32_t ref)
 {
+	uint32_t ports = flow_ports(flow_at(lw->table, ref), ref & FLOW_DIR_BIT);
 	uint8_t no_l4[64] = {0}; // a checksum of zero is left alone
 
+	memcpy(no_l4, &ports,
+	       sizeof(ports)); // the header's checksum follows from what becomes of them
 	if (flow_at(lw->table, ref)->view_generation != lw->epoch) {
 		enum verdict v = verify(lw, w, m, pi, ref);
 

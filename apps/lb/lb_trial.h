@@ -24,7 +24,7 @@ struct lb_trial {
 	bool known;       // there is a flow: `flow`, and the rest is what a new one would get
 	struct lb_flow_info flow;
 	uint32_t service_ref, server_ref; // 0: none
-	bool persistent, remembered; // struct lb_pick_look
+	bool persistent, remembered;      // struct lb_pick_look
 	uint64_t pool_id;                 // that picked: the service's, or a backup pool
 	bool local_found;
 	uint8_t local[16];

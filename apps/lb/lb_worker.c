@@ -147,6 +147,22 @@ struct lb_counters *lb_service_count(struct lb_worker *lw, uint32_t ref)
 	return c == NULL ? &scrap : &c->count[ref % LB_CHUNK];
 }
 
+static struct lb_tcp_counters scrap_tcp;
+
+struct lb_tcp_counters *lb_server_tcp(struct lb_worker *lw, uint32_t ref)
+{
+	struct lb_server_chunk *c = lb_server_chunk(lw, ref);
+
+	return c == NULL ? &scrap_tcp : &c->tcp[ref % LB_CHUNK];
+}
+
+struct lb_tcp_counters *lb_service_tcp(struct lb_worker *lw, uint32_t ref)
+{
+	struct lb_service_chunk *c = lb_service_chunk(lw, ref);
+
+	return c == NULL ? &scrap_tcp : &c->tcp[ref % LB_CHUNK];
+}
+
 void lb_flow_end(struct lb_worker *lw, uint32_t index)
 {
 	const struct flow *f = flow_at(lw->table, index);
@@ -165,6 +181,10 @@ static void expire(void *ctx, uint32_t index)
 	lb_server_count(lw, f->server)->ended_flows++;
 	lb_service_count(lw, f->service)->ended_flows++;
 	lb_pick_moved(lw, f->server, false);
+	if (f->state == FLOW_TCP_SYN && (f->flags & FLOW_F_SERVER_SPOKE) == 0) {
+		lb_server_tcp(lw, f->server)->silent++;
+		lb_service_tcp(lw, f->service)->silent++;
+	}
 }
 
 #define AGE_BUDGET 64 // flows a turn: twice what a burst can add
@@ -191,4 +211,18 @@ const struct lb_counters *lb_worker_service_counters(const struct lb_worker *lw,
 	const struct lb_service_chunk *c = slot > LB_SLOT_MASK ? NULL : lb_service_chunk(lw, slot);
 
 	return c == NULL ? NULL : &c->count[slot % LB_CHUNK];
+}
+
+const struct lb_tcp_counters *lb_worker_server_tcp(const struct lb_worker *lw, uint32_t slot)
+{
+	const struct lb_server_chunk *c = slot > LB_SLOT_MASK ? NULL : lb_server_chunk(lw, slot);
+
+	return c == NULL ? NULL : &c->tcp[slot % LB_CHUNK];
+}
+
+const struct lb_tcp_counters *lb_worker_service_tcp(const struct lb_worker *lw, uint32_t slot)
+{
+	const struct lb_service_chunk *c = slot > LB_SLOT_MASK ? NULL : lb_service_chunk(lw, slot);
+
+	return c == NULL ? NULL : &c->tcp[slot % LB_CHUNK];
 }

@@ -45,8 +45,9 @@ enum flow_flag {
 	FLOW_F_RST_SERVER = 1 << 6,    // likewise of the server
 	FLOW_F_PROXY = 1 << 7,         // a PROXY header stands before the client's bytes
 	FLOW_F_PROXY_PENDING = 1 << 8, // which the server has not acknowledged yet
-	FLOW_F_CLEARED = 1 << 9, // an operator ended it: who speaks is reset, nothing is forwarded
-	FLOW_F_ALL = (1 << 10) - 1,
+	FLOW_F_CLEARED = 1 << 9,  // an operator ended it: who speaks is reset, nothing is forwarded
+	FLOW_F_STAMPED = 1 << 10, // closing: end[FLOW_TO_CLIENT] is the client's last timestamp
+	FLOW_F_ALL = (1 << 11) - 1,
 };
 
 struct flow {
@@ -61,29 +62,30 @@ struct flow {
 	rte_be16_t server_port;
 	uint16_t context;
 	uint8_t proto;
-	uint8_t state;      // enum flow_state
+	uint8_t state;  // enum flow_state
+	uint16_t flags; // enum flow_flag; read with the three before it
+	uint16_t
+		l4_delta; // ones'-complement difference client side -> server side; the other way: its complement
 	uint32_t server;    // slot in the low 24 bits, generation above
 	uint32_t service;   // likewise
 	uint32_t last_seen; // clock ticks
 	uint16_t
-		l3_delta; // ones'-complement difference client side -> server side; the other way: its complement
-	uint16_t l4_delta;
-	uint16_t nexthop[2]; // by enum flow_dir
-	uint16_t
 		view_generation; // the app's epoch in which nexthop, server and service were verified; 0: none
-	uint16_t flags;      // enum flow_flag
-	uint16_t packets[2]; // by enum flow_dir; carried into the cold part
-	uint32_t bytes[2];
+	uint16_t nexthop[2]; // by enum flow_dir
+	uint8_t packets[2];  // likewise; carried into the cold part
+	uint16_t bytes[2];
+	uint32_t end[2]; // TCP: one past the highest sequence number a side has sent; see state.h
 };
 static_assert(sizeof(struct flow) == 64, "one line");
+static_assert(offsetof(struct flow, context) == 24 && offsetof(struct flow, flags) == 28,
+	      "context, protocol, state and flags are compared as one word");
 
 struct flow_cold {
-	uint32_t next, prev;  // wheel
-	uint32_t created;     // clock ticks
-	uint32_t packets_hi;  // 16 bits each direction
-	uint32_t bytes_hi[2]; // units of 4 GiB
-	uint32_t start;       // FLOW_F_PROXY: sequence number of the client's first byte
-	uint32_t zero;
+	uint32_t next, prev;    // wheel
+	uint32_t created;       // clock ticks
+	uint32_t start;         // FLOW_F_PROXY: sequence number of the client's first byte
+	uint32_t packets_hi[2]; // units of 256
+	uint32_t bytes_hi[2];   // units of 64 KiB
 };
 static_assert(sizeof(struct flow_cold) == 32, "half a line");
 
@@ -170,11 +172,11 @@ bool flow_copy(const struct flow_table *t, uint32_t index, struct flow *f, struc
 static inline uint64_t flow_packets(const struct flow *f, const struct flow_cold *c,
 				    enum flow_dir dir)
 {
-	return ((uint64_t)((c->packets_hi >> (16 * dir)) & 0xffff) << 16) + f->packets[dir];
+	return ((uint64_t)c->packets_hi[dir] << 8) + f->packets[dir];
 }
 
 static inline uint64_t flow_bytes(const struct flow *f, const struct flow_cold *c,
 				  enum flow_dir dir)
 {
-	return ((uint64_t)c->bytes_hi[dir] << 32) + f->bytes[dir];
+	return ((uint64_t)c->bytes_hi[dir] << 16) + f->bytes[dir];
 }

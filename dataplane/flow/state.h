@@ -1,21 +1,52 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// state - TCP as far as ageing needs it (RFC 9293 section 3.3.2, seen from the middle).
+// state - TCP followed from the middle, as far as ageing and safety need it (RFC 9293 section 3.3.2).
 //
-//	SYN --server answers, then the client acknowledges--> ESTABLISHED --FIN of both--> CLOSING
+//	SYN --server's SYN-ACK, then the client acknowledges it--> ESTABLISHED --FIN of both--> CLOSING
 //	any --RST--> CLOSING --(was ESTABLISHED) who sent the RST speaks on--> ESTABLISHED
 //
-// Nothing here knows sequence numbers, so a RST may be a stranger's guess (RFC 5961 section 3), which the
-// peer ignores. Nobody who resets a connection sends another segment of it: one that comes proves
-// the RST forged. Until then a SYN goes to the same server, which knows best (RFC 5961 section 4).
+// Of each side the end of its sequence numbers is kept (flow.end): one past the highest byte, SYN or FIN
+// that it has sent and that can be true. What a stranger who sees none of the packets would have to guess
+// decides what is believed (RFC 5961, sections 3 to 5, from where both sides are seen):
 //
-// A flood of forged SYNs stays in SYN with its short timeout even where the server answers: only an
-// acknowledgement of the client establishes.
+//	RST          exactly at its sender's end. Others are forwarded, the receiver decides
+//	FIN          ends exactly at its sender's end
+//	new data     begins at the end: 1 guess of 2^32. Ahead of it or across it (something was lost before
+//	             us), only if it also acknowledges what the other side has sent
+//	first ACK    acknowledges the server's SYN-ACK
+//	RST to SYN   acknowledges the SYN
+//
+// So a flood of forged SYNs stays in SYN with its short timeout, whatever is forged behind it, and
+// nobody who only knows addresses and ports ends a connection here. Nobody who resets a connection sends
+// another segment of it: one that comes all the same proves the RST forged.
+//
+// A SYN on a flow that is over starts a new one where RFC 9293 section 3.6.1 and RFC 6191 allow it: beyond
+// the old sequence numbers, or later by its timestamp. Any other goes to the same server, which knows best.
+//
+// Window sizes are not followed: they would not make a stranger's guess harder than an exact number does.
 #pragma once
 
 #include "dataplane/flow/flow.h"
 
 enum { TCP_FIN = 0x01, TCP_SYN = 0x02, TCP_RST = 0x04, TCP_ACK = 0x10 };
+
+// One segment, as the sender made it.
+struct flow_tcp_segment {
+	uint32_t seq, ack;
+	uint32_t data; // bytes
+	uint8_t flags;
+	const uint8_t *head; // its TCP header, whole; NULL: no options to be read
+};
+
+// What a segment showed: bits that flow_tcp_step() returns.
+enum flow_tcp_event {
+	FLOW_TCP_REFILE = 1 << 0, // the timeout got shorter: flow_refile()
+	FLOW_TCP_AGAIN = 1 << 1,  // data, SYN or FIN sent once more
+	FLOW_TCP_ANSWERED =
+		1 << 2, // the first SYN-ACK; f->end[FLOW_TO_CLIENT] was the SYN's time till now
+	FLOW_TCP_REFUSED = 1 << 3, // the server answered the SYN by RST
+	FLOW_TCP_RESET = 1 << 4,   // an established connection was reset
+};
 
 // First packet of a connection?
 static inline bool flow_tcp_is_syn(uint8_t tcp_flags)
@@ -23,55 +54,43 @@ static inline bool flow_tcp_is_syn(uint8_t tcp_flags)
 	return (tcp_flags & (TCP_FIN | TCP_SYN | TCP_RST | TCP_ACK)) == TCP_SYN;
 }
 
-// A connection whose tuple the client may use again with a SYN (RFC 9293 section 3.6.1, RFC 6191). On a
-// live one the SYN goes to the server, which answers as RFC 5961 section 4 says.
+// A connection that both sides have ended, or that never came to be.
 static inline bool flow_tcp_over(const struct flow *f)
 {
 	return f->state == FLOW_TCP_CLOSING &&
 	       (f->flags & (FLOW_F_RST_CLIENT | FLOW_F_RST_SERVER)) == 0;
 }
 
-// The slow part of flow_tcp_step. Returns: true if the timeout got shorter (flow_refile).
-static inline bool flow_tcp_change(struct flow *f, enum flow_dir dir, uint8_t tcp_flags)
+// Read a TCP header. l4_len: of header and data, as the IP header says; the header was checked to lie
+// within it.
+static inline struct flow_tcp_segment flow_tcp_read(const uint8_t *l4, uint32_t l4_len)
 {
-	const uint16_t fins = FLOW_F_FIN_CLIENT | FLOW_F_FIN_SERVER;
-	const uint16_t rst = dir == FLOW_TO_SERVER ? FLOW_F_RST_CLIENT : FLOW_F_RST_SERVER;
+	struct flow_tcp_segment s = {.flags = l4[13], .head = l4};
+	uint32_t word[2];
 
-	if (f->state == FLOW_TCP_CLOSING) {
-		if ((f->flags & rst) != 0 && (tcp_flags & (TCP_RST | TCP_ACK)) == TCP_ACK) {
-			f->flags &= (uint16_t) ~(FLOW_F_RST_CLIENT | FLOW_F_RST_SERVER);
-			f->state = FLOW_TCP_ESTABLISHED;
-		}
-		return false;
-	}
-	if ((tcp_flags & TCP_RST) != 0) {
-		if (f->state == FLOW_TCP_ESTABLISHED)
-			f->flags |= rst;
-		f->state = FLOW_TCP_CLOSING;
-		return true;
-	}
-	if ((tcp_flags & TCP_FIN) != 0)
-		f->flags |= dir == FLOW_TO_SERVER ? FLOW_F_FIN_CLIENT : FLOW_F_FIN_SERVER;
-	if (f->state == FLOW_TCP_SYN) {
-		if (dir == FLOW_TO_CLIENT)
-			f->flags |= FLOW_F_SERVER_SPOKE;
-		else if ((f->flags & FLOW_F_SERVER_SPOKE) != 0 &&
-			 (tcp_flags & (TCP_ACK | TCP_SYN)) == TCP_ACK)
-			f->state = FLOW_TCP_ESTABLISHED;
-	}
-	if ((f->flags & fins) == fins) {
-		f->state = FLOW_TCP_CLOSING;
-		return true;
-	}
-	return false;
+	__builtin_memcpy(word, l4 + 4, 8);
+	s.seq = rte_be_to_cpu_32(word[0]);
+	s.ack = rte_be_to_cpu_32(word[1]);
+	s.data = l4_len - (uint32_t)(l4[12] >> 4) * 4;
+	return s;
 }
 
-// Follow one segment. Returns: true if the timeout got shorter: the caller files the flow anew.
+// Start following with the client's SYN. now: any clock of 32 bits, for FLOW_TCP_ANSWERED.
 // Thread: owner worker
-static inline bool flow_tcp_step(struct flow *f, enum flow_dir dir, uint8_t tcp_flags)
+void flow_tcp_start(struct flow *f, const struct flow_tcp_segment *syn, uint32_t now);
+
+// May this SYN of the client start a new connection in place of flow f? Thread: owner worker
+bool flow_tcp_reopens(const struct flow *f, const struct flow_tcp_segment *syn);
+
+// Follow one segment of an established flow without SYN, FIN and RST: the common kind. Returns: false if it
+// is for flow_tcp_step(). Thread: owner worker
+static inline bool flow_tcp_data(struct flow *f, enum flow_dir dir, uint32_t seq, uint32_t data)
 {
-	if (__builtin_expect(
-		    f->state == FLOW_TCP_ESTABLISHED && (tcp_flags & (TCP_FIN | TCP_RST)) == 0, 1))
+	if (__builtin_expect(seq != f->end[dir], 0))
 		return false;
-	return flow_tcp_change(f, dir, tcp_flags);
+	f->end[dir] = seq + data;
+	return true;
 }
+
+// Follow any segment. Returns: enum flow_tcp_event, several ORed. Thread: owner worker
+unsigned flow_tcp_step(struct flow *f, enum flow_dir dir, const struct flow_tcp_segment *s);

@@ -278,18 +278,14 @@ static inline struct flow *flow_at(const struct flow_table *t, uint32_t index)
 	return &t->flow[index & ~FLOW_DIR_BIT];
 }
 
-// Count a packet. The 16 and 32 bit counts carry into the cold part once in a long while.
+// Count a packet of at most 65,535 bytes. The small counts carry into the cold part now and then.
 static inline void flow_count_packet(struct flow_table *t, uint32_t index, struct flow *f,
-				     enum flow_dir dir, uint32_t bytes)
+				     enum flow_dir dir, uint16_t bytes)
 {
 	struct flow_cold *c = &t->cold[index & ~FLOW_DIR_BIT];
 
-	if (__builtin_expect(++f->packets[dir] == 0, 0)) {
-		uint32_t hi = (c->packets_hi >> (16 * dir)) + 1;
-
-		c->packets_hi = (c->packets_hi & (0xffffU << (16 * !dir))) | (hi & 0xffff)
-										     << (16 * dir);
-	}
+	if (__builtin_expect(++f->packets[dir] == 0, 0))
+		c->packets_hi[dir]++;
 	if (__builtin_expect(__builtin_add_overflow(f->bytes[dir], bytes, &f->bytes[dir]), 0))
 		c->bytes_hi[dir]++;
 }

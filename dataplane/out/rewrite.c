@@ -35,7 +35,6 @@ void rewrite_prepare(struct flow *f, const struct flow_key6 *key6)
 		client = sum_words(key6->client, 8) + sum_words(key6->service_addr, 8);
 		server = sum_words(key6->local, 8) + sum_words(key6->server_addr, 8);
 	}
-	f->l3_delta = difference(server, client);
 	client += (uint64_t)f->client_port + f->service_port;
 	server += (uint64_t)f->local_port + f->server_port;
 	f->l4_delta = difference(server, client);

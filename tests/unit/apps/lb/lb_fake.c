@@ -455,6 +455,18 @@ struct fake_packet *fake_reply(const struct fake_packet *forwarded, uint8_t tcp_
 		    (unsigned)l4[0] << 8 | l4[1], tcp_flags);
 }
 
+struct fake_packet *fake_numbers(struct fake_packet *p, uint32_t seq, uint32_t ack)
+{
+	uint8_t *ip = fake_bytes(p) + 14, *l4 = ip + (ip[0] >> 4 == 4 ? 20 : 40);
+
+	put16(l4 + 4, seq >> 16);
+	put16(l4 + 6, seq & 0xffff);
+	put16(l4 + 8, ack >> 16);
+	put16(l4 + 10, ack & 0xffff);
+	fake_checksums(p);
+	return p;
+}
+
 void fake_burst(void)
 {
 	lb_rx_poll(&world.w, &world.rx);

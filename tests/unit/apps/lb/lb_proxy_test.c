@@ -176,12 +176,20 @@ static enum drop_reason pass_mtu(struct frame *f, enum flow_dir dir, uint16_t mt
 	return r;
 }
 
+static void follow(const struct seg *s)
+{
+	struct flow_tcp_segment t = {
+		.seq = s->seq, .ack = s->ack, .data = s->len, .flags = s->flags};
+
+	flow_tcp_step(&flow, s->dir, &t);
+}
+
 static struct frame *sent(const struct seg *s)
 {
 	static struct frame f;
 
 	build(&f, s);
-	flow_tcp_step(&flow, s->dir, s->flags);
+	follow(s);
 	assert_int_equal(pass_mtu(&f, s->dir, MTU), DROP_NONE);
 	return &f;
 }
@@ -690,7 +698,7 @@ static void deliver(void)
 	memcpy(sim.data[i], sim.data[sim.in_flight], sizeof(data));
 	s.data = data;
 	build(&f, &s);
-	flow_tcp_step(&flow, s.dir, s.flags);
+	follow(&s);
 	assert_int_equal(pass_mtu(&f, s.dir, 600), DROP_NONE);
 	if (dice(5) == 0)
 		return; // lost behind us

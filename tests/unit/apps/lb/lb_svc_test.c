@@ -657,13 +657,96 @@ static void starts_anew_on_a_syn_after_the_end(void **state)
 	fake_client(FAKE_TCP, 0, TCP_FIN | TCP_ACK);
 	fake_reply(flow, TCP_FIN | TCP_ACK);
 	fake_burst();
-	p = fake_client(FAKE_TCP, 0, TCP_SYN);
+	p = fake_client(FAKE_TCP, 0, TCP_SYN); // the first one once more, late: to the same server
+	fake_burst();
+	assert_int_equal(p->fate, FATE_FORWARD);
+	assert_memory_equal(fake_bytes(p) + 26, fake_bytes(flow) + 26, 12);
+	assert_int_equal(service_count(FAKE_TCP)->new_flows, 1);
+	p = fake_numbers(fake_client(FAKE_TCP, 0, TCP_SYN), 5000, 0);
 	fake_burst();
 	assert_int_equal(p->fate, FATE_FORWARD);
 	assert_int_equal(lb_worker_flow_count(world.lw), 1);
 	assert_int_equal(service_count(FAKE_TCP)->new_flows, 2);
 	assert_int_equal(service_count(FAKE_TCP)->ended_flows, 1);
 	assert_memory_not_equal(fake_bytes(p) + 26, fake_bytes(flow) + 26, 12); // another pair
+}
+
+static bool note_flow(void *ctx, const struct lb_flow_info *f)
+{
+	memcpy(ctx, f, sizeof(*f));
+	return false;
+}
+
+static struct lb_flow_info only_flow(void)
+{
+	struct lb_flow_info f = {0};
+
+	lb_worker_flows(world.lw, note_flow, &f);
+	return f;
+}
+
+// Both sides of a connection know their numbers; a stranger does not (each packet here has 6 bytes of data).
+static void ends_no_connection_by_a_reset_out_of_its_place(void **state)
+{
+	struct fake_packet *flow = establish(0), *p;
+
+	(void)state;
+	for (uint32_t guess = 8; guess < 4000; guess += 7) {
+		p = fake_numbers(fake_client(FAKE_TCP, 0, TCP_RST | TCP_ACK), guess, 7);
+		fake_numbers(fake_reply(flow, TCP_RST | TCP_ACK), guess, 7);
+		fake_burst();
+		assert_int_equal(p->fate, FATE_FORWARD); // the server decides
+		assert_int_equal(only_flow().state, FLOW_TCP_ESTABLISHED);
+	}
+	fake_numbers(fake_reply(flow, TCP_RST | TCP_ACK), 7, 7);
+	fake_burst();
+	assert_int_equal(only_flow().state, FLOW_TCP_CLOSING);
+	assert_int_equal(lb_worker_server_tcp(world.lw, 0)->resets[FLOW_TO_CLIENT], 1);
+	assert_int_equal(lb_worker_service_tcp(world.lw, FAKE_TCP)->resets[FLOW_TO_CLIENT], 1);
+	assert_int_equal(lb_worker_service_tcp(world.lw, FAKE_TCP)->resets[FLOW_TO_SERVER], 0);
+}
+
+static void counts_what_tcp_shows_of_a_server(void **state)
+{
+	const struct lb_tcp_counters *t[2] = {lb_worker_server_tcp(world.lw, 0),
+					      lb_worker_service_tcp(world.lw, FAKE_TCP)};
+	struct fake_packet *syn[3];
+
+	(void)state;
+	world.server[1].takes_new = world.server[2].takes_new = 0;
+	for (unsigned c = 0; c < 3; c++)
+		syn[c] = open_flow(FAKE_TCP, c);
+	open_flow(FAKE_TCP, 0); // the client's SYN once more
+	fake_reply(syn[0], TCP_SYN | TCP_ACK);
+	fake_reply(syn[1], TCP_RST | TCP_ACK);
+	fake_burst();
+	fake_reply(syn[0], TCP_SYN | TCP_ACK);
+	fake_burst();
+	fake_numbers(fake_client(FAKE_TCP, 0, TCP_ACK), 7, 7);
+	fake_numbers(fake_client(FAKE_TCP, 0, TCP_ACK), 13, 7);
+	fake_burst();
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(t[i]->again[FLOW_TO_SERVER], 1);
+	fake_numbers(fake_client(FAKE_TCP, 0, TCP_ACK), 13, 7);
+	fake_burst();
+	world.w.now_ticks += 2000;
+	while (lb_age_poll(&world.w, world.lw) != 0)
+		;
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(t[i]->again[FLOW_TO_SERVER], 2);
+		assert_int_equal(t[i]->again[FLOW_TO_CLIENT], 1);
+		assert_int_equal(t[i]->answered, 1);
+		assert_int_equal(t[i]->refused, 1);
+		assert_int_equal(t[i]->silent, 1);
+		assert_int_equal(t[i]->syn_times[0], 1); // no clock without the EAL
+	}
+	assert_int_equal(lb_syn_time(1), 0);
+	assert_int_equal(lb_syn_time(2), 1);
+	assert_int_equal(lb_syn_time(3), 1);
+	assert_int_equal(lb_syn_time(4096), 12);
+	assert_int_equal(lb_syn_time(UINT32_MAX), LB_SYN_TIMES - 1);
+	assert_null(lb_worker_server_tcp(world.lw, UINT32_MAX));
+	assert_null(lb_worker_service_tcp(world.lw, LB_CHUNK));
 }
 
 static void ends_idle_flows_by_their_state(void **state)
@@ -888,12 +971,6 @@ static void gives_all_to_the_kernel_before_the_first_snapshot(void **state)
 	assert_int_equal(p->fate, FATE_PUNT);
 }
 
-static bool note_flow(void *ctx, const struct lb_flow_info *f)
-{
-	memcpy(ctx, f, sizeof(*f));
-	return false;
-}
-
 static void shows_flows_to_operators(void **state)
 {
 	struct lb_flow_info f = {0};
@@ -1024,6 +1101,8 @@ int main(void)
 		T(checks_an_idle_flow_again_when_the_epochs_come_round),
 		T(is_not_quiet_again_after_a_year),
 		T(starts_anew_on_a_syn_after_the_end),
+		T(ends_no_connection_by_a_reset_out_of_its_place),
+		T(counts_what_tcp_shows_of_a_server),
 		T(ends_idle_flows_by_their_state),
 		T(ends_half_open_flows_whatever_the_server_repeats),
 		T(ages_without_the_snapshot_of_the_last_burst),

@@ -65,7 +65,7 @@ static void keeps_every_flow_and_its_counts(void **state)
 	flow_at(t, index)->view_generation = 9;
 	flow_at(t, index)->state = FLOW_TCP_ESTABLISHED;
 	for (unsigned i = 0; i < 70000; i++)
-		flow_count_packet(t, index, flow_at(t, index), FLOW_TO_SERVER, 70000);
+		flow_count_packet(t, index, flow_at(t, index), FLOW_TO_SERVER, 65535);
 	flow_table_close(t);
 
 	t = open_table(1050, &taken);
@@ -82,7 +82,7 @@ static void keeps_every_flow_and_its_counts(void **state)
 	assert_int_equal(flow_at(t, index)->view_generation, 0); // to be verified again
 	assert_int_equal(flow_packets(flow_at(t, index), &t->cold[index], FLOW_TO_SERVER), 70000);
 	assert_int_equal(flow_bytes(flow_at(t, index), &t->cold[index], FLOW_TO_SERVER),
-			 UINT64_C(70000) * 70000);
+			 UINT64_C(70000) * 65535);
 	flow_table_close(t);
 	unlink(path);
 }
@@ -163,7 +163,7 @@ static void run_child(uint64_t seed)
 			told->mark[n] = MARK_GONE;
 		} else {
 			flow_at(t, index)->last_seen = told->now;
-			flow_count_packet(t, index, flow_at(t, index), FLOW_TO_CLIENT, 100000000);
+			flow_count_packet(t, index, flow_at(t, index), FLOW_TO_CLIENT, 60000);
 		}
 		if (++told->steps % 64 == 0) {
 			told->now++;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The owner of a packet, and TCP's states.
+// The owner of a packet.
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,7 +9,6 @@
 
 #include <cmocka.h>
 
-#include "dataplane/flow/state.h"
 #include "dataplane/flow/steer.h"
 
 static void gives_everything_to_one_worker(void **state)
@@ -84,93 +83,6 @@ static void folds_all_of_an_ipv6_address(void **state)
 	}
 }
 
-// ---- TCP ---------------------------------------------------------------------------------------
-
-static bool step(struct flow *f, enum flow_dir dir, unsigned flags)
-{
-	return flow_tcp_step(f, dir, (uint8_t)flags);
-}
-
-static void establishes_when_the_client_acknowledges(void **state)
-{
-	struct flow f = {.state = FLOW_TCP_SYN};
-
-	(void)state;
-	assert_false(step(&f, FLOW_TO_SERVER, TCP_SYN)); // once more
-	assert_int_equal(f.state, FLOW_TCP_SYN);
-	assert_false(step(&f, FLOW_TO_SERVER, TCP_ACK)); // of nothing
-	assert_int_equal(f.state, FLOW_TCP_SYN);
-	assert_false(step(&f, FLOW_TO_CLIENT, TCP_SYN | TCP_ACK));
-	assert_int_equal(f.state, FLOW_TCP_SYN); // a flood of SYNs gets this far
-	assert_false(step(&f, FLOW_TO_SERVER, TCP_SYN));
-	assert_int_equal(f.state, FLOW_TCP_SYN);
-	assert_false(step(&f, FLOW_TO_SERVER, TCP_ACK));
-	assert_int_equal(f.state, FLOW_TCP_ESTABLISHED);
-}
-
-static void closes_after_the_fin_of_both(void **state)
-{
-	struct flow f = {.state = FLOW_TCP_ESTABLISHED};
-
-	(void)state;
-	assert_false(step(&f, FLOW_TO_CLIENT, TCP_FIN | TCP_ACK));
-	assert_false(step(&f, FLOW_TO_CLIENT, TCP_FIN | TCP_ACK));
-	assert_int_equal(f.state, FLOW_TCP_ESTABLISHED); // half closed: may live for long
-	assert_false(flow_tcp_over(&f));
-	assert_false(step(&f, FLOW_TO_SERVER, TCP_ACK));
-	assert_true(step(&f, FLOW_TO_SERVER, TCP_FIN | TCP_ACK));
-	assert_int_equal(f.state, FLOW_TCP_CLOSING);
-	assert_true(flow_tcp_over(&f));
-	assert_false(step(&f, FLOW_TO_CLIENT, TCP_ACK)); // filed once only
-	assert_false(step(&f, FLOW_TO_CLIENT, TCP_RST));
-}
-
-static void closes_after_a_reset_of_either(void **state)
-{
-	struct flow f = {.state = FLOW_TCP_ESTABLISHED}, g = {.state = FLOW_TCP_SYN};
-
-	(void)state;
-	assert_true(step(&f, FLOW_TO_SERVER, TCP_RST));
-	assert_int_equal(f.state, FLOW_TCP_CLOSING);
-	assert_true(step(&g, FLOW_TO_CLIENT, TCP_RST | TCP_ACK));
-	assert_int_equal(g.state, FLOW_TCP_CLOSING);
-}
-
-static void goes_on_after_a_reset_by_a_stranger(void **state)
-{
-	struct flow f = {.state = FLOW_TCP_ESTABLISHED}, g = {.state = FLOW_TCP_SYN};
-
-	(void)state;
-	assert_true(step(&f, FLOW_TO_SERVER, TCP_RST)); // in the client's name
-	assert_int_equal(f.state, FLOW_TCP_CLOSING);
-	assert_false(flow_tcp_over(&f)); // a SYN after it: the server's to answer
-	assert_false(step(&f, FLOW_TO_SERVER, TCP_SYN));
-	assert_false(step(&f, FLOW_TO_CLIENT, TCP_ACK)); // under way when the client reset
-	assert_false(step(&f, FLOW_TO_SERVER, TCP_RST | TCP_ACK));
-	assert_int_equal(f.state, FLOW_TCP_CLOSING);
-	assert_false(step(&f, FLOW_TO_SERVER, TCP_ACK)); // the client knows nothing of it
-	assert_int_equal(f.state, FLOW_TCP_ESTABLISHED);
-	assert_true(step(&f, FLOW_TO_CLIENT, TCP_RST | TCP_ACK));
-	assert_false(step(&f, FLOW_TO_CLIENT, TCP_ACK));
-	assert_int_equal(f.state, FLOW_TCP_ESTABLISHED);
-	// Nobody gets past the handshake that way.
-	assert_true(step(&g, FLOW_TO_SERVER, TCP_RST));
-	assert_false(step(&g, FLOW_TO_SERVER, TCP_ACK));
-	assert_int_equal(g.state, FLOW_TCP_CLOSING);
-	assert_true(flow_tcp_over(&g));
-}
-
-static void knows_a_first_segment(void **state)
-{
-	(void)state;
-	assert_true(flow_tcp_is_syn(TCP_SYN));
-	assert_true(flow_tcp_is_syn(TCP_SYN | 0xc0)); // with ECN (RFC 3168 section 6.1.1)
-	assert_false(flow_tcp_is_syn(TCP_SYN | TCP_ACK));
-	assert_false(flow_tcp_is_syn(TCP_ACK));
-	assert_false(flow_tcp_is_syn(TCP_RST));
-	assert_false(flow_tcp_is_syn(0));
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -178,11 +90,6 @@ int main(void)
 		cmocka_unit_test(spreads_clients_evenly),
 		cmocka_unit_test(finds_the_worker_of_a_local_port),
 		cmocka_unit_test(folds_all_of_an_ipv6_address),
-		cmocka_unit_test(establishes_when_the_client_acknowledges),
-		cmocka_unit_test(closes_after_the_fin_of_both),
-		cmocka_unit_test(closes_after_a_reset_of_either),
-		cmocka_unit_test(goes_on_after_a_reset_by_a_stranger),
-		cmocka_unit_test(knows_a_first_segment),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
