@@ -301,6 +301,30 @@ static inline rte_be16_t lb_server_port(const struct lb_server *s, rte_be16_t as
 	return s->port != 0 ? s->port : asked;
 }
 
+static inline const struct lb_pool *lb_pool_at(const struct lb_snapshot *s, uint32_t index)
+{
+	return index < s->pools ? s->pool[index] : NULL;
+}
+
+#define LB_BACKUP_CHAIN 8 // pools one behind the other at most, the first included (lb_check.c)
+
+// The pool that serves in place of `pool`: itself, or, while it has too few servers that take new flows, the
+// first behind it that has enough; if none has, the first that has any.
+static inline const struct lb_pool *lb_pool_serving(const struct lb_snapshot *s,
+						    const struct lb_pool *pool)
+{
+	const struct lb_pool *any = pool;
+
+	for (unsigned i = 0; i < LB_BACKUP_CHAIN && pool != NULL; i++) {
+		if (pool->available >= pool->min_available)
+			return pool;
+		if (any->available == 0)
+			any = pool;
+		pool = lb_pool_at(s, pool->backup);
+	}
+	return any;
+}
+
 // ---- lb_svc.c: the worker's side -------------------------------------------------------------
 
 struct lb_worker; // per-worker state: flow table, cursors, counters, burst scratch
@@ -343,6 +367,9 @@ const struct lb_counters *lb_worker_server_counters(const struct lb_worker *lw, 
 const struct lb_counters *lb_worker_service_counters(const struct lb_worker *lw, uint32_t slot);
 const struct lb_tcp_counters *lb_worker_server_tcp(const struct lb_worker *lw, uint32_t slot);
 const struct lb_tcp_counters *lb_worker_service_tcp(const struct lb_worker *lw, uint32_t slot);
+
+struct lb_persist_counters;
+const struct lb_persist_counters *lb_worker_persist_counters(const struct lb_worker *lw);
 
 struct lb_flow_info { // a copy for operators
 	uint8_t family, proto, state;

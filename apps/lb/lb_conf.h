@@ -127,7 +127,6 @@ int lb_check_references(const struct lb_store *s, struct ctl_ack *ack);
 int lb_check_members(struct lb_store *s);
 void lb_check_members_drop(struct lb_store *s, bool take);
 // Backup pools lead in no circle and not far. Errors: -ELOOP with *ack
-#define LB_BACKUP_CHAIN 8 // pools one behind the other, the first included
 int lb_check_backups(const struct lb_store *s, struct ctl_ack *ack);
 // Families of services, their servers and local addresses agree. Errors: -EINVAL with *ack
 int lb_check_families(const struct lb_store *s, struct ctl_ack *ack);
@@ -180,6 +179,9 @@ void lb_health_save(struct lb_conf *c);
 int lb_query(struct lb_conf *c, const char *name, const char *args, char **json);
 int lb_state_json(struct lb_conf *c, char **json);
 int lb_counters_json(struct lb_conf *c, char **json);
+struct lb_persist_counters;
+// Of all workers; added: entries of the table that hold a client, expired ones nobody replaced yet included.
+void lb_persist_sum(const struct lb_conf *c, struct lb_persist_counters *sum);
 void lb_telemetry_init(struct lb_conf *c);
 // Counters of a server or service, all workers together, since it got its slot.
 struct lb_counters lb_entry_counters(const struct lb_conf *c, const struct lb_entry *e);

@@ -54,11 +54,13 @@ static unsigned way_of(const struct lb_persist_set *s, uint64_t key)
 	return i;
 }
 
-// Put the end off. Not for every flow: a line that all read is better left alone. A lost race with a writer
-// or another reader is no matter.
+// Put the end off, or nearer after a commit. Not for every flow: a line that all read is better left alone. A lost
+// race with a writer or another reader is no matter.
 static void touch(struct lb_persist_entry *e, uint64_t value, uint32_t now, uint32_t ticks)
 {
-	if ((int32_t)(now + ticks - (uint32_t)value) > (int32_t)(ticks / 16))
+	int32_t more = (int32_t)(now + ticks - (uint32_t)value);
+
+	if (ticks != 0 && (more < 0 || more > (int32_t)(ticks / 16)))
 		atomic_compare_exchange_strong_explicit(&e->value, &value,
 							make((uint32_t)(value >> 32), now + ticks),
 							memory_order_relaxed, memory_order_relaxed);

@@ -66,7 +66,8 @@ struct lb_persist_counters { // of one worker
 uint64_t lb_persist_key(const struct lb_persist *p, uint64_t scope, uint64_t pool,
 			const uint8_t addr[16], unsigned len);
 
-// The server remembered, 0: none, or expired. The entry is good for `ticks` more from now on. Thread: any worker
+// The server remembered, 0: none, or expired. The entry is good for `ticks` more from now
+// on; 0: it stays as it is. Thread: any worker
 uint32_t lb_persist_find(struct lb_persist *p, uint64_t key, uint32_t now, uint32_t ticks);
 
 // Remember `server` in place of `old` (what lb_persist_find gave, of no use any more; 0: nothing).

@@ -6,30 +6,6 @@
 
 #include "apps/lb/scheduler.h"
 
-#define CHAIN_MAX 8 // pools one behind the other, see lb_check.c
-
-static const struct lb_pool *pool_at(const struct lb_snapshot *s, uint32_t index)
-{
-	return index < s->pools ? s->pool[index] : NULL;
-}
-
-const struct lb_pool *lb_pick_pool(const struct lb_snapshot *s, const struct lb_pool *pool)
-{
-	const struct lb_pool *any = pool;
-
-	if (likely(pool->available >= pool->min_available))
-		return pool;
-	// The first with enough servers; else the first with any.
-	for (unsigned i = 0; i < CHAIN_MAX && pool != NULL; i++) {
-		if (pool->available >= pool->min_available)
-			return pool;
-		if (any->available == 0)
-			any = pool;
-		pool = pool_at(s, pool->backup);
-	}
-	return any;
-}
-
 static uint64_t client_hash(const struct lb_pool *pool, const uint8_t *ip,
 			    const struct parse_info *pi)
 {
@@ -53,7 +29,7 @@ void lb_pick_moved(struct lb_worker *lw, uint32_t server, bool began)
 	if (s == NULL || !s->watched)
 		return;
 	v = lb_server_get(s, server);
-	pool = v == NULL ? NULL : pool_at(s, v->pool);
+	pool = v == NULL ? NULL : lb_pool_at(s, v->pool);
 	if (pool != NULL && pool->scheduler->moved != NULL)
 		pool->scheduler->moved(pool, lw->loads, server);
 }
@@ -70,7 +46,7 @@ static const struct lb_server *usable(const struct lb_snapshot *s, const struct 
 	const struct lb_server *v = lb_server_get(s, ref);
 
 	return v != NULL && v->takes_new && v->family == service->family &&
-			       pool_at(s, v->pool) == pool
+			       lb_pool_at(s, v->pool) == pool
 		       ? v
 		       : NULL;
 }
@@ -149,7 +125,7 @@ const struct lb_server *lb_pick(struct lb_worker *lw, const struct lb_service *s
 
 	if (!service->enabled)
 		return NULL;
-	pool = lb_pick_pool(lw->snap, service->pool);
+	pool = lb_pool_serving(lw->snap, service->pool);
 	if (pool->available == 0)
 		return NULL;
 	if (service->persist_ticks != 0 && lw->snap->persist != NULL)
@@ -165,7 +141,7 @@ const struct lb_server *lb_pick_look(struct lb_worker *lw, const struct lb_servi
 				     const uint8_t *ip, const struct parse_info *pi, uint32_t now,
 				     struct lb_pick_look *look)
 {
-	const struct lb_pool *pool = lb_pick_pool(lw->snap, service->pool);
+	const struct lb_pool *pool = lb_pool_serving(lw->snap, service->pool);
 	struct lb_persist *p = service->persist_ticks != 0 ? lw->snap->persist : NULL;
 	const struct lb_server *v = NULL;
 	uint32_t cursor;

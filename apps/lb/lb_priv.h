@@ -212,8 +212,6 @@ const struct lb_server *lb_pick_look(struct lb_worker *lw, const struct lb_servi
 				     struct lb_pick_look *look);
 // A flow of the server began or ended.
 void lb_pick_moved(struct lb_worker *lw, uint32_t server, bool began);
-// The pool that serves in place of `pool`: itself, or a backup pool while it has too few servers.
-const struct lb_pool *lb_pick_pool(const struct lb_snapshot *s, const struct lb_pool *pool);
 
 // lb_local.c
 //

@@ -4,6 +4,7 @@
 // the counters of the process. Only what is known here: names and keys, never configuration.
 
 #include "apps/lb/lb_conf.h"
+#include "apps/lb/lb_persist.h"
 #include "apps/lb/lb_text.h"
 #include "dataplane/core/handover.h"
 #include "dataplane/core/clock.h"
@@ -96,6 +97,28 @@ static const char *health_text(const struct lb_entry *e, const struct ctl_pool *
 	return p->check.kind == CTL_CHECK_NONE ? text[0] : text[e->verdict.health];
 }
 
+// What new flows go by now; hundredths.
+static void put_weight(const struct lb_conf *c, struct lb_text *t, const struct lb_entry *e,
+		       bool takes_new)
+{
+	const struct lb_server *v = lb_server_get(&c->snap->pub, e->ref);
+	unsigned n = v == NULL || !takes_new ? 0 : v->effective * 100u / LB_WEIGHT_UNIT;
+
+	lb_text_format(t, "effective-weight", "%u.%02u", n / 100, n % 100);
+}
+
+static void put_pool_state(const struct lb_conf *c, struct lb_text *t, const struct lb_entry *e)
+{
+	const struct lb_pool *p = lb_pool_at(&c->snap->pub, e->index);
+
+	if (p == NULL)
+		return;
+	lb_text_open(t, "state", '{');
+	lb_text_number(t, "available-servers", p->available);
+	lb_text_bool(t, "backup-in-use", lb_pool_serving(&c->snap->pub, p) != p);
+	lb_text_close(t, '}');
+}
+
 static void put_server(struct lb_conf *c, struct lb_text *t, const struct lb_entry *e,
 		       const struct ctl_pool *p)
 {
@@ -108,6 +131,7 @@ static void put_server(struct lb_conf *c, struct lb_text *t, const struct lb_ent
 	lb_text_open(t, "state", '{');
 	lb_text_string(t, "health", health_text(e, p));
 	lb_text_bool(t, "available", f.takes_new);
+	put_weight(c, t, e, f.takes_new);
 	if (p->check.kind != CTL_CHECK_NONE && e->verdict.since != 0)
 		lb_text_time(t, "last-change", e->verdict.since);
 	if (p->check.kind != CTL_CHECK_NONE && e->verdict.reason != NULL)
@@ -133,6 +157,7 @@ static void put_pools(struct lb_conf *c, struct lb_text *t)
 			continue;
 		lb_text_open(t, NULL, '{');
 		lb_text_string(t, "name", p->name);
+		put_pool_state(c, t, e);
 		lb_text_open(t, "servers", '{');
 		lb_text_open(t, "server", '[');
 		for (uint32_t i = 0; i < e->members; i++)
@@ -242,6 +267,32 @@ static uint64_t active_flows(const struct lb_conf *c)
 	return n;
 }
 
+void lb_persist_sum(const struct lb_conf *c, struct lb_persist_counters *sum)
+{
+	*sum = (struct lb_persist_counters){.added = c->persist == NULL ? 0 : c->persist->taken};
+	for (unsigned w = 0; w < c->workers; w++) {
+		const struct lb_persist_counters *n =
+			c->worker[w] == NULL ? NULL : lb_worker_persist_counters(c->worker[w]);
+
+		if (n == NULL)
+			continue;
+		sum->found += n->found;
+		sum->added += n->added;
+		sum->forgotten += n->forgotten;
+		sum->busy += n->busy;
+	}
+}
+
+static void put_persistence(const struct lb_conf *c, struct lb_text *t)
+{
+	struct lb_persist_counters n;
+
+	lb_persist_sum(c, &n);
+	lb_text_counter(t, "persistence-entries", n.added);
+	lb_text_counter(t, "persistence-hits", n.found);
+	lb_text_counter(t, "persistence-evictions", n.forgotten);
+}
+
 static void put_process(struct lb_conf *c, struct lb_text *t)
 {
 	struct worker_counters sum;
@@ -253,6 +304,7 @@ static void put_process(struct lb_conf *c, struct lb_text *t)
 	lb_text_counter(t, "flow-table-size", c->flow_size.all);
 	lb_text_string(t, "receive-side-scaling", c->rss != NULL ? "known" : "unknown");
 	lb_text_counter(t, "active-flows", active_flows(c));
+	put_persistence(c, t);
 	lb_text_open(t, "worker", '[');
 	for (unsigned w = 0; w < worker_count(); w++)
 		put_worker_state(t, w);

@@ -206,6 +206,11 @@ const struct lb_counters *lb_worker_server_counters(const struct lb_worker *lw, 
 	return c == NULL ? NULL : &c->count[slot % LB_CHUNK];
 }
 
+const struct lb_persist_counters *lb_worker_persist_counters(const struct lb_worker *lw)
+{
+	return &lw->persist;
+}
+
 const struct lb_counters *lb_worker_service_counters(const struct lb_worker *lw, uint32_t slot)
 {
 	const struct lb_service_chunk *c = slot > LB_SLOT_MASK ? NULL : lb_service_chunk(lw, slot);

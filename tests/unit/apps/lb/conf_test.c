@@ -198,6 +198,11 @@ int lb_worker_reserve(struct lb_worker *lw, uint32_t servers, uint32_t services,
 	return fake.reserve_error;
 }
 
+const struct lb_persist_counters *lb_worker_persist_counters(const struct lb_worker *lw)
+{
+	return NULL;
+}
+
 const struct lb_counters *lb_worker_server_counters(const struct lb_worker *lw, uint32_t slot)
 {
 	static const struct lb_counters c = {.new_flows = 5, .taken = 1, .ended_flows = 2};

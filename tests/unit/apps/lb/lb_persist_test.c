@@ -57,10 +57,14 @@ static void a_client_is_remembered_till_it_expires(void **state)
 	assert_int_equal(lb_persist_find(p, 5, 100, 50), 0);
 	assert_int_equal(lb_persist_put(p, 5, 0, 77, 100, 50, &n), 77);
 	assert_int_equal(lb_persist_find(p, 5, 149, 50), 77); // good for 50 more
+	assert_int_equal(lb_persist_find(p, 5, 198, 0), 77);  // only looked at
 	assert_int_equal(lb_persist_find(p, 5, 198, 50), 77);
 	assert_int_equal(lb_persist_find(p, 5, 248, 50), 0);
 	assert_int_equal(lb_persist_put(p, 5, 0, 78, 248, 50, &n), 78); // expired: replaced
 	assert_int_equal(lb_persist_find(p, 5, 248, 50), 78);
+	assert_int_equal(lb_persist_find(p, 5, 248, 5), 78); // a commit made it shorter
+	assert_int_equal(lb_persist_find(p, 5, 253, 50), 0);
+	assert_int_equal(lb_persist_put(p, 5, 0, 78, 248, 50, &n), 78);
 	assert_int_equal(lb_persist_put(p, 5, 78, 79, 248, 50, &n), 79); // of no use any more
 	assert_int_equal(lb_persist_put(p, 5, 78, 80, 248, 50, &n), 79); // another worker was first
 	assert_int_equal(n.added, 1);
@@ -76,7 +80,7 @@ static void the_clock_may_wrap(void **state)
 
 	assert_int_equal(lb_persist_open(NULL, 1024, 0, &p), 0);
 	lb_persist_put(p, 5, 0, 77, UINT32_MAX - 10, 50, &n);
-	assert_int_equal(lb_persist_find(p, 5, UINT32_MAX, 10), 77);
+	assert_int_equal(lb_persist_find(p, 5, UINT32_MAX, 30), 77);
 	assert_int_equal(lb_persist_find(p, 5, 20, 10), 77);
 	assert_int_equal(lb_persist_find(p, 5, 50, 10), 0);
 	lb_persist_close(p);
