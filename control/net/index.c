@@ -9,14 +9,18 @@
 //	a service whose pool or local address pool is not there; also when the pool is deleted
 //	a pool whose backup is not there, or whose backups lead back to it
 //	a service whose pool, or a backup of it, has servers of the other family, or whose local pool has no address of its own
-//	a local address given twice on this node, or one that is a service's or a server's address
+//	a service with a range of ports that crosses another one's on the same prefix
+//	a local address given twice on this node, one that is a service's or a server's address, or lies within a
+//	service's prefix
 //	a kernel device, memif socket or written capture file claimed twice
 //	a port owned by an instance that has no load-balancer entry; also when that entry is deleted
 
 #include "control/net/net_priv.h"
+#include "control/net/overlap.h"
 
 #include <libyang/libyang.h>
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -208,6 +212,87 @@ static void check_backup(struct check *c, const struct net_entry *e)
 	}
 }
 
+static bool is_prefix(const struct ctl_addr *a)
+{
+	return a->len < (a->family == 4 ? 32 : 128);
+}
+
+// One port and any port cross nothing.
+static void check_crossing(struct check *c, const struct net_entry *e)
+{
+	const struct ctl_service *s = (const struct ctl_service *)e->rec, *t;
+	const struct net_entry *o;
+	char name[160];
+	struct net_key key;
+	void *pos = NULL;
+
+	if (s->port == 0 || s->port == s->port_max)
+		return;
+	net_key_addr(&key, NET_KEY_SERVICE_ADDR, &s->addr);
+	while ((o = net_key_next(&key, &pos)) != NULL) {
+		t = (const struct ctl_service *)o->rec;
+		if (o == e || net_overlap(s, t) != NET_OVERLAP_CROSSES)
+			continue;
+		refuse(c, e, "port-max", "invalid-value", NULL,
+		       "ports %u to %u of service '%s' overlap in part with ports %u to %u of %s: one range "
+		       "has to lie within the other",
+		       ntohs(s->port), ntohs(s->port_max), s->name, ntohs(t->port),
+		       ntohs(t->port_max), called(o, name));
+		return;
+	}
+}
+
+// A prefix came: does it hold a local address of anybody?
+static void check_locals_within(struct check *c, const struct net_entry *e)
+{
+	const struct ctl_service *s = (const struct ctl_service *)e->rec;
+	const struct net_inst *inst;
+	const struct net_entry *o;
+	char name[160];
+
+	if (!is_prefix(&s->addr))
+		return;
+	TAILQ_FOREACH(inst, net_store_insts(), next)
+	TAILQ_FOREACH(o, &inst->entries, next)
+	{
+		const struct ctl_local_address *a = (const struct ctl_local_address *)o->rec;
+
+		if (o->rec->type != CTL_REC_LOCAL_ADDRESS || !net_prefix_holds(&s->addr, &a->addr))
+			continue;
+		refuse(c, e, "address", "in-use", NULL,
+		       "the prefix of service '%s' holds %s; local addresses are exclusive",
+		       s->name, called(o, name));
+		return;
+	}
+}
+
+// A local address came: is there a service with a prefix that holds it? Each shorter prefix of it is
+// looked up.
+static void check_within(struct check *c, const struct net_entry *e)
+{
+	const struct ctl_local_address *a = (const struct ctl_local_address *)e->rec;
+	struct ctl_addr at = a->addr;
+	const struct net_entry *o;
+	char addr[64], name[160];
+
+	net_addr_text(&a->addr, addr, sizeof(addr), false);
+	while (at.len-- > 1) {
+		struct net_key key;
+		void *pos = NULL;
+
+		at.bytes[at.len / 8] &= (uint8_t)(0xff00 >> at.len % 8);
+		net_key_addr(&key, NET_KEY_SERVICE_ADDR, &at);
+		while ((o = net_key_next(&key, &pos)) != NULL) {
+			if (((const struct ctl_service *)o->rec)->addr.len != at.len)
+				continue;
+			refuse(c, e, NULL, "in-use", NULL,
+			       "%s lies within the prefix of %s; local addresses are exclusive",
+			       addr, called(o, name));
+			return;
+		}
+	}
+}
+
 static void check_service(struct check *c, const struct net_entry *e)
 {
 	const struct ctl_service *s = (const struct ctl_service *)e->rec;
@@ -229,6 +314,8 @@ static void check_service(struct check *c, const struct net_entry *e)
 		refuse(c, e, "address", "in-use", NULL,
 		       "%s is a local address of %s; local addresses are exclusive", addr,
 		       o->inst->name);
+	check_crossing(c, e);
+	check_locals_within(c, e);
 	check_references(c, e);
 	check_families(c, e);
 }
@@ -260,6 +347,8 @@ static void check_local_address(struct check *c, const struct net_entry *e)
 		refuse(c, e, NULL, "in-use", NULL,
 		       "%s is the address of %s; local addresses are exclusive", addr,
 		       called(o, name));
+	else
+		check_within(c, e);
 }
 
 static void check_claims(struct check *c, const struct net_entry *e)

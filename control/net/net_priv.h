@@ -7,6 +7,7 @@
 //	lb.c       the same for the entries of a load balancer
 //	link.c     a link between two apps as a port of each
 //	store.c    all records of the configuration as intended, and the indices over them
+//	overlap.c  which of two services gets a packet that both could have
 //	index.c    checks across entries, on the store with the delta put in
 //	path.c     a record -> the instance path of its entry or leaf
 //	refusal.c  what an app says of a record -> path, tag, sentence

@@ -130,6 +130,50 @@ static void refuses_two_services_on_one_address_and_port(void **state)
 			SERVICE("web", "192.0.2.1", "") "," SERVICE("b", "192.0.2.2", "")));
 }
 
+#define RANGE(n, addr, min, max, more)                                                             \
+	"{'name':'" n "','address':'" addr "','port':" #min ",'port-max':" #max                    \
+	",'protocol':'tcp','pool':'p','local-address-pool':'l'" more "}"
+#define THESE(services) ONE(LOCAL("l", "'10.0.0.200'"), POOL4("p"), services)
+
+// `b` is there, `a` comes.
+static void refuses_ranges_that_cross_on_one_prefix(void **state)
+{
+	(void)state;
+	refused(THESE(RANGE("b", "192.0.2.1", 85, 95, "")),
+		THESE(RANGE("b", "192.0.2.1", 85, 95, "") "," RANGE("a", "192.0.2.1", 80, 90, "")),
+		"invalid-value", LB "/services/service[name='a']/port-max",
+		"ports 85 to 95 of service 'b'");
+#define NET(n, min, max) RANGE(n, "192.0.2.0", min, max, ",'prefix-length':24")
+	refused(THESE(NET("b", 90, 95)), THESE(NET("b", 90, 95) "," NET("a", 80, 90)),
+		"invalid-value", LB "/services/service[name='a']/port-max",
+		"ports 90 to 95 of service 'b'");
+	refused(THESE(NET("b", 80, 90)), THESE(NET("b", 80, 90) "," NET("a", 80, 90)),
+		"operation-failed", LB "/services/service[name='a']/address", "service 'b' of lb");
+	// One within the other, side by side, elsewhere: in order.
+	taken(base,
+	      THESE(RANGE("a", "192.0.2.1", 80, 90, "") "," RANGE("b", "192.0.2.1", 85, 90, "")));
+	taken(base,
+	      THESE(RANGE("a", "192.0.2.1", 80, 90, "") "," RANGE("b", "192.0.2.1", 91, 95, "")));
+	taken(base, THESE(RANGE("a", "192.0.2.1", 80, 90, "") "," SERVICE("b", "192.0.2.1", "")));
+	taken(base, THESE(RANGE("a", "192.0.2.1", 80, 90,
+				",'context':1") "," RANGE("b", "192.0.2.1", 85, 95, "")));
+	taken(base,
+	      THESE(NET("a", 80, 90) "," RANGE("b", "192.0.2.0", 85, 95, ",'prefix-length':25")));
+}
+
+static void refuses_a_local_address_within_a_prefix(void **state)
+{
+#define HALF                    SERVICE("web", "192.0.2.128", ",'prefix-length':25")
+#define WITH_LOCAL(a, services) ONE(LOCAL("l", "'10.0.0.200','" a "'"), POOL4("p"), services)
+	(void)state;
+	refused(WITH_LOCAL("192.0.2.129", SERVICE("web", "192.0.2.1", "")),
+		WITH_LOCAL("192.0.2.129", HALF), "in-use",
+		LB "/services/service[name='web']/address", "local address 192.0.2.129 of lb");
+	refused(THESE(HALF), WITH_LOCAL("192.0.2.129", HALF), "in-use",
+		LPOOL "[name='l']/address[.='192.0.2.129']", "service 'web' of lb");
+	taken(THESE(HALF), WITH_LOCAL("192.0.2.127", HALF));
+}
+
 static void refuses_the_service_of_another_instance(void **state)
 {
 	(void)state;
@@ -432,6 +476,8 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(refuses_two_services_on_one_address_and_port),
+		T(refuses_ranges_that_cross_on_one_prefix),
+		T(refuses_a_local_address_within_a_prefix),
 		T(refuses_the_service_of_another_instance),
 		T(lets_two_services_trade_their_addresses),
 		T(refuses_to_delete_a_pool_that_is_used),
