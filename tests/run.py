@@ -3,6 +3,9 @@
 
     tests/run.py --build DIR all       lint, gcc, unit, clang, sanitizers, lab: what CI runs
     tests/run.py --build DIR unit|asan|clang|lint|lab|nightly
+
+The lab runs with two workers and RSS deliberately wrong, so that every test sees packets at a worker that
+does not own them; SLUICE_LAB_WORKERS and SLUICE_LAB_RSS say otherwise (empty: as sluice-lb by itself).
 """
 import argparse
 import os
@@ -100,7 +103,9 @@ def stage_asan(totals, args):
                     LSAN_OPTIONS=f"suppressions={ROOT}/tests/lint/lsan.supp")
 
 
-def stage_lab(totals, args, *extra):
+def stage_lab(totals, args, *extra, **env):
+    spread = {"SLUICE_LAB_WORKERS": "2", "SLUICE_LAB_RSS": "wrong"}
+    env = {k: os.environ.get(k, v) for k, v in spread.items()} | env
     if not build(totals, args.build, "gcc"):
         return
     out = args.build / "lab.junit.xml"
@@ -108,7 +113,8 @@ def stage_lab(totals, args, *extra):
     workers = ["-n", str(args.jobs)] if args.jobs > 1 else []
     only = ["-k", args.only] if args.only else []
     rc = sh([PYTHON, "-m", "pytest", "-c", "tests/lab/pytest.ini", "tests/lab", f"--junitxml={out}",
-             "--dist", "loadfile", *workers, *only, *extra], SLUICE_BUILD=str(args.build), PYTHONDONTWRITEBYTECODE="1")
+             "--dist", "loadfile", *workers, *only, *extra], SLUICE_BUILD=str(args.build), PYTHONDONTWRITEBYTECODE="1",
+            **env)
     before = totals.failed
     totals.junit(out, "lab")
     if rc not in (0, 1) and totals.failed == before:
@@ -124,6 +130,10 @@ def stage_all(totals, args):
 
 def stage_nightly(totals, args):
     stage_all(totals, args)
+    for workers in ("1", "2", "4"):
+        for rss in ("known", "wrong", "unknown"):
+            if (workers, rss) != ("2", "wrong"):  # that was stage_all
+                stage_lab(totals, args, SLUICE_LAB_WORKERS=workers, SLUICE_LAB_RSS=rss)
     stage_lab(totals, args, "-k", "test_kill", "--rounds", "100")
     stage_lab(totals, args, "-k", "test_soak", "--soak", "1800", "--timeout", "3600")
     totals.add("fuzz", sh(["tests/fuzz/fuzz.sh"]) == 0)
