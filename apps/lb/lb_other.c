@@ -18,6 +18,18 @@ bool lb_is_echo(const struct parse_info *pi)
 				      : pi->proto == IPPROTO_ICMPV6 && pi->icmp_type == ICMP6_ECHO;
 }
 
+// Is it to the port's own address (point-to-point ports have no kernel to answer for them)?
+static bool to_port(const struct port *port, const struct rte_mbuf *m, const struct parse_info *pi)
+{
+	bool ipv4 = (pi->flags & PARSE_IPV4) != 0;
+	const struct ctl_addr *own = ipv4 ? &port->own4 : &port->own6;
+
+	return port->point_to_point && own->family != 0 &&
+	       memcmp(own->bytes,
+		      lb_destination(rte_pktmbuf_mtod(m, const uint8_t *) + pi->l3_off, pi),
+		      ipv4 ? 4 : 16) == 0;
+}
+
 // ARP and neighbour discovery on a port without kernel view: for addresses of ours, never for others.
 static bool neighbour_answered(const struct lb_worker *lw, const struct port *port,
 			       struct rte_mbuf *m, const struct parse_info *pi)
@@ -49,7 +61,8 @@ void lb_other(struct lb_worker *lw, struct worker *w, const struct port *port, s
 		lb_icmp_error(lw, w, port, m, pi, own);
 		return;
 	}
-	if ((own != NULL && (own->kind & LB_OWN_SERVICE) != 0 && lb_is_echo(pi) &&
+	if ((lb_is_echo(pi) &&
+	     ((own != NULL && (own->kind & LB_OWN_SERVICE) != 0) || to_port(port, m, pi)) &&
 	     answer_echo(m, pi)) ||
 	    neighbour_answered(lw, port, m, pi)) {
 		out_answer(w, m);

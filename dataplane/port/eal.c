@@ -143,6 +143,8 @@ int port_eal_init(const struct port_eal_conf *conf, struct port_error *err)
 	argv[argc++] = strdup("--log-level=lib.*:warning");
 	argv[argc++] = strdup("--log-level=pmd.*:warning");
 	argv[argc++] = strdup("--log-level=bus.*:warning");
+	// Else a line each time that an end without its other one looks for it.
+	argv[argc++] = strdup("--log-level=pmd.net.memif:critical");
 	if (no_huge) {
 		argv[argc++] = strdup("--no-huge");
 		argv[argc++] = strdup("--no-shconf");

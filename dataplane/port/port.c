@@ -294,6 +294,8 @@ static int slot_make(const struct ctl_port *conf, struct port_slot **out, struct
 	s->p.shadow = PORT_NONE;
 	s->p.parent = PORT_NONE;
 	s->p.id = conf->rec.id;
+	s->p.own4 = conf->own4;
+	s->p.own6 = conf->own6;
 	// Not yet checked: they may lack their end.
 	snprintf(s->p.name, sizeof(s->p.name), "%.*s", (int)sizeof(conf->name), conf->name);
 	snprintf(s->p.device, sizeof(s->p.device), "%.*s", (int)sizeof(conf->device), conf->device);

@@ -57,6 +57,8 @@ struct port {
 	struct rte_ether_addr mac;
 	struct rte_ether_addr peer_mac; // point-to-point kinds
 	bool point_to_point;            // all packets go to peer_mac: no ARP, no ND
+	struct ctl_addr own4,
+		own6; // point-to-point: ours; family 0: none. Source of our ICMP errors
 	bool tx_ip_cksum, tx_l4_cksum, rx_ip_cksum, rx_l4_cksum, vlan_offload;
 	int ifindex; // of the kernel's view (AF_XDP: the interface, TAP: the TAP), 0 = none
 	unsigned vlan_count;

@@ -77,6 +77,11 @@ struct port_device {
 int vdev_start(struct port_slot *s, const struct port_device *d, struct port_error *err);
 int port_pool_make(struct port_slot *s, unsigned mbufs, struct port_error *err);
 
+// memif.c: the socket of a memif: `before` its device is made (what a dead process left is removed), and
+// after. Errors: -EBUSY a living process listens there
+int memif_before(const struct port_slot *s, struct port_error *err);
+void memif_after(const struct port_slot *s);
+
 // rss.c: ask for RSS before the device is configured; set and read key and table once it is started
 struct rte_eth_conf;
 void rss_ask(uint16_t rte_id, unsigned queues, struct rte_eth_conf *conf);

@@ -264,6 +264,7 @@ int vdev_bring_up(struct port_slot *s, struct port_error *err)
 		snprintf(args, sizeof(args), "iface=%s,mac=%s", s->p.device, text);
 		break;
 	case CTL_PORT_MEMIF:
+		rc = memif_before(s, err);
 		driver = "net_memif";
 		rte_ether_format_addr(text, sizeof(text), &mac);
 		snprintf(args, sizeof(args), "role=%s,id=%u,socket=%s,socket-abstract=no,mac=%s",
@@ -299,5 +300,7 @@ int vdev_bring_up(struct port_slot *s, struct port_error *err)
 	rc = vdev_start(s, &d, err);
 	if (rc == 0 && c->kind == CTL_PORT_TAP)
 		rc = tap_after(s, err);
+	if (rc == 0 && c->kind == CTL_PORT_MEMIF)
+		memif_after(s);
 	return rc;
 }
