@@ -117,14 +117,18 @@ class Border(Lab):
         if name == "sluice-lb" and "--detach" not in args:
             args = (*args, *spread_args(args))
         user = NETCONFD_UID if name == "sluice-netconfd" else SLUICE_UID
-        key = name if name != "sluice-lb" or "--instance" not in args else args[args.index("--instance") + 1]
+        key = name if name != "sluice-lb" or "--instance" not in args else self.instance_of(args)
         p = self.border.start(key, program(name), *base, "--user", user, *args, env=sluice_env())
         self.daemons[key] = p
         return p
 
+    @staticmethod
+    def instance_of(args):
+        return args[args.index("--instance") + 1] if "--instance" in args else "lb"
+
     def start_lb(self, *args):
         p = self.start_daemon("sluice-lb", *args)
-        wait_for("control link of sluice-lb", lambda: connects(self.base / "run" / "lb.ctl") or not p.alive())
+        wait_for("control link of sluice-lb", lambda: connects(self.base / "run" / f"{self.instance_of(args)}.ctl") or not p.alive())
         if not p.alive():
             raise LabError(f"sluice-lb ended at once\n{p.tail()}")
         return p
