@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """lb.commit.added_latency_us: what commits add to the residence time of packets that flow meanwhile."""
+import contextlib
 import json
 import os
 import statistics
@@ -16,6 +17,19 @@ PEER = absent("dpvs.ipvsadm", "Debian packages no DPVS; IPVS of the kernel has n
                               "told from the device's")
 PAUSE = 0.02  # between two commits
 RATE = 500_000
+
+
+@contextlib.contextmanager
+def off_the_workers_cpu(cpus):
+    """lb_bench binds its worker to the first CPU it may use; what commits must not take time of it there."""
+    before = os.sched_getaffinity(0)
+    others = before - {min(before)}
+    if others and not cpus:
+        os.sched_setaffinity(0, others)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 class Bench:
@@ -110,7 +124,8 @@ class Commit:
         quiet, busy, took = [], [], []
         use_lab(self.args.build)
         try:
-            with folder() as where, Bench(self.binary, where, flows, self.args.cpus) as b:
+            with folder() as where, Bench(self.binary, where, flows, self.args.cpus) as b, \
+                    off_the_workers_cpu(self.args.cpus):
                 cpus = b.hear()["cpus"]
                 load = b.configure(servers)
                 b.open_flows()
