@@ -15,6 +15,7 @@ STYLE = """body{font:15px/1.45 system-ui,sans-serif;color:#222;max-width:900px;m
 h1{font-size:1.4em}h2{font-size:1.1em;margin-top:2em}table{border-collapse:collapse;width:100%;font-size:.87em}
 td,th{text-align:right;padding:.2em .5em;border-bottom:1px solid #ddd}td:first-child,th:first-child{text-align:left}
 .none{color:#a33}.note{color:#555;font-size:.87em}svg text{font:12px system-ui,sans-serif;fill:#333}
+.legend{list-style:none;padding:0;font-size:.87em}.legend span{display:inline-block;width:16px;height:4px;margin:0 8px 4px 60px}
 .grid{stroke:#e4e4e4}.axis{stroke:#555}"""
 
 
@@ -112,14 +113,14 @@ def cost_chart(sheet):
     c.line(series["own floor"], COLOURS["floor"], hollow=True)
     c.line(DPVS, COLOURS["dpvs"], "5 4", hollow=True)
     c.bar(*KATRAN, COLOURS["katran"])
+    c.text(c.x(DPVS[1][0]) + 8, c.y(DPVS[1][1]) + 4, "DPVS (quoted)", "start", COLOURS["dpvs"])
+    c.text(c.x(KATRAN[0]) + 8, c.y(KATRAN[2]) + 4, "Katran (quoted)", "start", COLOURS["katran"])
     legend = [("fullnat", "sluice-lb, FULLNAT"), ("nat", "sluice-lb, NAT"),
               ("floor", "floor in the same run: testpmd 5tswap (4Mi: the same loop, swapping)"),
               ("dpvs", "DPVS FULLNAT: quoted, not measured in this run"),
               ("katran", "Katran, net: quoted, not measured in this run")]
-    for i, (key, text) in enumerate(legend):
-        c.parts.append(f'<rect x="{LEFT + 14}" y="{TOP + 8 + 17 * i}" width="14" height="4" fill="{COLOURS[key]}"/>')
-        c.text(LEFT + 34, TOP + 14 + 17 * i, text, "start")
-    return ("<h2>Cost against number of flows</h2>" + c.svg() +
+    keys = "".join(f'<li><span style="background:{COLOURS[key]}"></span>{html.escape(text)}</li>' for key, text in legend)
+    return ("<h2>Cost against number of flows</h2>" + c.svg() + f'<ul class="legend">{keys}</ul>' +
             '<p class="note">64-byte packets, one worker, CPU time of the worker; both axes logarithmic. Half of the packets are '
             "replies, in shuffled order, 128 servers; one pass compared byte by byte. Peers are the figures that issue 4 gives: "
             "DPVS FULLNAT 133 ns at 1Ki and about 520 at 16Ki flows, Katran 102 to 241 ns net, both measured earlier on such a "
