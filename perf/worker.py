@@ -107,9 +107,7 @@ class Worker:
 
     def repeat(self, label, modes, where):
         flows = SIZES[label]
-        mem = memory.choose(2 * flows)  # shake.pcap is not repeated, but may be held
-        if mem.small or mem.no_huge:
-            mem = memory.choose(flows)
+        mem = memory.choose(flows)
         places = {m: os.path.join(where, m) for m in modes}
         checked = {m: self.prepare(label, m, places[m], mem) for m in modes}
         modes = [m for m in modes if checked[m] is not None]
