@@ -5,6 +5,7 @@
 
 #include "apps/lb/lb_conf.h"
 #include "apps/lb/lb_persist.h"
+#include "apps/lb/lb_rates.h"
 #include "apps/lb/lb_text.h"
 #include "dataplane/core/handover.h"
 #include "dataplane/core/clock.h"
@@ -77,7 +78,26 @@ void lb_entry_counters_start(const struct lb_conf *c, struct lb_entry *e)
 		*e->base = slot_counters(c, e);
 }
 
-static void put_flow_statistics(struct lb_text *t, const struct lb_counters *n)
+static void put_rate(struct lb_text *t, const char *key, uint64_t n)
+{
+	if (n != 0)
+		lb_text_counter(t, key, n);
+}
+
+static void put_flow_rates(struct lb_text *t, const struct lb_rates *r)
+{
+	lb_text_open(t, "rates", '{');
+	put_rate(t, "new-flows", r->new_flows);
+	put_rate(t, "refused-flows", r->refused);
+	put_rate(t, "in-packets", r->packets[FLOW_TO_SERVER]);
+	put_rate(t, "in-octets", r->bytes[FLOW_TO_SERVER]);
+	put_rate(t, "out-packets", r->packets[FLOW_TO_CLIENT]);
+	put_rate(t, "out-octets", r->bytes[FLOW_TO_CLIENT]);
+	lb_text_close(t, '}');
+}
+
+static void put_flow_statistics(struct lb_text *t, const struct lb_counters *n,
+				const struct lb_rates *r)
 {
 	uint64_t begun = n->new_flows + n->taken;
 
@@ -88,6 +108,7 @@ static void put_flow_statistics(struct lb_text *t, const struct lb_counters *n)
 	lb_text_counter(t, "in-octets", n->bytes[FLOW_TO_SERVER]);
 	lb_text_counter(t, "out-packets", n->packets[FLOW_TO_CLIENT]);
 	lb_text_counter(t, "out-octets", n->bytes[FLOW_TO_CLIENT]);
+	put_flow_rates(t, r);
 }
 
 static const char *health_text(const struct lb_entry *e, const struct ctl_pool *p)
@@ -125,6 +146,7 @@ static void put_server(struct lb_conf *c, struct lb_text *t, const struct lb_ent
 	const struct ctl_server *r = (const void *)e->rec;
 	struct lb_server_flags f = lb_server_flags(r, p, e->verdict.health);
 	struct lb_counters n = lb_entry_counters(c, e);
+	struct lb_rates rates = lb_rates_of(c, e);
 
 	lb_text_open(t, NULL, '{');
 	lb_text_string(t, "name", r->name);
@@ -138,7 +160,7 @@ static void put_server(struct lb_conf *c, struct lb_text *t, const struct lb_ent
 		lb_text_string(t, "reason", e->verdict.reason);
 	if (p->check.kind != CTL_CHECK_NONE && e->verdict.health != CTL_HEALTH_UNKNOWN)
 		lb_text_number(t, "check-latency", e->verdict.latency_us);
-	put_flow_statistics(t, &n);
+	put_flow_statistics(t, &n, &rates);
 	lb_text_close(t, '}');
 	lb_text_close(t, '}');
 }
@@ -180,14 +202,16 @@ static void put_services(struct lb_conf *c, struct lb_text *t)
 	{
 		const struct ctl_service *r = (const void *)e->rec;
 		struct lb_counters n;
+		struct lb_rates rates;
 
 		if (r == NULL)
 			continue;
 		n = lb_entry_counters(c, e);
+		rates = lb_rates_of(c, e);
 		lb_text_open(t, NULL, '{');
 		lb_text_string(t, "name", r->name);
 		lb_text_open(t, "state", '{');
-		put_flow_statistics(t, &n);
+		put_flow_statistics(t, &n, &rates);
 		lb_text_close(t, '}');
 		lb_text_close(t, '}');
 	}
@@ -369,6 +393,7 @@ static void put_port_counters(struct lb_conf *c, struct lb_text *t, const struct
 
 static void put_open_port(struct lb_conf *c, struct lb_text *t, const struct port *p)
 {
+	struct lb_port_rates rates = lb_rates_of_port(c, p);
 	struct port_counters n = {0};
 
 	port_counters(p, &n);
@@ -386,6 +411,13 @@ static void put_open_port(struct lb_conf *c, struct lb_text *t, const struct por
 		lb_text_counter(t, "xdp-redirected", n.xdp_redirected);
 	}
 	lb_text_number(t, "queue-depth", n.rx_depth);
+	lb_text_open(t, "rates", '{');
+	put_rate(t, "in-packets", rates.rx_packets);
+	put_rate(t, "in-octets", rates.rx_bytes);
+	put_rate(t, "out-packets", rates.tx_packets);
+	put_rate(t, "out-octets", rates.tx_bytes);
+	put_rate(t, "missed", rates.rx_missed);
+	lb_text_close(t, '}');
 	lb_text_close(t, '}');
 }
 

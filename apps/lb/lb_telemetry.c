@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// lb_telemetry - rte_telemetry commands: /sluice/lb/services, /sluice/lb/servers, /sluice/lb/flows.
+// lb_telemetry - rte_telemetry commands: /sluice/lb/services, servers, rates, flows.
 //
 // DPDK calls them on threads of its own, while the records belong to the control thread. So a command is
 // handed over: its thread writes to an eventfd of the loop and waits; the control thread fills the
 // answer. One at a time; a command that the control thread does not reach in WAIT_MS answers nothing.
 
 #include "apps/lb/lb_conf.h"
+#include "apps/lb/lb_rates.h"
 #include "dataplane/core/loop.h"
 
 #include <rte_log.h>
@@ -84,8 +85,18 @@ static int ask(fill_fn fn, const char *params, struct rte_tel_data *d)
 
 // ---- what is filled in, on the control thread -------------------------------------------------
 
+static void add_rates(struct rte_tel_data *e, const struct lb_rates *r)
+{
+	rte_tel_data_add_dict_u64(e, "new_flows_per_second", r->new_flows);
+	rte_tel_data_add_dict_u64(e, "refused_flows_per_second", r->refused);
+	rte_tel_data_add_dict_u64(e, "in_packets_per_second", r->packets[FLOW_TO_SERVER]);
+	rte_tel_data_add_dict_u64(e, "in_octets_per_second", r->bytes[FLOW_TO_SERVER]);
+	rte_tel_data_add_dict_u64(e, "out_packets_per_second", r->packets[FLOW_TO_CLIENT]);
+	rte_tel_data_add_dict_u64(e, "out_octets_per_second", r->bytes[FLOW_TO_CLIENT]);
+}
+
 static int add_entry(struct rte_tel_data *d, const char *name, const struct lb_counters *n,
-		     const char *health)
+		     const struct lb_rates *r, const char *health)
 {
 	uint64_t begun = n->new_flows + n->taken;
 	struct rte_tel_data *e = rte_tel_data_alloc();
@@ -103,6 +114,7 @@ static int add_entry(struct rte_tel_data *d, const char *name, const struct lb_c
 	rte_tel_data_add_dict_u64(e, "in_octets", n->bytes[FLOW_TO_SERVER]);
 	rte_tel_data_add_dict_u64(e, "out_packets", n->packets[FLOW_TO_CLIENT]);
 	rte_tel_data_add_dict_u64(e, "out_octets", n->bytes[FLOW_TO_CLIENT]);
+	add_rates(e, r);
 	if (rte_tel_data_add_dict_container(d, name, e, 0) == 0)
 		return 0;
 	rte_tel_data_free(e); // a name it does not take, or no room
@@ -133,6 +145,7 @@ static int fill_services(struct lb_conf *c, const char *params, struct rte_tel_d
 	{
 		const struct ctl_service *r = (const void *)e->rec;
 		struct lb_counters k;
+		struct lb_rates rates;
 		char key[64];
 
 		if (r == NULL || !wanted(params, r->name))
@@ -140,8 +153,9 @@ static int fill_services(struct lb_conf *c, const char *params, struct rte_tel_d
 		if (n++ == ENTRIES_MAX)
 			break;
 		k = lb_entry_counters(c, e);
+		rates = lb_rates_of(c, e);
 		key_of(key, sizeof(key), r->name, NULL);
-		add_entry(d, key, &k, NULL);
+		add_entry(d, key, &k, &rates, NULL);
 	}
 	return 0;
 }
@@ -159,6 +173,7 @@ static int fill_servers(struct lb_conf *c, const char *params, struct rte_tel_da
 		const struct lb_entry *pool;
 		const struct ctl_pool *p;
 		struct lb_counters k;
+		struct lb_rates rates;
 		char key[64];
 
 		if (r == NULL)
@@ -170,8 +185,53 @@ static int fill_servers(struct lb_conf *c, const char *params, struct rte_tel_da
 		if (n++ == ENTRIES_MAX)
 			break;
 		k = lb_entry_counters(c, e);
+		rates = lb_rates_of(c, e);
 		key_of(key, sizeof(key), p->name, r->name);
-		add_entry(d, key, &k, health[e->verdict.health]);
+		add_entry(d, key, &k, &rates, health[e->verdict.health]);
+	}
+	return 0;
+}
+
+static int fill_rates(struct lb_conf *c, const char *params, struct rte_tel_data *d)
+{
+	(void)params;
+	rte_tel_data_start_dict(d);
+	for (unsigned w = 0; w < worker_count(); w++) {
+		struct lb_worker_rates r = lb_rates_of_worker(c, w);
+		struct rte_tel_data *e = rte_tel_data_alloc();
+		char key[24];
+
+		if (e == NULL)
+			return -ENOMEM;
+		snprintf(key, sizeof(key), "worker_%u", w);
+		rte_tel_data_start_dict(e);
+		rte_tel_data_add_dict_u64(e, "busy_permille", r.busy_permille);
+		rte_tel_data_add_dict_u64(e, "received_per_second", r.received);
+		rte_tel_data_add_dict_u64(e, "forwarded_per_second", r.forwarded);
+		rte_tel_data_add_dict_u64(e, "dropped_per_second", r.dropped);
+		rte_tel_data_add_dict_container(d, key, e, 0);
+	}
+	for (unsigned i = 0; i < PORT_MAX; i++) {
+		const struct port *p = port_get((uint16_t)i);
+		struct rte_tel_data *e;
+		struct lb_port_rates r;
+		char key[64];
+
+		if (p == NULL)
+			continue;
+		e = rte_tel_data_alloc();
+		if (e == NULL)
+			return -ENOMEM;
+		r = lb_rates_of_port(c, p);
+		key_of(key, sizeof(key), "port", p->name);
+		rte_tel_data_start_dict(e);
+		rte_tel_data_add_dict_u64(e, "in_packets_per_second", r.rx_packets);
+		rte_tel_data_add_dict_u64(e, "in_octets_per_second", r.rx_bytes);
+		rte_tel_data_add_dict_u64(e, "out_packets_per_second", r.tx_packets);
+		rte_tel_data_add_dict_u64(e, "out_octets_per_second", r.tx_bytes);
+		rte_tel_data_add_dict_u64(e, "missed_per_second", r.rx_missed);
+		if (rte_tel_data_add_dict_container(d, key, e, 0) != 0)
+			rte_tel_data_free(e);
 	}
 	return 0;
 }
@@ -206,6 +266,12 @@ static int on_servers(const char *cmd, const char *params, struct rte_tel_data *
 	return ask(fill_servers, params, d);
 }
 
+static int on_rates(const char *cmd, const char *params, struct rte_tel_data *d)
+{
+	(void)cmd;
+	return ask(fill_rates, params, d);
+}
+
 static int on_flows(const char *cmd, const char *params, struct rte_tel_data *d)
 {
 	(void)cmd;
@@ -228,5 +294,7 @@ void lb_telemetry_init(struct lb_conf *c)
 				   "Counters of services. Parameter: a service name (all)");
 	rte_telemetry_register_cmd("/sluice/lb/servers", on_servers,
 				   "Health and counters of servers. Parameter: a pool name (all)");
+	rte_telemetry_register_cmd("/sluice/lb/rates", on_rates,
+				   "Rates of workers and ports. No parameter");
 	rte_telemetry_register_cmd("/sluice/lb/flows", on_flows, "Flow tables. No parameter");
 }

@@ -15,7 +15,7 @@
 
 struct global {
 	const char *base, *instance, *timeout, *color;
-	bool json, help, version, manual;
+	bool json, help, version, manual, complete;
 };
 
 // One option of ours at argv[*at]? Returns: 1 taken, 0 not ours, -1 its value is missing
@@ -26,10 +26,11 @@ static int take(struct global *g, int argc, char **argv, int *at)
 		const char **value;
 		bool *flag;
 	} known[] = {
-		{"--base", &g->base, NULL},       {"--instance", &g->instance, NULL},
-		{"--timeout", &g->timeout, NULL}, {"--color", &g->color, NULL},
-		{"--json", NULL, &g->json},       {"--help", NULL, &g->help},
-		{"--version", NULL, &g->version}, {"--man", NULL, &g->manual},
+		{"--base", &g->base, NULL},         {"--instance", &g->instance, NULL},
+		{"--timeout", &g->timeout, NULL},   {"--color", &g->color, NULL},
+		{"--json", NULL, &g->json},         {"--help", NULL, &g->help},
+		{"--version", NULL, &g->version},   {"--man", NULL, &g->manual},
+		{"--complete", NULL, &g->complete},
 	};
 	const char *w = argv[*at];
 
@@ -111,6 +112,26 @@ static int apply(struct cli *c, const struct global *g)
 	return CLI_OK;
 }
 
+// sluicectl --complete -- WORD...: the words behind `sluicectl`, among them options of ours.
+static int complete(struct cli *c, const struct global *outer, char **argv, size_t argc)
+{
+	struct global g = {.base = outer->base, .instance = outer->instance};
+	size_t kept = 0;
+
+	for (size_t i = argc > 0 && strcmp(argv[0], "--") == 0 ? 1 : 0; i < argc; i++) {
+		int at = (int)i, rc = i + 1 < argc ? take(&g, (int)argc - 1, argv, &at) : 0;
+
+		if (rc < 0)
+			return CLI_OK; // its value is being typed
+		if (rc == 0)
+			argv[kept++] = argv[i];
+		i = (size_t)at;
+	}
+	(void)apply(c, &g);
+	c->json = false;
+	return cli_complete_shell(c, argv, kept);
+}
+
 int main(int argc, char **argv)
 {
 	struct cli c = {.out = stdout};
@@ -128,6 +149,8 @@ int main(int argc, char **argv)
 		cli_manual(stdout);
 	else if (g.version)
 		puts("sluicectl " SLUICE_VERSION);
+	else if (g.complete)
+		rc = complete(&c, &g, argv, (size_t)argc);
 	else if (g.help && argc > 0)
 		rc = cmd_help(&c, &(struct cli_args){.count = argc, .word = argv});
 	else if (g.help)

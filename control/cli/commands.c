@@ -172,6 +172,9 @@ const struct cli_command cli_commands[] = {
 	 "Works without sluiced, too. Exit status: 0 all is well, 5 something should be seen to, 6 "
 	 "something is broken.",
 	 opt_doctor, 0, 0, cmd_doctor, false, false},
+	{"completion", "bash", "a script that completes sluicectl's words in the shell",
+	 "Load it with: source <(sluicectl completion bash)", NULL, 1, 1, cmd_completion, false,
+	 false},
 	{"help", "[COMMAND]", "commands, or one of them in full", "", NULL, 0, 2, cmd_help, false,
 	 false},
 };

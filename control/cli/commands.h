@@ -40,6 +40,16 @@ void cli_usage(FILE *out);
 void cli_help(const struct cli_command *cmd, FILE *out);
 void cli_manual(FILE *out);
 
+// What may stand next behind the words given: found is called for each that begins with prefix, some
+// perhaps twice. Names of entries are asked of sluiced; without it there are none.
+void cli_complete(struct cli *c, char **word, size_t n, const char *prefix,
+		  void (*found)(void *arg, const char *name), void *arg);
+// The same for a shell: one a line. The last word is the one being typed. Returns: exit code
+int cli_complete_shell(struct cli *c, char **word, size_t n);
+
+// Options of sluicectl itself.
+extern const struct cli_opt cli_global_opt[];
+
 // Commands line by line: readline on a terminal, else plain lines of standard input.
 // Returns: exit code, without a terminal that of the first command that failed
 int cli_interactive(struct cli *c);
@@ -75,7 +85,8 @@ int cmd_validate(struct cli *c, const struct cli_args *a);
 int cmd_rollback(struct cli *c, const struct cli_args *a);
 int cmd_lock(struct cli *c, const struct cli_args *a);
 int cmd_unlock(struct cli *c, const struct cli_args *a);
-int cmd_top(struct cli *c, const struct cli_args *a);    // top.c
-int cmd_watch(struct cli *c, const struct cli_args *a);  // watch.c
-int cmd_doctor(struct cli *c, const struct cli_args *a); // doctor.c
-int cmd_help(struct cli *c, const struct cli_args *a);   // help.c
+int cmd_top(struct cli *c, const struct cli_args *a);        // top.c
+int cmd_watch(struct cli *c, const struct cli_args *a);      // watch.c
+int cmd_doctor(struct cli *c, const struct cli_args *a);     // doctor.c
+int cmd_completion(struct cli *c, const struct cli_args *a); // complete.c
+int cmd_help(struct cli *c, const struct cli_args *a);       // help.c

@@ -7,7 +7,7 @@
 #include <ctype.h>
 #include <string.h>
 
-static const struct cli_opt global_opt[] = {
+const struct cli_opt cli_global_opt[] = {
 	{"base", "DIR",
 	 "DIR/run and DIR/lib in place of /run/sluice and /var/lib/sluice "
 	 "(environment: SLUICE_BASE)"},
@@ -60,7 +60,7 @@ void cli_usage(FILE *out)
 			strlen(left) > 30 ? cli_commands[i].summary : "");
 	}
 	fputs("\nOptions:\n", out);
-	print_opts(global_opt, out);
+	print_opts(cli_global_opt, out);
 	fputs("\nPaths: service web port; pool web server s1 weight; port wan owner; or\n"
 	      "/sluice-lb:load-balancers/load-balancer[name='lb']/services/service[name='web']/port.\n"
 	      "'sluicectl help COMMAND' tells a command in full.\n",
@@ -107,7 +107,10 @@ static void man_text(const char *s, FILE *out)
 			fputs("\\e", out);
 		else if (*s == '-')
 			fputs("\\-", out);
-		else
+		else if (*s == '.' && s[1] == ' ' && isupper((unsigned char)s[2])) {
+			fputs(".\n", out); // each sentence on a line of its own
+			s++;
+		} else
 			fputc(*s, out);
 	}
 }
@@ -145,7 +148,7 @@ static void man_command(const struct cli_command *cmd, FILE *out)
 void cli_manual(FILE *out)
 {
 	fputs(".\\\" Generated from the command table of sluicectl; do not edit.\n"
-	      ".Dd November 24, 2026\n.Dt SLUICECTL 8\n.Os\n"
+	      ".Dd November 25, 2026\n.Dt SLUICECTL 8\n.Os\n"
 	      ".Sh NAME\n.Nm sluicectl\n.Nd look at and configure Sluice\n"
 	      ".Sh SYNOPSIS\n.Nm\n.Op Ar option ...\n.Op Ar command Op Ar word ...\n"
 	      ".Sh DESCRIPTION\n.Nm\nspeaks with\n.Nm sluiced\nover its socket\n"
@@ -158,7 +161,7 @@ void cli_manual(FILE *out)
 	      "Words with blanks are quoted with \\(aq or \\(dq; # begins a comment.\n.Pp\n"
 	      "Options may stand anywhere on the command line:\n.Bl -tag -width Ds\n",
 	      out);
-	man_opts(global_opt, out);
+	man_opts(cli_global_opt, out);
 	fputs(".El\n.Sh COMMANDS\n.Bl -tag -width Ds\n", out);
 	for (size_t i = 0; i < cli_command_count; i++)
 		man_command(&cli_commands[i], out);
@@ -175,12 +178,13 @@ void cli_manual(FILE *out)
 	      "The first word is looked up in the load balancer of the instance, then at the top of the\n"
 	      "schema, which is asked of\n.Nm sluiced .\n"
 	      "A container may be left out where the name below it is unambiguous.\n"
+	      ".Sh FILES\n.Bl -tag -width Ds\n"
+	      ".It Pa ~/.sluicectl_history\nlines typed in interactive mode\n.El\n"
 	      ".Sh EXIT STATUS\n.Bl -tag -width Ds\n",
 	      out);
 	for (size_t i = 0; i < sizeof(exits) / sizeof(exits[0]); i++)
 		fprintf(out, ".It %d\n%s.\n", exits[i].code, exits[i].text);
-	fputs(".El\n.Sh FILES\n.Bl -tag -width Ds\n"
-	      ".It Pa ~/.sluicectl_history\nlines typed in interactive mode\n.El\n"
+	fputs(".El\n"
 	      ".Sh EXAMPLES\n.Bd -literal -offset indent\n"
 	      "sluicectl set pool web health\\-check type http path /health\n"
 	      "sluicectl set server web s1 address 10.20.0.11 port 80 weight 2\n"

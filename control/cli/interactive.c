@@ -11,8 +11,6 @@
 #include <readline/readline.h>
 
 #include "control/cli/commands.h"
-#include "control/cli/path.h"
-#include "control/cli/schema.h"
 
 #define WORD_MAX 128
 
@@ -123,23 +121,6 @@ static void offer(void *arg, const char *name)
 		candidates++;
 }
 
-static void offer_commands(char **word, int n, const char *text)
-{
-	for (size_t i = 0; i < cli_command_count; i++) {
-		const char *name = cli_commands[i].name;
-		const char *second = strchr(name, ' ');
-		char first[64];
-
-		snprintf(first, sizeof(first), "%.*s",
-			 (int)(second != NULL ? second - name : (long)strlen(name)), name);
-		if (n == 0 && strncmp(first, text, strlen(text)) == 0)
-			offer(NULL, first);
-		if (n == 1 && second != NULL && strcmp(first, word[0]) == 0 &&
-		    strncmp(second + 1, text, strlen(text)) == 0)
-			offer(NULL, second + 1);
-	}
-}
-
 static char *next_candidate(const char *text, int state)
 {
 	static size_t at;
@@ -153,21 +134,14 @@ static char *next_candidate(const char *text, int state)
 static char **complete(const char *text, int start, int end)
 {
 	char *line = strndup(rl_line_buffer, (size_t)start), *word[WORD_MAX];
-	const struct cli_command *cmd;
-	size_t used = 0;
 	int n;
 
 	(void)end;
 	rl_attempted_completion_over = 1; // never file names
 	candidates = 0;
 	n = line != NULL ? split(line, word, WORD_MAX) : -1;
-	if (n >= 0) {
-		offer_commands(word, n, text);
-		cmd = n > 0 ? cli_find(word, (size_t)n, &used) : NULL;
-		if (cmd != NULL && cmd->path && cli_schema_load(completing) == CLI_OK)
-			path_complete(completing->schema, completing->instance, word + used,
-				      (size_t)n - used, text, offer, NULL);
-	}
+	if (n >= 0)
+		cli_complete(completing, word, (size_t)n, text, offer, NULL);
 	free(line);
 	return candidates > 0 ? rl_completion_matches(text, next_candidate) : NULL;
 }
@@ -182,6 +156,7 @@ static int terminal(struct cli *c)
 	completing = c;
 	rl_readline_name = "sluicectl";
 	rl_attempted_completion_function = complete;
+	rl_completer_word_break_characters = " \t\n\"'"; // client=... is one word
 	snprintf(history, sizeof(history), "%s/.sluicectl_history", home != NULL ? home : "");
 	if (home != NULL)
 		read_history(history);

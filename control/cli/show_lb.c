@@ -112,6 +112,18 @@ static enum table_color health_color(const char *health)
 	return strcmp(health, "down") == 0 ? TABLE_RED : TABLE_DIM;
 }
 
+// A rate of a state node; "" where there is none.
+static const char *rate_of(const json_t *state, const char *name, char *out)
+{
+	uint64_t n = print_count(json_object_get(state, "rates"), name);
+
+	if (n == 0)
+		out[0] = '\0';
+	else
+		table_count(n, out);
+	return out;
+}
+
 static void server_row(struct table *t, const char *pool, const json_t *s, const struct tally *all)
 {
 	const json_t *state = json_object_get(s, "state");
@@ -136,6 +148,7 @@ static void server_row(struct table *t, const char *pool, const json_t *s, const
 	table_cell(t, TABLE_PLAIN, "%s", latency);
 	table_cell(t, TABLE_PLAIN, "%s", table_count(print_count(state, "active-flows"), n));
 	table_cell(t, TABLE_PLAIN, "%s", table_count(new_flows, m));
+	table_cell(t, TABLE_PLAIN, "%s", rate_of(state, "new-flows", m));
 	table_cell(t, TABLE_PLAIN, "%s", table_share(new_flows, all->new_flows, share));
 	table_cell(t, TABLE_DIM, "%s",
 		   table_bar(new_flows, all->new_flows, utf8(), bar, sizeof(bar)));
@@ -148,8 +161,8 @@ int cmd_show_servers(struct cli *c, const struct cli_args *a)
 		{"POOL", TABLE_LEFT},    {"SERVER", TABLE_LEFT}, {"ADDRESS", TABLE_LEFT},
 		{"WEIGHT", TABLE_RIGHT}, {"ADMIN", TABLE_LEFT},  {"HEALTH", TABLE_LEFT},
 		{"SINCE", TABLE_RIGHT},  {"CHECK", TABLE_RIGHT}, {"FLOWS", TABLE_RIGHT},
-		{"NEW", TABLE_RIGHT},    {"SHARE", TABLE_RIGHT}, {"", TABLE_LEFT},
-		{"REASON", TABLE_LEFT},
+		{"NEW", TABLE_RIGHT},    {"NEW/s", TABLE_RIGHT}, {"SHARE", TABLE_RIGHT},
+		{"", TABLE_LEFT},        {"REASON", TABLE_LEFT},
 	};
 	const char *name = a->count > 0 ? a->word[0] : NULL;
 	json_t *data, *pool, *s;
@@ -292,6 +305,9 @@ static void service_row(struct table *t, const json_t *lb, const json_t *s)
 		   table_count(print_count(state, "refused-flows"), n));
 	table_cell(t, TABLE_PLAIN, "%s", table_bytes(print_count(state, "in-octets"), n));
 	table_cell(t, TABLE_PLAIN, "%s", table_bytes(print_count(state, "out-octets"), n));
+	table_cell(t, TABLE_PLAIN, "%s", rate_of(state, "new-flows", n));
+	table_cell(t, TABLE_PLAIN, "%s", rate_of(state, "in-packets", n));
+	table_cell(t, TABLE_PLAIN, "%s", rate_of(state, "out-packets", n));
 }
 
 int cmd_show_services(struct cli *c, const struct cli_args *a)
@@ -300,7 +316,8 @@ int cmd_show_services(struct cli *c, const struct cli_args *a)
 		{"SERVICE", TABLE_LEFT}, {"ADDRESS", TABLE_LEFT}, {"PROTO", TABLE_LEFT},
 		{"STATE", TABLE_LEFT},   {"POOL", TABLE_LEFT},    {"SERVERS UP", TABLE_RIGHT},
 		{"FLOWS", TABLE_RIGHT},  {"NEW", TABLE_RIGHT},    {"REFUSED", TABLE_RIGHT},
-		{"IN", TABLE_RIGHT},     {"OUT", TABLE_RIGHT},
+		{"IN", TABLE_RIGHT},     {"OUT", TABLE_RIGHT},    {"NEW/s", TABLE_RIGHT},
+		{"IN/s", TABLE_RIGHT},   {"OUT/s", TABLE_RIGHT},
 	};
 	const char *name = a->count > 0 ? a->word[0] : NULL;
 	json_t *data, *s;

@@ -8,6 +8,17 @@
 #include "control/cli/print.h"
 #include "control/cli/table.h"
 
+static const char *rate_of(const json_t *state, const char *name, char *out)
+{
+	uint64_t n = print_count(print_member(state, "rates"), name);
+
+	if (n == 0)
+		out[0] = '\0';
+	else
+		table_count(n, out);
+	return out;
+}
+
 static void port_row(struct table *t, const json_t *i)
 {
 	const json_t *port = print_member(i, "port"), *state = print_member(i, "port-state");
@@ -32,6 +43,8 @@ static void port_row(struct table *t, const json_t *i)
 	table_cell(t, TABLE_PLAIN, "%s", print_text(i, "phys-address"));
 	table_cell(t, TABLE_PLAIN, "%s", table_bytes(print_count(stats, "in-octets"), n));
 	table_cell(t, TABLE_PLAIN, "%s", table_bytes(print_count(stats, "out-octets"), n));
+	table_cell(t, TABLE_PLAIN, "%s", rate_of(state, "in-packets", n));
+	table_cell(t, TABLE_PLAIN, "%s", rate_of(state, "out-packets", n));
 	table_cell(t, print_count(state, "rx-missed") > 0 ? TABLE_RED : TABLE_PLAIN, "%s",
 		   table_count(print_count(state, "rx-missed"), n));
 	table_cell(t, TABLE_PLAIN, "%s", table_count(print_count(state, "xdp-redirected"), n));
@@ -44,11 +57,11 @@ static void port_row(struct table *t, const json_t *i)
 int cmd_show_ports(struct cli *c, const struct cli_args *a)
 {
 	static const struct table_column columns[] = {
-		{"PORT", TABLE_LEFT},    {"TYPE", TABLE_LEFT},       {"DEVICE", TABLE_LEFT},
-		{"OWNER", TABLE_LEFT},   {"LINK", TABLE_LEFT},       {"MAC", TABLE_LEFT},
-		{"IN", TABLE_RIGHT},     {"OUT", TABLE_RIGHT},       {"MISSED", TABLE_RIGHT},
-		{"TO APP", TABLE_RIGHT}, {"TO KERNEL", TABLE_RIGHT}, {"OFFLOADS", TABLE_LEFT},
-		{"IDLE", TABLE_LEFT},
+		{"PORT", TABLE_LEFT},       {"TYPE", TABLE_LEFT},     {"DEVICE", TABLE_LEFT},
+		{"OWNER", TABLE_LEFT},      {"LINK", TABLE_LEFT},     {"MAC", TABLE_LEFT},
+		{"IN", TABLE_RIGHT},        {"OUT", TABLE_RIGHT},     {"IN/s", TABLE_RIGHT},
+		{"OUT/s", TABLE_RIGHT},     {"MISSED", TABLE_RIGHT},  {"TO APP", TABLE_RIGHT},
+		{"TO KERNEL", TABLE_RIGHT}, {"OFFLOADS", TABLE_LEFT}, {"IDLE", TABLE_LEFT},
 	};
 	json_t *result, *list, *i;
 	struct table *t;

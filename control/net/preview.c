@@ -132,8 +132,8 @@ static void old_server(struct preview *p, const struct net_entry *e, const struc
 		    s->name, pool);
 	} else if (n->weight == 0 && s->weight != 0) {
 		add(p, e, "no-new-flows", pool, true,
-		    "server '%s' of pool '%s' gets weight 0: no new flows, old ones go on", s->name,
-		    pool);
+		    "server '%s' of pool '%s' has weight 0 now: no new flows, old ones go on",
+		    s->name, pool);
 	}
 }
 

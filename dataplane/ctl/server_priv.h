@@ -53,7 +53,7 @@ struct ctl_link {
 	uint64_t unknown_verdicts;
 	uint64_t last_serial;
 	const struct ctl_asker *asker; // of the query that the app looks at now
-	int emit_error; // of the walk that is running
+	int emit_error;                // of the walk that is running
 };
 
 static inline uint64_t ctl_now_ms(void)

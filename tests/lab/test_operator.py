@@ -6,8 +6,8 @@ import subprocess
 import sys
 
 import pytest
-from border import VIP4, VIP6, Border
-from lab import NETCONFD_UID, wait_for
+from border import VIP4, VIP6, Border, sluice_env
+from lab import NETCONFD_UID, program, wait_for
 from rpc_client import RpcError
 from rpc_daemon import AS_UID
 from test_cli import USAGE, Cli
@@ -334,3 +334,36 @@ def test_preview_says_what_a_commit_would_end(border, cli):
     assert sum(t.alive(i) for i in range(8)) == by_server["s2"]
     cli("rollback", str(version), "--commit")
     t.close()
+
+
+def test_completion_and_manual(border, cli):
+    def complete(*words):
+        return cli.out("--complete", "--", *words).split()
+
+    assert complete("sh") == ["show"] and "flow" in complete("clear", "")
+    assert complete("show", "serv") == ["services", "servers"]
+    assert complete("show", "flows", "--s") == ["--sort"] and complete("--ins") == ["--instance"]
+    assert sorted(complete("show", "servers", "")) == ["dns", "web4", "web6"]
+    assert complete("show", "services", "web6") == ["web6"]
+    assert complete("show", "flows", "service=w") == ["service=web4", "service=web6"]
+    assert sorted(complete("set", "server", "")) == ["dns", "web4", "web6"]
+    assert sorted(complete("set", "server", "web4", "")) == ["s1", "s2", "s3"]
+    assert sorted(complete("set", "service", "")) == ["dns", "web4", "web6"]
+    assert "admin-state" in complete("set", "server", "web4", "s1", "a")
+    assert sorted(complete("explain", "tcp", "1.1.1.1:1", "2.2.2.2:2", "port", "")) == ["down", "up"]
+    assert complete("watch", "1", "show", "po") == ["pools", "ports"]
+    assert complete("--instance", "lb", "show", "services", "d") == ["dns"]
+    assert complete("--instance", "nobody", "show", "services", "") == [] and complete("nonsense", "") == []
+    # as a shell asks
+    script = cli.out("completion", "bash")
+    env = {**sluice_env(), "SLUICE_BASE": str(border.base), "PATH": f"{program('sluicectl').parent}:/usr/bin:/bin"}
+    for line, want in (("sluicectl show flows service=we", ["web4", "web6"]), ("sluicectl cle", ["clear"])):
+        out = subprocess.run([*border.border.prefix(), "bash", "-c", script + f"COMP_LINE='{line}'; COMP_POINT={len(line)}; "
+                             "_sluicectl; printf '%s\\n' \"${COMPREPLY[@]}\""], env=env, text=True, capture_output=True,
+                             timeout=20)
+        assert out.stdout.split() == want, (out.stdout, out.stderr)
+    page = cli.out("--man")
+    lint = subprocess.run(["mandoc", "-T", "lint", "-W", "warning"], input=page, text=True, capture_output=True, timeout=20)
+    assert lint.returncode == 0, lint.stdout
+    for command in ("top", "clear flow", "explain", "completion", "show flows"):
+        assert f".It Ic {command}" in page
