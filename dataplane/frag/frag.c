@@ -204,12 +204,14 @@ static enum drop_reason enter(struct frag_datagram *d, const struct parse_fragme
 	struct frag_piece new = {f->offset / 8, (uint16_t)((f->offset + f->len + 7U) / 8)};
 	uint32_t end = (uint32_t)f->offset + f->len;
 	unsigned at = d->pieces;
+	bool last; // would it be where the last one stands?
 
 	while (at > 0 && d->piece[at - 1].from >= new.from)
 		at--;
 	// Before it stands a piece that begins earlier, at it one that begins there or later.
+	last = d->end != 0 && new.to == (d->end + 7) / 8;
 	if (at < d->pieces && d->piece[at].from == new.from && d->piece[at].to == new.to &&
-	    (f->more ? d->end != end : d->end == end))
+	    (f->more ? !last : d->end == end))
 		return DROP_FRAGMENT_DUPLICATE;
 	if ((at > 0 && d->piece[at - 1].to > new.from) ||
 	    (at < d->pieces && d->piece[at].from < new.to))

@@ -38,6 +38,37 @@ static void check_good(const struct parse_info *p, uint32_t len)
 	      p->proto == (kind == PARSE_IPV4 ? IPPROTO_ICMP : IPPROTO_ICMPV6));
 }
 
+static void check_fragment(const uint8_t *frame, const struct parse_info *info)
+{
+	struct parse_fragment f;
+	enum drop_reason reason = parse_fragment(frame, info, &f);
+
+	if (reason != DROP_NONE) {
+		check(reason == DROP_FRAGMENT_LENGTH || reason == DROP_FRAGMENT_BEYOND);
+		return;
+	}
+	check(f.len >= 1 && f.offset % 8 == 0 && (!f.more || f.len % 8 == 0));
+	check(f.offset != 0 || f.more); // or it would be a whole packet
+	check(f.head >= info->l3_off &&
+	      f.head + (info->flags & PARSE_IPV4 ? 20 : 8) + f.len <= info->l3_off + info->l3_len);
+}
+
+static void check_quote(const uint8_t *ip, uint32_t len)
+{
+	struct parse_quote q;
+
+	for (uint8_t family = 4; family <= 6; family += 2) {
+		enum drop_reason reason = parse_quoted(ip, len, family, &q);
+
+		if (reason != DROP_NONE) {
+			check(reason == DROP_ICMP_INNER || reason == DROP_ICMP_FRAGMENT);
+			continue;
+		}
+		check(q.l4_off >= (family == 4 ? 20 : 40) && q.l4_len >= 8);
+		check((uint32_t)q.l4_off + q.l4_len <= len && q.l4_off + q.l4_len <= q.l3_len);
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct parse_info info, fast;
@@ -54,5 +85,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check(reason == DROP_NONE && memcmp(&info, &fast, sizeof(info)) == 0);
 	if (reason == DROP_NONE)
 		check_good(&info, (uint32_t)size - 2);
+	if (reason == DROP_NONE && (info.flags & PARSE_FRAGMENT) != 0)
+		check_fragment(data + 2, &info);
+	check_quote(data + 2, (uint32_t)size - 2);
 	return 0;
 }
