@@ -21,7 +21,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <curl/curl.h>
 #include <event2/event.h>
 
 #include "control/check/app.h"
@@ -400,10 +399,6 @@ int main(int argc, char **argv)
 	if (become(uid, gid) != 0)
 		return 1;
 	signal(SIGPIPE, SIG_IGN);
-	if (curl_global_init(CURL_GLOBAL_SSL) != CURLE_OK) {
-		check_log(CHECK_ERR, "libcurl did not start");
-		return 1;
-	}
 	rc = setup(&o, run_dir, max, &icmp);
 	if (rc == 0) {
 		check_log(CHECK_NOTICE,
@@ -415,6 +410,5 @@ int main(int argc, char **argv)
 		check_log(CHECK_ERR, "cannot start: %s", strerror(-rc));
 	}
 	teardown();
-	curl_global_cleanup();
 	return rc == 0 ? 0 : 1;
 }

@@ -118,9 +118,8 @@ static const struct check_kind *kind_of(const struct check_target *t)
 	switch (t->check.kind) {
 	case CTL_CHECK_HTTP:
 	case CTL_CHECK_HTTPS:
-		return &check_kind_http;
 	case CTL_CHECK_TLS:
-		return &check_kind_tls;
+		return &check_kind_stream;
 	case CTL_CHECK_UDP:
 		return &check_kind_udp;
 	case CTL_CHECK_ICMP:
@@ -173,7 +172,6 @@ int check_prober_create(const struct check_prober_conf *conf, struct check_probe
 		return -ENOMEM;
 	p->conf = *conf;
 	if ((rc = check_trust_create(&p->trust)) != 0 ||
-	    (rc = check_http_pool_create(p, &p->http)) != 0 ||
 	    (rc = check_icmp_pool_create(p, &p->icmp)) != 0) {
 		check_prober_destroy(p);
 		return rc;
@@ -186,7 +184,6 @@ void check_prober_destroy(struct check_prober *p)
 {
 	if (p == NULL)
 		return;
-	check_http_pool_destroy(p->http);
 	check_icmp_pool_destroy(p->icmp);
 	check_trust_destroy(p->trust);
 	free(p);

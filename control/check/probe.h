@@ -2,9 +2,9 @@
 //
 // probe - one check of one server. Time limits are the engine's (target.h): it cancels what takes too long.
 //
-//	probe_tcp.c    a connection                   probe_udp.c    a datagram and its answer
-//	probe_http.c   a GET, plain or over TLS       probe_icmp.c   an echo, IPv4 or IPv6
-//	probe_tls.c    a TLS handshake                probe_agent.c  a line from an agent (agent.h)
+//	probe_tcp.c     a connection                        probe_udp.c    a datagram and its answer
+//	probe_stream.c  a TLS handshake; a GET, plain or    probe_icmp.c   an echo, IPv4 or IPv6
+//	                over TLS (http_answer.h)            probe_agent.c  a line from an agent (agent.h)
 #pragma once
 
 #include <stdbool.h>
@@ -13,9 +13,6 @@
 #include <sys/socket.h>
 
 #include "control/check/target.h"
-
-#define CHECK_HEADER_MAX (64 * 1024) // bytes of an answer's header; more is refused
-#define CHECK_BODY_MAX   (64 * 1024) // bytes of a body that are read; the rest is not waited for
 
 struct event_base;
 struct check_prober;
@@ -41,7 +38,7 @@ struct check_prober_conf {
 	struct check_icmp_fds icmp;
 };
 
-// Errors: -ENOMEM, -EIO libcurl did not start. Thread: init
+// Errors: -ENOMEM. Thread: init
 int check_prober_create(const struct check_prober_conf *conf, struct check_prober **out);
 // No check may run. The sockets for echoes are closed.
 void check_prober_destroy(struct check_prober *p);

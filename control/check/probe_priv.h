@@ -5,7 +5,6 @@
 
 #include "control/check/probe.h"
 
-struct check_http_pool;
 struct check_icmp_pool;
 struct check_trust;
 struct event;
@@ -13,7 +12,6 @@ struct event;
 struct check_prober {
 	struct check_prober_conf conf;
 	size_t running;
-	struct check_http_pool *http;
 	struct check_icmp_pool *icmp;
 	struct check_trust *trust;
 };
@@ -26,8 +24,8 @@ struct check_kind {
 	void (*expire)(const struct check_target *t, struct check_result *r);
 };
 
-extern const struct check_kind check_kind_tcp, check_kind_http, check_kind_tls, check_kind_udp,
-	check_kind_icmp, check_kind_agent;
+extern const struct check_kind check_kind_tcp, check_kind_stream, check_kind_udp, check_kind_icmp,
+	check_kind_agent;
 
 // Report the end of the check of t, which must have freed its probe already.
 void check_probe_done(struct check_prober *p, struct check_target *t, struct check_result *r);
@@ -51,9 +49,6 @@ int check_connect(const struct check_target *t);
 int check_connected(int fd, const struct check_target *t);
 // Close it by a reset: no state stays behind on either side, whatever the rate of checks.
 void check_close_reset(int fd);
-
-int check_http_pool_create(struct check_prober *p, struct check_http_pool **out);
-void check_http_pool_destroy(struct check_http_pool *h);
 
 // Takes the sockets, which it closes in the end.
 int check_icmp_pool_create(struct check_prober *p, struct check_icmp_pool **out);

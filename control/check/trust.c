@@ -67,7 +67,7 @@ static SSL_CTX *read_file(struct entry *e)
 		snprintf(e->why, sizeof(e->why), "out of memory");
 		return NULL;
 	}
-	// A certificate in the file is trusted, be it of a CA below another one; libcurl has it so too.
+	// A certificate in the file is trusted, be it of a CA below another one.
 	X509_STORE_set_flags(SSL_CTX_get_cert_store(ctx),
 			     X509_V_FLAG_TRUSTED_FIRST | X509_V_FLAG_PARTIAL_CHAIN);
 	good = e->file[0] == '\0' ? SSL_CTX_set_default_verify_paths(ctx)
