@@ -8,6 +8,7 @@
 
 #include "apps/lb/lb_build_priv.h"
 #include "apps/lb/lb_timed.h"
+#include "apps/lb/lb_watch.h"
 #include "apps/lb/scheduler.h"
 #include "dataplane/core/clock.h"
 
@@ -91,14 +92,17 @@ int lb_build_part_swap(struct lb_builder *b, void *part, void *old, enum lb_part
 // ---- flags ------------------------------------------------------------------------------------
 
 struct lb_server_flags lb_server_flags(const struct ctl_server *s, const struct ctl_pool *p,
-				       uint8_t health)
+				       const struct lb_verdict *v)
 {
-	bool down = s->admin == CTL_ADMIN_DISABLED ||
-		    (p->check.kind != CTL_CHECK_NONE && health == CTL_HEALTH_DOWN);
+	bool down =
+		s->admin == CTL_ADMIN_DISABLED || lb_watch_health(v, &p->check) == CTL_HEALTH_DOWN;
+	uint16_t weight = lb_watch_weight(v, &p->check, s->weight);
 
 	return (struct lb_server_flags){
-		.takes_new = !down && s->admin == CTL_ADMIN_ENABLED && s->weight > 0,
+		.takes_new = !down && s->admin == CTL_ADMIN_ENABLED && weight > 0 &&
+			     !lb_watch_drains(v, &p->check),
 		.alive = !down || p->on_down == CTL_ON_DOWN_KEEP,
+		.weight = weight,
 	};
 }
 
@@ -360,7 +364,7 @@ static int build_server(struct lb_builder *b, struct lb_entry *e)
 		return -ENOMEM;
 	pool = lb_store_find(b->in->store, CTL_REC_POOL, r->pool);
 	p = (const void *)lb_entry_rec(pool, next);
-	f = lb_server_flags(r, p, e->verdict.health);
+	f = lb_server_flags(r, p, &e->verdict);
 	if (comes_up(b, e, p, pool->index, v, &f) && lb_timed_ramp(b->in->timed, e) != 0)
 		return -ENOMEM;
 	*v = (struct lb_server){
@@ -369,8 +373,8 @@ static int build_server(struct lb_builder *b, struct lb_entry *e)
 		.takes_new = f.takes_new,
 		.alive = f.alive,
 		.port = r->port,
-		.weight = r->weight,
-		.effective = lb_timed_weight(e, r, p),
+		.weight = f.weight,
+		.effective = lb_timed_weight(e, f.weight, p),
 		.pool = pool->index,
 		.id = e->id,
 	};

@@ -67,9 +67,10 @@ void lb_snap_destroy(struct lb_snap *s);
 // Ageing by enum flow_state, in clock ticks.
 void lb_build_timeouts(const struct lb_store *s, bool next, uint32_t timeout[FLOW_STATE_COUNT]);
 
-// A server's flags under a pool's rules and a verdict.
+// A server's flags and weight under a pool's rules and what is known of its health.
 struct lb_server_flags {
 	bool takes_new, alive;
+	uint16_t weight;
 };
 struct lb_server_flags lb_server_flags(const struct ctl_server *s, const struct ctl_pool *p,
-				       uint8_t health);
+				       const struct lb_verdict *v);

@@ -312,6 +312,52 @@ int lb_check_families(const struct lb_store *s, struct ctl_ack *ack)
 	return 0;
 }
 
+// ---- health checks -----------------------------------------------------------------------------
+
+static int check_target_port(const struct lb_entry *e, const struct lb_entry *pool,
+			     struct ctl_ack *ack)
+{
+	const struct ctl_server *r = (const void *)lb_entry_rec(e, true);
+
+	if (r == NULL || r->pool != pool->id || r->port != 0)
+		return 0;
+	return lb_refuse(
+		ack, -EINVAL, CTL_TAG_INVALID_VALUE, e, "port",
+		"server '%s' has no port of its own (0): its pool's health-check needs a port "
+		"to check, or type icmp or none",
+		r->name);
+}
+
+int lb_check_targets(const struct lb_store *s, struct ctl_ack *ack)
+{
+	struct lb_entry *e;
+	int rc = 0;
+
+	LB_STORE_TOUCHED(e, s)
+	{
+		const struct lb_entry *pool = e;
+		const struct ctl_pool *p;
+
+		if (e->type == CTL_REC_SERVER && e->next != NULL)
+			pool = lb_store_live(
+				s, CTL_REC_POOL,
+				((const struct ctl_server *)(const void *)e->next)->pool, true);
+		else if (e->type != CTL_REC_POOL)
+			continue;
+		p = (const void *)lb_entry_rec(pool, true);
+		if (p == NULL || p->check.port != 0 || p->check.kind == CTL_CHECK_NONE ||
+		    p->check.kind == CTL_CHECK_ICMP)
+			continue;
+		if (e->type == CTL_REC_SERVER)
+			rc = check_target_port(e, pool, ack);
+		for (uint32_t i = 0; e->type == CTL_REC_POOL && rc == 0 && i < e->members; i++)
+			rc = check_target_port(e->member[i], pool, ack);
+		if (rc != 0)
+			return rc;
+	}
+	return 0;
+}
+
 // ---- the node's own addresses -----------------------------------------------------------------
 
 struct node {

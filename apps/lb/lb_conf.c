@@ -408,6 +408,7 @@ static int conf_prepare(void *arg, uint64_t target, struct ctl_ack *ack)
 	if (!c->restoring && (rc = lb_check_node(&c->store, ack)) != 0)
 		return rc;
 	if ((rc = lb_check_backups(&c->store, ack)) != 0 ||
+	    (rc = lb_check_targets(&c->store, ack)) != 0 ||
 	    (rc = lb_check_families(&c->store, ack)) != 0 || (rc = assign_all(c, ack)) != 0 ||
 	    (rc = prepare_tables(c, ack)) != 0 || (rc = prepare_persist(c, ack)) != 0)
 		return rc;
@@ -821,6 +822,8 @@ void lb_conf_linked(struct lb_conf *c, struct ctl_link *link)
 	lb_slots_settle(&c->server_slots);
 	lb_slots_settle(&c->service_slots);
 	c->port_timer = loop_add_timer(c->loop, PORT_RETRY_MS, PORT_RETRY_MS, on_port_retry, c);
+	if (lb_health_start(c) < 0)
+		LOG(ERR, "no memory to watch servers by their clients' connections\n");
 }
 
 void lb_conf_fini(struct lb_conf *c)

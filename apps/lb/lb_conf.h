@@ -130,6 +130,8 @@ void lb_check_members_drop(struct lb_store *s, bool take);
 int lb_check_backups(const struct lb_store *s, struct ctl_ack *ack);
 // Families of services, their servers and local addresses agree. Errors: -EINVAL with *ack
 int lb_check_families(const struct lb_store *s, struct ctl_ack *ack);
+// Is there a port to check wherever a check needs one? Errors: -EINVAL with *ack
+int lb_check_targets(const struct lb_store *s, struct ctl_ack *ack);
 // Would the transaction take an address from the node itself: a local address that is one of its own, a
 // service where a socket of the node waits? Errors: -EADDRINUSE with *ack
 int lb_check_node(const struct lb_store *s, struct ctl_ack *ack);
@@ -162,6 +164,16 @@ void lb_ports_steer(struct lb_conf *c);
 
 // Its flags or weight changed: it is part of the next publication. Errors: -ENOMEM
 int lb_health_dirty(struct lb_conf *c, struct lb_entry *server);
+#define LB_WATCH_MS 500 // how often workers' counters and holds are looked at
+
+// Begin to look. Returns: a timer's id, or -ENOMEM
+int lb_health_start(struct lb_conf *c);
+// Milliseconds of the clock of struct lb_watch.
+uint64_t lb_health_now_ms(void);
+// What is watched of a server, made if it is not there; NULL: no memory.
+struct lb_watch *lb_health_watch(struct lb_entry *server);
+// Until when it is held down, seconds since the epoch; 0: it is not, or the hold is about to end.
+uint64_t lb_health_held_until(const struct lb_conf *c, const struct lb_entry *server);
 int lb_health_verdict(struct lb_conf *c, const struct ctl_verdict *v);
 void lb_health_report(struct lb_conf *c); // an event for every server that is down
 void lb_health_targets(struct lb_conf *c, void (*emit)(void *ctx, const struct ctl_target *t),

@@ -5,6 +5,7 @@
 
 #include "apps/lb/lb_query.h"
 #include "apps/lb/lb_trial.h"
+#include "apps/lb/lb_watch.h"
 #include "dataplane/port/port.h"
 
 #include <arpa/inet.h>
@@ -94,7 +95,7 @@ static void put_services(const struct lb_conf *c, struct lb_text *t, const struc
 // ---- servers ----------------------------------------------------------------------------------
 
 static const char *why_not(const struct ctl_server *s, const struct ctl_pool *p,
-			   const struct lb_verdict *v)
+			   const struct lb_verdict *v, char *out, size_t size)
 {
 	if (s->admin == CTL_ADMIN_DISABLED)
 		return "disabled by the operator";
@@ -102,8 +103,14 @@ static const char *why_not(const struct ctl_server *s, const struct ctl_pool *p,
 		return "drained by the operator";
 	if (s->weight == 0)
 		return "its weight is 0";
-	if (p->check.kind != CTL_CHECK_NONE && v->health == CTL_HEALTH_DOWN)
-		return v->reason != NULL ? v->reason : "its check has failed";
+	if (lb_watch_health(v, &p->check) == CTL_HEALTH_DOWN) {
+		lb_watch_reason(v, &p->check, out, size);
+		return out[0] != '\0' ? out : "its check has failed";
+	}
+	if (lb_watch_drains(v, &p->check))
+		return "drained by its agent";
+	if (lb_watch_weight(v, &p->check, s->weight) == 0)
+		return "its agent says weight 0";
 	return "";
 }
 
@@ -121,12 +128,12 @@ static void put_candidate(const struct lb_conf *c, struct lb_text *t, const stru
 	lb_text_string(t, "name", s->name);
 	lb_put_endpoint(t, "address", s->addr.family, s->addr.bytes, s->port);
 	lb_text_number(t, "weight", now == NULL ? 0 : now->weight);
-	lb_text_string(t, "health",
-		       p->check.kind == CTL_CHECK_NONE ? "unknown" : health[e->verdict.health]);
+	lb_text_string(t, "health", health[lb_watch_health(&e->verdict, &p->check)]);
 	lb_text_number(t, "active-flows", begun > n.ended_flows ? begun - n.ended_flows : 0);
 	lb_text_bool(t, "takes-new-flows", takes);
 	if (!takes) {
-		const char *why = why_not(s, p, &e->verdict);
+		char text[256];
+		const char *why = why_not(s, p, &e->verdict, text, sizeof(text));
 
 		lb_text_string(t, "reason", why[0] != '\0' ? why : "it is held down");
 	}

@@ -7,13 +7,15 @@
 // <run>/<instance>.health, whole and at most once in SAVE_MS; a verdict lost to a kill is given again by
 // the checker. The file, integers in host order:
 //
-//	0  8  "SLHEALTH"
+//	0  8  "SLHEALT2"
 //	8  4  entries
 //	12 4  CRC32C of all that follows
-//	then for each entry: 8 id, 8 since (seconds), 4 latency (us), 1 health, 1 length of reason, 2 zero,
-//	reason padded to 8
+//	then for each entry: 8 id, 8 since, 8 end of the passive hold, 8 end of the damping (seconds since
+//	the epoch, 0: none), 4 latency (us), 1 health, 1 length of reason, 1 agent's flags, 1 level of
+//	damping, 2 agent's percent, 6 zero, reason padded to 8
 
 #include "apps/lb/lb_conf.h"
+#include "apps/lb/lb_watch.h"
 #include "dataplane/core/loop.h"
 
 #include <rte_hash_crc.h>
@@ -44,11 +46,17 @@ struct file_head {
 struct file_entry {
 	uint64_t id;
 	uint64_t since;
+	uint64_t passive_until;
+	uint64_t damped_until;
 	uint32_t latency_us;
 	uint8_t health;
 	uint8_t reason_len;
-	uint16_t zero;
+	uint8_t agent;
+	uint8_t level;
+	uint16_t agent_percent;
+	uint16_t zero[3];
 };
+static_assert(sizeof(struct file_entry) == 48, "file");
 
 struct lb_health_file {
 	uint8_t *bytes;
@@ -122,24 +130,48 @@ static int set_reason(struct lb_verdict *v, const char *reason)
 	return 0;
 }
 
+// What a change may change.
+struct look {
+	uint8_t health; // all together
+	bool raw_down, drains;
+	uint16_t weight;
+};
+
+static struct look look_at(const struct lb_conf *c, const struct lb_entry *e)
+{
+	const struct ctl_server *s = (const void *)e->rec;
+	const struct ctl_check *k = &pool_of(c, s)->check;
+
+	return (struct look){
+		.health = lb_watch_health(&e->verdict, k),
+		.raw_down = lb_watch_raw_down(&e->verdict, k),
+		.drains = lb_watch_drains(&e->verdict, k),
+		.weight = lb_watch_weight(&e->verdict, k, s->weight),
+	};
+}
+
 static void send_change(struct lb_conf *c, const struct lb_entry *e)
 {
 	const struct ctl_server *s = (const void *)e->rec;
+	const struct ctl_pool *p = pool_of(c, s);
+	uint8_t health = lb_watch_health(&e->verdict, &p->check);
+	char why[256];
 
-	lb_conf_event(c, CTL_EVENT_HEALTH, e->verdict.health == CTL_HEALTH_DOWN ? 4 : 5, e,
-		      "server %s/%s is %s%s%s", pool_of(c, s)->name, s->name,
-		      health_name[e->verdict.health], e->verdict.reason != NULL ? ": " : "",
-		      e->verdict.reason != NULL ? e->verdict.reason : "");
+	lb_watch_reason(&e->verdict, &p->check, why, sizeof(why));
+	lb_conf_event(c, CTL_EVENT_HEALTH, health == CTL_HEALTH_DOWN ? 4 : 5, e,
+		      "server %s/%s is %s%s%s", p->name, s->name, health_name[health],
+		      why[0] != '\0' ? ": " : "", why);
 }
 
 static void tell_change(struct lb_conf *c, const struct lb_entry *e)
 {
 	const struct ctl_server *s = (const void *)e->rec;
 	const struct ctl_pool *p = pool_of(c, s);
+	char why[256];
 
-	LOG(NOTICE, "server %s/%s is %s%s%s\n", p->name, s->name, health_name[e->verdict.health],
-	    e->verdict.reason != NULL ? ": " : "",
-	    e->verdict.reason != NULL ? e->verdict.reason : "");
+	lb_watch_reason(&e->verdict, &p->check, why, sizeof(why));
+	LOG(NOTICE, "server %s/%s is %s%s%s\n", p->name, s->name,
+	    health_name[lb_watch_health(&e->verdict, &p->check)], why[0] != '\0' ? ": " : "", why);
 	send_change(c, e);
 }
 
@@ -148,42 +180,147 @@ void lb_health_report(struct lb_conf *c)
 	const struct lb_entry *e;
 
 	LB_STORE_FOREACH(e, &c->store, CTL_REC_SERVER)
-	if (e->rec != NULL && e->verdict.health == CTL_HEALTH_DOWN &&
-	    pool_of(c, (const void *)e->rec) != NULL)
+	if (e->rec != NULL && pool_of(c, (const void *)e->rec) != NULL &&
+	    look_at(c, e).health == CTL_HEALTH_DOWN)
 		send_change(c, e);
 }
 
-int lb_health_verdict(struct lb_conf *c, const struct ctl_verdict *v)
+static void save_soon(struct lb_conf *c)
 {
-	struct lb_entry *e = lb_store_find(&c->store, CTL_REC_SERVER, v->server);
-	bool was_down, is_down;
+	if (c->health_unsaved)
+		return;
+	c->health_unsaved = true;
+	c->health_save_timer = loop_add_timer(c->loop, SAVE_MS, 0, on_save, c);
+}
 
-	if (e == NULL || e->rec == NULL ||
-	    pool_of(c, (const void *)e->rec)->check.kind == CTL_CHECK_NONE) {
-		c->unknown_verdicts++;
-		return -ENOENT;
+struct lb_watch *lb_health_watch(struct lb_entry *server)
+{
+	if (server->verdict.watch == NULL)
+		server->verdict.watch = calloc(1, sizeof(*server->verdict.watch));
+	return server->verdict.watch;
+}
+
+// Something about the server has changed from what `was`: damp it, say it, let the workers see it.
+// Returns: 0 or -ENOMEM
+static int settle(struct lb_conf *c, struct lb_entry *e, const struct look *was)
+{
+	const struct ctl_check *k = &pool_of(c, (const void *)e->rec)->check;
+	struct look is = look_at(c, e);
+	struct lb_watch *w;
+
+	if (is.raw_down != was->raw_down && k->damping_changes != 0 &&
+	    (w = lb_health_watch(e)) != NULL && lb_damp_change(w, k, lb_health_now_ms()))
+		is = look_at(c, e);
+	save_soon(c);
+	if (is.health != was->health) {
+		e->verdict.since = (uint64_t)time(NULL);
+		tell_change(c, e);
 	}
-	e->verdict.latency_us = v->latency_us;
-	if (set_reason(&e->verdict, v->health == CTL_HEALTH_UP ? "" : v->reason) != 0)
-		return -ENOMEM;
-	if (!c->health_unsaved) {
-		c->health_unsaved = true;
-		c->health_save_timer = loop_add_timer(c->loop, SAVE_MS, 0, on_save, c);
-	}
-	if (e->verdict.health == v->health)
-		return 0;
-	was_down = e->verdict.health == CTL_HEALTH_DOWN;
-	is_down = v->health == CTL_HEALTH_DOWN;
-	e->verdict.health = v->health;
-	e->verdict.since = (uint64_t)time(NULL);
-	tell_change(c, e);
-	if (was_down == is_down)
+	if ((is.health == CTL_HEALTH_DOWN) == (was->health == CTL_HEALTH_DOWN) &&
+	    is.drains == was->drains && is.weight == was->weight)
 		return 0; // unknown counts as up
 	if (lb_health_dirty(c, e) != 0)
 		return -ENOMEM;
 	if (c->health_timer <= 0)
 		c->health_timer = loop_add_timer(c->loop, PUBLISH_MS, 0, on_publish, c);
 	return 0;
+}
+
+int lb_health_verdict(struct lb_conf *c, const struct ctl_verdict *v)
+{
+	struct lb_entry *e = lb_store_find(&c->store, CTL_REC_SERVER, v->server);
+	const char *reason = v->reason;
+	struct lb_verdict *known;
+	struct look was;
+
+	if (e == NULL || e->rec == NULL ||
+	    !lb_watch_any(&pool_of(c, (const void *)e->rec)->check)) {
+		c->unknown_verdicts++;
+		return -ENOENT;
+	}
+	known = &e->verdict;
+	was = look_at(c, e);
+	if (v->health == CTL_HEALTH_UP && (v->agent & (CTL_AGENT_DOWN | CTL_AGENT_MAINT)) == 0)
+		reason = "";
+	if (set_reason(known, reason) != 0)
+		return -ENOMEM;
+	known->latency_us = v->latency_us;
+	known->health = v->health;
+	known->agent = v->agent;
+	known->agent_percent = v->agent_percent;
+	if (v->good && known->watch != NULL && known->watch->passive_until != 0)
+		lb_passive_clear(known->watch);
+	return settle(c, e, &was);
+}
+
+// ---- passive and damping ----------------------------------------------------------------------
+
+uint64_t lb_health_now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000 + 1;
+}
+
+// Seconds since the epoch of a moment of that clock.
+static uint64_t wall_of(uint64_t ms)
+{
+	return (uint64_t)time(NULL) + (ms - lb_health_now_ms() + 500) / 1000;
+}
+
+uint64_t lb_health_held_until(const struct lb_conf *c, const struct lb_entry *e)
+{
+	const struct ctl_check *k = &pool_of(c, (const void *)e->rec)->check;
+	uint64_t until = 0;
+
+	if (lb_watch_is_passive(&e->verdict, k))
+		until = e->verdict.watch->passive_until;
+	if (lb_watch_is_damped(&e->verdict, k) && e->verdict.watch->damped_until > until)
+		until = e->verdict.watch->damped_until;
+	return until == 0 || until <= lb_health_now_ms() ? 0 : wall_of(until);
+}
+
+static void end_holds(struct lb_conf *c, const struct ctl_check *k, struct lb_entry *e,
+		      uint64_t now_ms)
+{
+	struct lb_watch *w = e->verdict.watch;
+	struct look was;
+
+	if (w == NULL || (w->passive_until == 0 && w->damped_until == 0))
+		return;
+	was = look_at(c, e);
+	if (w->passive_until != 0 && now_ms >= w->passive_until) {
+		lb_passive_clear(w);
+		settle(c, e, &was);
+		was = look_at(c, e);
+	}
+	if (lb_damp_tick(w, k, now_ms))
+		settle(c, e, &was);
+}
+
+static void on_watch(struct loop *l, void *arg)
+{
+	uint64_t now_ms = lb_health_now_ms();
+	struct lb_conf *c = arg;
+	struct lb_entry *pool;
+
+	(void)l;
+	LB_STORE_FOREACH(pool, &c->store, CTL_REC_POOL)
+	{
+		const struct ctl_pool *p = (const void *)pool->rec;
+
+		if (p == NULL || (p->check.passive_failures == 0 && p->check.damping_changes == 0))
+			continue;
+		for (uint32_t i = 0; i < pool->members; i++) {
+			end_holds(c, &p->check, pool->member[i], now_ms);
+		}
+	}
+}
+
+int lb_health_start(struct lb_conf *c)
+{
+	return loop_add_timer(c->loop, LB_WATCH_MS, LB_WATCH_MS, on_watch, c);
 }
 
 // ---- targets ----------------------------------------------------------------------------------
@@ -197,7 +334,7 @@ static bool target_of(const struct lb_conf *c, const struct lb_entry *e, struct 
 	if (s == NULL || s->admin == CTL_ADMIN_DISABLED)
 		return false;
 	p = pool_of(c, s);
-	if (p == NULL || p->check.kind == CTL_CHECK_NONE)
+	if (p == NULL || (p->check.kind == CTL_CHECK_NONE && p->check.agent_port == 0))
 		return false;
 	*t = (struct ctl_target){
 		.rec = {.type = CTL_REC_SERVER, .size = sizeof(*t), .id = e->id},
@@ -262,7 +399,7 @@ static int index_file(struct lb_health_file *f)
 	if (f->size < sizeof(h))
 		return -EINVAL;
 	memcpy(&h, f->bytes, sizeof(h));
-	if (memcmp(h.magic, "SLHEALTH", 8) != 0 || h.count > f->size / sizeof(struct file_entry) ||
+	if (memcmp(h.magic, "SLHEALT2", 8) != 0 || h.count > f->size / sizeof(struct file_entry) ||
 	    h.crc != ~rte_hash_crc(f->bytes + at, (uint32_t)(f->size - at), UINT32_MAX))
 		return -EINVAL;
 	f->by_id = malloc(((size_t)h.count + 1) * sizeof(struct file_entry *));
@@ -272,7 +409,8 @@ static int index_file(struct lb_health_file *f)
 		const struct file_entry *e = (const void *)(f->bytes + at);
 
 		if (f->size - at < sizeof(*e) || f->size - at < entry_size(e) ||
-		    e->health > CTL_HEALTH_DOWN)
+		    e->health > CTL_HEALTH_DOWN || e->level > LB_DAMP_LEVEL_MAX ||
+		    e->agent_percent > CTL_AGENT_PERCENT_MAX)
 			return -EINVAL;
 		f->by_id[f->count++] = e;
 		at += entry_size(e);
@@ -329,6 +467,28 @@ void lb_health_forget_file(struct lb_conf *c)
 	c->old_verdicts = NULL;
 }
 
+// Moments are those of the wall clock in the file, since that of the machine begins anew with it.
+static uint64_t ms_of(uint64_t wall)
+{
+	uint64_t now = (uint64_t)time(NULL);
+
+	return wall <= now ? 0 : lb_health_now_ms() + (wall - now) * 1000;
+}
+
+static void adopt_holds(struct lb_verdict *v, const struct file_entry *f)
+{
+	uint64_t passive = ms_of(f->passive_until), damped = ms_of(f->damped_until);
+
+	if ((passive == 0 && damped == 0) || v->watch != NULL)
+		return;
+	v->watch = calloc(1, sizeof(*v->watch));
+	if (v->watch == NULL)
+		return;
+	v->watch->passive_until = passive;
+	v->watch->damped_until = damped;
+	v->watch->level = f->level;
+}
+
 void lb_health_adopt(struct lb_conf *c, struct lb_entry *server)
 {
 	const struct lb_health_file *f = c->old_verdicts;
@@ -346,7 +506,10 @@ void lb_health_adopt(struct lb_conf *c, struct lb_entry *server)
 	server->verdict.health = (*hit)->health;
 	server->verdict.since = (*hit)->since;
 	server->verdict.latency_us = (*hit)->latency_us;
+	server->verdict.agent = (*hit)->agent;
+	server->verdict.agent_percent = (*hit)->agent_percent;
 	set_reason(&server->verdict, reason);
+	adopt_holds(&server->verdict, *hit);
 }
 
 static void put_entry(FILE *f, const struct lb_entry *e, uint32_t *crc, bool write)
@@ -359,7 +522,16 @@ static void put_entry(FILE *f, const struct lb_entry *e, uint32_t *crc, bool wri
 		.latency_us = e->verdict.latency_us,
 		.health = e->verdict.health,
 		.reason_len = (uint8_t)strnlen(reason, 248),
+		.agent = e->verdict.agent,
+		.agent_percent = e->verdict.agent_percent,
 	};
+	const struct lb_watch *w = e->verdict.watch;
+
+	if (w != NULL) {
+		x.passive_until = w->passive_until == 0 ? 0 : wall_of(w->passive_until);
+		x.damped_until = w->damped_until == 0 ? 0 : wall_of(w->damped_until);
+		x.level = w->level;
+	}
 
 	memcpy(buf, &x, sizeof(x));
 	memcpy(buf + sizeof(x), reason, x.reason_len);
@@ -375,7 +547,8 @@ static void put_all(const struct lb_conf *c, FILE *f, uint32_t *count, uint32_t 
 
 	LB_STORE_FOREACH(e, &c->store, CTL_REC_SERVER)
 	{
-		if (e->rec == NULL || e->verdict.health == CTL_HEALTH_UNKNOWN)
+		if (e->rec == NULL || (e->verdict.health == CTL_HEALTH_UNKNOWN &&
+				       e->verdict.agent == 0 && e->verdict.watch == NULL))
 			continue;
 		*count += !write;
 		put_entry(f, e, crc, write);
@@ -384,7 +557,7 @@ static void put_all(const struct lb_conf *c, FILE *f, uint32_t *count, uint32_t 
 
 void lb_health_save(struct lb_conf *c)
 {
-	struct file_head h = {.magic = "SLHEALTH", .crc = UINT32_MAX};
+	struct file_head h = {.magic = "SLHEALT2", .crc = UINT32_MAX};
 	char *path = file_path(c, ""), *tmp = file_path(c, ".new");
 	bool failed;
 	FILE *f = NULL;

@@ -8,6 +8,7 @@
 #include "apps/lb/lb_rates.h"
 #include "apps/lb/lb_text.h"
 #include "dataplane/core/handover.h"
+#include "apps/lb/lb_watch.h"
 #include "dataplane/core/clock.h"
 #include "dataplane/out/telemetry.h"
 #include "dataplane/port/port.h"
@@ -115,7 +116,28 @@ static const char *health_text(const struct lb_entry *e, const struct ctl_pool *
 {
 	static const char *const text[] = {"unknown", "up", "down"};
 
-	return p->check.kind == CTL_CHECK_NONE ? text[0] : text[e->verdict.health];
+	return text[lb_watch_health(&e->verdict, &p->check)];
+}
+
+// What stands beside the check.
+static void put_watch(const struct lb_conf *c, struct lb_text *t, const struct lb_entry *e,
+		      const struct ctl_pool *p)
+{
+	const struct lb_verdict *v = &e->verdict;
+	char text[256];
+
+	if (lb_watch_any(&p->check) && v->since != 0)
+		lb_text_time(t, "last-change", v->since);
+	if (lb_watch_reason(v, &p->check, text, sizeof(text))[0] != '\0')
+		lb_text_string(t, "reason", text);
+	if (lb_watch_agent(v, &p->check, text, sizeof(text))[0] != '\0')
+		lb_text_string(t, "agent", text);
+	if (p->check.passive_failures != 0)
+		lb_text_bool(t, "passive-down", lb_watch_is_passive(v, &p->check));
+	if (p->check.damping_changes != 0)
+		lb_text_bool(t, "damped", lb_watch_is_damped(v, &p->check));
+	if (lb_health_held_until(c, e) != 0)
+		lb_text_time(t, "held-until", lb_health_held_until(c, e));
 }
 
 // What new flows go by now; hundredths.
@@ -144,7 +166,7 @@ static void put_server(struct lb_conf *c, struct lb_text *t, const struct lb_ent
 		       const struct ctl_pool *p)
 {
 	const struct ctl_server *r = (const void *)e->rec;
-	struct lb_server_flags f = lb_server_flags(r, p, e->verdict.health);
+	struct lb_server_flags f = lb_server_flags(r, p, &e->verdict);
 	struct lb_counters n = lb_entry_counters(c, e);
 	struct lb_rates rates = lb_rates_of(c, e);
 
@@ -154,10 +176,7 @@ static void put_server(struct lb_conf *c, struct lb_text *t, const struct lb_ent
 	lb_text_string(t, "health", health_text(e, p));
 	lb_text_bool(t, "available", f.takes_new);
 	put_weight(c, t, e, f.takes_new);
-	if (p->check.kind != CTL_CHECK_NONE && e->verdict.since != 0)
-		lb_text_time(t, "last-change", e->verdict.since);
-	if (p->check.kind != CTL_CHECK_NONE && e->verdict.reason != NULL)
-		lb_text_string(t, "reason", e->verdict.reason);
+	put_watch(c, t, e, p);
 	if (p->check.kind != CTL_CHECK_NONE && e->verdict.health != CTL_HEALTH_UNKNOWN)
 		lb_text_number(t, "check-latency", e->verdict.latency_us);
 	put_flow_statistics(t, &n, &rates);

@@ -6,6 +6,7 @@
 #include "apps/lb/lb_store.h"
 
 #include "apps/lb/lb.h"
+#include "apps/lb/lb_watch.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -34,8 +35,12 @@ static void entry_free(struct lb_entry *e)
 {
 	free(e->rec);
 	free(e->next);
-	if (e->type == CTL_REC_SERVER)
+	if (e->type == CTL_REC_SERVER) {
 		free(e->verdict.reason);
+		if (e->verdict.watch != NULL)
+			lb_watch_fini(e->verdict.watch);
+		free(e->verdict.watch);
+	}
 	if (e->type == CTL_REC_SERVER || e->type == CTL_REC_SERVICE)
 		free(e->base);
 	if (e->type == CTL_REC_POOL) {

@@ -17,12 +17,17 @@
 
 struct port;
 struct lb_counters;
+struct lb_watch;
 
-struct lb_verdict {     // what is known of a server's health
-	uint8_t health; // enum ctl_health
-	uint32_t latency_us;
-	uint64_t since; // seconds since the epoch, of the last change; 0: never
-	char *reason;   // malloc'ed, NULL = none
+// What is known of a server's health. What it comes to is said by lb_watch.h alone.
+struct lb_verdict {
+	uint8_t health;         // enum ctl_health, of its check
+	uint8_t agent;          // enum ctl_agent_flag
+	uint16_t agent_percent; // with CTL_AGENT_KNOWN
+	uint32_t latency_us;    // of the last check
+	uint64_t since; // seconds since the epoch, of the last change of the whole; 0: never
+	char *reason;   // of the check or the agent; malloc'ed, NULL = none
+	struct lb_watch *watch; // malloc'ed, NULL = nothing seen
 };
 
 // One record's entry. rec: the record in force (NULL: none), next: valid if `touched` (NULL: deleted).

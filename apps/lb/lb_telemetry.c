@@ -8,6 +8,7 @@
 
 #include "apps/lb/lb_conf.h"
 #include "apps/lb/lb_rates.h"
+#include "apps/lb/lb_watch.h"
 #include "dataplane/core/loop.h"
 
 #include <rte_log.h>
@@ -187,7 +188,7 @@ static int fill_servers(struct lb_conf *c, const char *params, struct rte_tel_da
 		k = lb_entry_counters(c, e);
 		rates = lb_rates_of(c, e);
 		key_of(key, sizeof(key), p->name, r->name);
-		add_entry(d, key, &k, &rates, health[e->verdict.health]);
+		add_entry(d, key, &k, &rates, health[lb_watch_health(&e->verdict, &p->check)]);
 	}
 	return 0;
 }

@@ -71,11 +71,10 @@ static unsigned step_of(const struct lb_entry *e, const struct ctl_pool *pool)
 	return FIRST_STEP + (unsigned)(past * (LB_WEIGHT_UNIT - FIRST_STEP) / all);
 }
 
-uint16_t lb_timed_weight(struct lb_entry *server, const struct ctl_server *r,
-			 const struct ctl_pool *pool)
+uint16_t lb_timed_weight(struct lb_entry *server, uint16_t weight, const struct ctl_pool *pool)
 {
 	server->ramp_step = (uint8_t)step_of(server, pool);
-	return (uint16_t)(r->weight * server->ramp_step);
+	return (uint16_t)(weight * server->ramp_step);
 }
 
 // ---- drain ------------------------------------------------------------------------------------

@@ -30,8 +30,7 @@ struct lb_timed { // servers in their slow start or in drain
 // The server came up: its slow start begins. Errors: -ENOMEM
 int lb_timed_ramp(struct lb_timed *t, struct lb_entry *server);
 // What schedulers go by (lb_server.effective): weight in units of 1 / LB_WEIGHT_UNIT, less in slow start.
-uint16_t lb_timed_weight(struct lb_entry *server, const struct ctl_server *r,
-			 const struct ctl_pool *pool);
+uint16_t lb_timed_weight(struct lb_entry *server, uint16_t weight, const struct ctl_pool *pool);
 // A commit put the server's record in force; before it is in place.
 void lb_timed_commit(struct lb_conf *c, struct lb_entry *server);
 // It is about to be freed.

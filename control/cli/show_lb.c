@@ -124,6 +124,31 @@ static const char *rate_of(const json_t *state, const char *name, char *out)
 	return out;
 }
 
+// The weight; where slow start or an agent make another of it "that/configured".
+static void weight_cell(struct table *t, const json_t *s, const json_t *state)
+{
+	unsigned long long weight = print_count(s, "weight");
+	const char *now = print_text(state, "effective-weight");
+	bool available = json_is_true(json_object_get(state, "available"));
+
+	if (now[0] == '\0' || !available || strtod(now, NULL) == (double)weight)
+		table_cell(t, TABLE_PLAIN, "%llu", weight);
+	else
+		table_cell(t, TABLE_YELLOW, "%g/%llu", strtod(now, NULL), weight);
+}
+
+// Why it is down, until when it is held, and what its agent says.
+static void reason_cell(struct table *t, const json_t *state)
+{
+	const char *until = print_text(state, "held-until"), *agent = print_text(state, "agent");
+	const char *reason = print_text(state, "reason");
+
+	table_cell(t, reason[0] != '\0' ? TABLE_RED : TABLE_DIM, "%s%s%s%s%s%s", reason,
+		   until[0] != '\0' ? ", until " : "", until,
+		   agent[0] != '\0' && reason[0] != '\0' ? "; " : "",
+		   agent[0] != '\0' ? "agent says " : "", agent);
+}
+
 static void server_row(struct table *t, const char *pool, const json_t *s, const struct tally *all)
 {
 	const json_t *state = json_object_get(s, "state");
@@ -141,7 +166,7 @@ static void server_row(struct table *t, const char *pool, const json_t *s, const
 	table_cell(t, TABLE_PLAIN, "%s", print_text(s, "name"));
 	table_cell(t, TABLE_PLAIN, "%s",
 		   print_endpoint(print_text(s, "address"), print_count(s, "port"), a, sizeof(a)));
-	table_cell(t, TABLE_PLAIN, "%llu", (unsigned long long)print_count(s, "weight"));
+	weight_cell(t, s, state);
 	table_cell(t, strcmp(admin, "enabled") == 0 ? TABLE_PLAIN : TABLE_YELLOW, "%s", admin);
 	table_cell(t, health_color(health), "%s", health[0] != '\0' ? health : "-");
 	table_cell(t, TABLE_PLAIN, "%s", age);
@@ -152,7 +177,7 @@ static void server_row(struct table *t, const char *pool, const json_t *s, const
 	table_cell(t, TABLE_PLAIN, "%s", table_share(new_flows, all->new_flows, share));
 	table_cell(t, TABLE_DIM, "%s",
 		   table_bar(new_flows, all->new_flows, utf8(), bar, sizeof(bar)));
-	table_cell(t, TABLE_RED, "%s", print_text(state, "reason"));
+	reason_cell(t, state);
 }
 
 int cmd_show_servers(struct cli *c, const struct cli_args *a)
@@ -211,9 +236,9 @@ static void check_text_of(const json_t *check, char *out, size_t size)
 		snprintf(out, size, "none");
 		return;
 	}
-	snprintf(out, size, "%s%s%s each %s", type, strcmp(type, "http") == 0 ? " " : "",
-		 strcmp(type, "http") == 0 ? print_text(json_object_get(check, "http"), "path")
-					   : "",
+	snprintf(out, size, "%s%s%s each %s", type, strncmp(type, "http", 4) == 0 ? " " : "",
+		 strncmp(type, "http", 4) == 0 ? print_text(json_object_get(check, "http"), "path")
+					       : "",
 		 table_ms(print_count(check, "interval"), every));
 }
 

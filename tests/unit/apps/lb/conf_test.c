@@ -4,6 +4,7 @@
 // tables and the loop are faked; the calls are those the control link makes.
 
 #include "apps/lb/lb_conf.h"
+#include "apps/lb/lb_watch.h"
 #include "apps/lb/lb_flows.h"
 #include "apps/lb/lb_priv.h"
 #include "apps/lb/lb_trial.h"
@@ -42,6 +43,7 @@ static struct {
 	unsigned cleared;
 	uint32_t trial_service, trial_server;
 	char path[256];
+	struct ctl_check check;        // beside the check proper
 } fake;
 
 int __wrap_port_open(const struct ctl_port *conf, const struct ctl_vlan *vlans, unsigned vlan_count,
@@ -361,7 +363,14 @@ static void put_pool(uint64_t id, uint8_t on_down, uint8_t check)
 					 .interval_ms = 500,
 					 .timeout_ms = 400,
 					 .rise = 2,
-					 .fall = 2}});
+					 .fall = 2,
+					 .agent_port = fake.check.agent_port,
+					 .agent_interval_ms = 1000,
+					 .passive_failures = fake.check.passive_failures,
+					 .passive_hold_ms = fake.check.passive_hold_ms,
+					 .damping_changes = fake.check.damping_changes,
+					 .damping_window_ms = 60000,
+					 .damping_hold_ms = fake.check.damping_hold_ms}});
 }
 
 static void put_server(uint64_t id, const char *a, uint16_t weight, uint8_t admin)
@@ -810,6 +819,106 @@ static void verdicts_survive_a_restart(void **state)
 			    "connection refused");
 	assert_int_equal(lb_store_find(&c.store, CTL_REC_SERVER, S2)->verdict.health,
 			 CTL_HEALTH_UP);
+}
+
+static void agent(uint64_t id, uint8_t flags, uint16_t percent)
+{
+	struct ctl_verdict v = {.server = id,
+				.health = CTL_HEALTH_UP,
+				.good = 1,
+				.agent = flags | CTL_AGENT_KNOWN,
+				.agent_percent = percent};
+
+	calls->verdict(&c, &v);
+	fake_loop_advance(loop, 10);
+}
+
+static void an_agent_has_a_say_in_weight_and_flows(void **state)
+{
+	fake.check.agent_port = 9;
+	configure();
+	begin(c.version);
+	put_server(S1, "10.2.0.1", 100, CTL_ADMIN_ENABLED);
+	commit();
+	agent(S1, 0, 75);
+	assert_int_equal(server_of(S1)->weight, 75);
+	assert_int_equal(picks(), 3);
+	agent(S1, CTL_AGENT_DRAIN, 75);
+	assert_int_equal(picks(), 2);
+	assert_int_equal(server_of(S1)->alive, 1);
+	agent(S1, CTL_AGENT_MAINT, 75);
+	assert_int_equal(picks(), 2);
+	assert_int_equal(server_of(S1)->alive, 0);
+	agent(S1, 0, 0);
+	assert_int_equal(picks(), 2);
+	assert_int_equal(server_of(S1)->alive, 1);
+	agent(S1, CTL_AGENT_DOWN, 75);
+	assert_int_equal(server_of(S1)->alive, 0);
+	fake_loop_advance(loop, 1000); // saved
+	fini_conf();
+	init_conf(1);
+	configure();
+	assert_int_equal(picks(), 2); // what the agent said is kept
+	agent(S1, 0, 1000);
+	assert_int_equal(server_of(S1)->weight, 10);
+	assert_int_equal(picks(), 3);
+	fake.check.agent_port = 0;
+	begin(c.version);
+	put_pool(WEB, CTL_ON_DOWN_RESET, CTL_CHECK_TCP);
+	commit();
+	assert_int_equal(server_of(S1)->weight, 1);
+}
+
+static void a_server_that_flaps_is_held_down(void **state)
+{
+	const struct lb_entry *e;
+	char why[256];
+
+	fake.check.damping_changes = 4;
+	fake.check.damping_hold_ms = 60000;
+	configure();
+	verdict(S1, CTL_HEALTH_DOWN, "refused");
+	verdict(S1, CTL_HEALTH_UP, "");
+	verdict(S1, CTL_HEALTH_DOWN, "refused");
+	verdict(S1, CTL_HEALTH_UP, "");
+	assert_int_equal(picks(), 2);
+	e = lb_store_find(&c.store, CTL_REC_SERVER, S1);
+	lb_watch_reason(&e->verdict, &fake.check, why, sizeof(why));
+	assert_non_null(strstr(why, "held down: it changed 4 times"));
+	fake_loop_advance(loop, 1000); // saved
+	fini_conf();
+	init_conf(1);
+	configure();
+	assert_int_equal(picks(), 2); // a restart is no way out
+	verdict(S1, CTL_HEALTH_UP, "");
+	assert_int_equal(picks(), 2);
+	fake.check.damping_changes = 0;
+	begin(c.version);
+	put_pool(WEB, CTL_ON_DOWN_RESET, CTL_CHECK_TCP);
+	commit();
+	assert_int_equal(picks(), 3);
+}
+
+static void a_check_without_a_port_is_refused(void **state)
+{
+	struct ctl_server s = {.rec = R(CTL_REC_SERVER, struct ctl_server, S1),
+			       .pool = WEB,
+			       .name = "s1",
+			       .addr = addr("10.2.0.1"),
+			       .weight = 1,
+			       .admin = CTL_ADMIN_ENABLED};
+
+	configure();
+	begin(c.version);
+	put(&s);
+	refuse(-EINVAL, CTL_REC_SERVER, S1, "port");
+	begin(c.version);
+	put(&s);
+	put_pool(WEB, CTL_ON_DOWN_RESET, CTL_CHECK_ICMP);
+	commit();
+	begin(c.version);
+	put_pool(WEB, CTL_ON_DOWN_RESET, CTL_CHECK_UDP);
+	refuse(-EINVAL, CTL_REC_SERVER, S1, "port");
 }
 
 static void a_spoilt_verdict_file_is_ignored(void **state)
@@ -1375,6 +1484,9 @@ int main(void)
 		T(a_verdict_between_prepare_and_commit_is_seen_before_and_after),
 		T(a_verdict_of_a_server_being_deleted_does_no_harm),
 		T(verdicts_survive_a_restart),
+		T(an_agent_has_a_say_in_weight_and_flows),
+		T(a_server_that_flaps_is_held_down),
+		T(a_check_without_a_port_is_refused),
 		T(a_spoilt_verdict_file_is_ignored),
 		T(references_to_nothing_are_refused),
 		T(two_services_on_one_address_are_refused),
