@@ -9,6 +9,7 @@ import argparse
 import os
 import sys
 
+from check import Check
 from commit import Commit
 from control import Control
 from figure import HERE, Sheet
@@ -48,7 +49,7 @@ def main():
     sheet = Sheet(args.only)
     worker = Worker(args, sheet)
     worker.take()
-    for figures in (Commit(args, sheet, worker), Link(args, sheet), Wire(args, sheet), Control(args, sheet)):
+    for figures in (Commit(args, sheet, worker), Link(args, sheet), Wire(args, sheet), Check(args, sheet), Control(args, sheet)):
         figures.take()
     if args.page != "-" and sheet.lines:
         path = args.page or os.path.join(args.build, "bench.html")
