@@ -43,7 +43,7 @@ static struct {
 	unsigned cleared;
 	uint32_t trial_service, trial_server;
 	char path[256];
-	struct ctl_check check;        // beside the check proper
+	struct ctl_check check; // beside the check proper
 } fake;
 
 int __wrap_port_open(const struct ctl_port *conf, const struct ctl_vlan *vlans, unsigned vlan_count,
