@@ -253,12 +253,12 @@ struct lb_other_counters {    // per worker: what happened beside the flows
 #define LB_SYN_TIMES 16
 struct lb_tcp_counters {
 	alignas(64) uint64_t
-		again[2];   // segments with data, SYN or FIN sent once more, by enum flow_dir
-	uint64_t answered;  // SYNs that the server answered by SYN-ACK
-	uint64_t refused;   // and by RST
-	uint64_t silent;    // flows that ended without any answer to their SYN
-	uint64_t resets[2]; // established connections reset, by who did
-	uint64_t syn_us;    // sum of the times from first SYN to SYN-ACK
+		again[2];  // segments with data, SYN or FIN sent once more, by enum flow_dir
+	uint64_t answered; // SYNs that the server answered by SYN-ACK
+	uint64_t refused;  // and by RST
+	uint64_t silent;   // flows whose SYN was sent again, or that ended, before any answer to it
+	uint64_t resets[2];               // established connections reset, by who did
+	uint64_t syn_us;                  // sum of the times from first SYN to SYN-ACK
 	uint32_t syn_times[LB_SYN_TIMES]; // by lb_syn_time()
 };
 

@@ -281,6 +281,57 @@ uint64_t lb_health_held_until(const struct lb_conf *c, const struct lb_entry *e)
 	return until == 0 || until <= lb_health_now_ms() ? 0 : wall_of(until);
 }
 
+// Does another server of the pool take new flows?
+static bool has_another(const struct lb_entry *pool, const struct lb_entry *but)
+{
+	const struct ctl_pool *p = (const void *)pool->rec;
+
+	for (uint32_t i = 0; i < pool->members; i++) {
+		const struct lb_entry *e = pool->member[i];
+
+		if (e != but && lb_server_flags((const void *)e->rec, p, &e->verdict).takes_new)
+			return true;
+	}
+	return false;
+}
+
+static void attempts(const struct lb_conf *c, uint32_t ref, uint64_t *answered, uint64_t *failed)
+{
+	*answered = *failed = 0;
+	for (unsigned w = 0; w < c->workers; w++) {
+		const struct lb_tcp_counters *n =
+			c->worker[w] == NULL
+				? NULL
+				: lb_worker_server_tcp(c->worker[w], ref & LB_SLOT_MASK);
+
+		if (n == NULL)
+			continue;
+		*answered += n->answered;
+		*failed += n->refused + n->silent;
+	}
+}
+
+// Clients' connections to one server fail: down, and the checker is asked to look now. Never the last one
+// of a pool: what a client sees may be the client's fault.
+static void observe(struct lb_conf *c, const struct lb_entry *pool, struct lb_entry *e,
+		    uint64_t now_ms)
+{
+	const struct ctl_check *k = &((const struct ctl_pool *)(const void *)pool->rec)->check;
+	struct lb_watch *w = lb_health_watch(e);
+	uint64_t answered, failed;
+	struct look was;
+
+	if (w == NULL)
+		return;
+	attempts(c, e->ref, &answered, &failed);
+	if (!lb_passive_note(w, k, e->ref, answered, failed) || !has_another(pool, e))
+		return;
+	was = look_at(c, e);
+	lb_passive_mark(w, k, now_ms);
+	settle(c, e, &was);
+	lb_health_tell(c, e);
+}
+
 static void end_holds(struct lb_conf *c, const struct ctl_check *k, struct lb_entry *e,
 		      uint64_t now_ms)
 {
@@ -313,6 +364,8 @@ static void on_watch(struct loop *l, void *arg)
 		if (p == NULL || (p->check.passive_failures == 0 && p->check.damping_changes == 0))
 			continue;
 		for (uint32_t i = 0; i < pool->members; i++) {
+			if (p->check.passive_failures != 0)
+				observe(c, pool, pool->member[i], now_ms);
 			end_holds(c, &p->check, pool->member[i], now_ms);
 		}
 	}

@@ -218,6 +218,17 @@ static void count_tcp(struct lb_tcp_counters *c, enum flow_dir dir, unsigned eve
 	c->syn_times[lb_syn_time(us)]++;
 }
 
+// The client's SYN was sent again: the server has said nothing for a second. Once for a flow; what it becomes
+// in the end does not take it back, since passive watch wants to know soon.
+static void count_silence(struct lb_worker *lw, struct flow *f)
+{
+	if (f->state != FLOW_TCP_SYN || (f->flags & (FLOW_F_SERVER_SPOKE | FLOW_F_SILENT)) != 0)
+		return;
+	f->flags |= FLOW_F_SILENT;
+	lb_server_tcp(lw, f->server)->silent++;
+	lb_service_tcp(lw, f->service)->silent++;
+}
+
 // A TCP segment that may change the flow's state. Returns: false if it starts another connection: the flow
 // is gone then.
 static __rte_noinline bool follow(struct lb_worker *lw, struct worker *w, struct rte_mbuf *m,
@@ -246,6 +257,8 @@ static __rte_noinline bool follow(struct lb_worker *lw, struct worker *w, struct
 	us = (uint32_t)(clock_tsc_to_ns((uint64_t)since << LB_SYN_CLOCK_SHIFT) / 1000);
 	count_tcp(lb_server_tcp(lw, f->server), dir, event, us);
 	count_tcp(lb_service_tcp(lw, f->service), dir, event, us);
+	if (flow_tcp_is_syn(s.flags) && dir == FLOW_TO_SERVER)
+		count_silence(lw, f);
 	return true;
 }
 

@@ -181,7 +181,7 @@ static void expire(void *ctx, uint32_t index)
 	lb_server_count(lw, f->server)->ended_flows++;
 	lb_service_count(lw, f->service)->ended_flows++;
 	lb_pick_moved(lw, f->server, false);
-	if (f->state == FLOW_TCP_SYN && (f->flags & FLOW_F_SERVER_SPOKE) == 0) {
+	if (f->state == FLOW_TCP_SYN && (f->flags & (FLOW_F_SERVER_SPOKE | FLOW_F_SILENT)) == 0) {
 		lb_server_tcp(lw, f->server)->silent++;
 		lb_service_tcp(lw, f->service)->silent++;
 	}

@@ -3,6 +3,7 @@
 // show_lb - services, pools and servers of one instance, from configuration and state together.
 
 #include <langinfo.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "control/cli/commands.h"

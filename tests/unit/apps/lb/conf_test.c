@@ -43,7 +43,8 @@ static struct {
 	unsigned cleared;
 	uint32_t trial_service, trial_server;
 	char path[256];
-	struct ctl_check check; // beside the check proper
+	struct lb_tcp_counters tcp[8]; // by server slot
+	struct ctl_check check;        // beside the check proper
 } fake;
 
 int __wrap_port_open(const struct ctl_port *conf, const struct ctl_vlan *vlans, unsigned vlan_count,
@@ -215,6 +216,11 @@ const struct lb_counters *lb_worker_server_counters(const struct lb_worker *lw, 
 const struct lb_counters *lb_worker_service_counters(const struct lb_worker *lw, uint32_t slot)
 {
 	return NULL;
+}
+
+const struct lb_tcp_counters *lb_worker_server_tcp(const struct lb_worker *lw, uint32_t slot)
+{
+	return slot < 8 ? &fake.tcp[slot] : NULL;
 }
 
 // The owner worker's part of "explain": the first server of the first service, two hops.
@@ -869,6 +875,77 @@ static void an_agent_has_a_say_in_weight_and_flows(void **state)
 	assert_int_equal(server_of(S1)->weight, 1);
 }
 
+static struct lb_tcp_counters *tcp_of(uint64_t id)
+{
+	return &fake.tcp[ref_of(id) & LB_SLOT_MASK];
+}
+
+static void look(void)
+{
+	fake_loop_advance(loop, LB_WATCH_MS);
+	fake_loop_advance(loop, 10);
+}
+
+// As clients see it: so many failed connections in a row take a server out, a good check brings it back.
+static void clients_connections_that_fail_mark_a_server(void **state)
+{
+	struct ctl_verdict good = {.server = S1, .health = CTL_HEALTH_UP, .good = 1};
+	const struct lb_entry *e;
+
+	fake.check.passive_failures = 5;
+	fake.check.passive_hold_ms = 60000;
+	configure();
+	look();
+	tcp_of(S1)->refused += 3;
+	tcp_of(S1)->silent += 1;
+	look();
+	assert_int_equal(picks(), 3);
+	tcp_of(S1)->silent += 1;
+	look();
+	assert_int_equal(picks(), 2);
+	assert_int_equal(server_of(S1)->alive, 0);
+	e = lb_store_find(&c.store, CTL_REC_SERVER, S1);
+	assert_in_range(lb_health_held_until(&c, e), time(NULL) + 58, time(NULL) + 62);
+	good.good = 0; // it is up as yet, but its last check failed
+	calls->verdict(&c, &good);
+	look();
+	assert_int_equal(picks(), 2);
+	good.good = 1;
+	calls->verdict(&c, &good);
+	look();
+	assert_int_equal(picks(), 3);
+	assert_int_equal(lb_health_held_until(&c, e), 0);
+}
+
+// What one client sees may be its own fault: a pool is not emptied by it.
+static void the_last_server_is_never_marked_by_clients(void **state)
+{
+	fake.check.passive_failures = 5;
+	fake.check.passive_hold_ms = 60000;
+	configure();
+	look();
+	tcp_of(S1)->refused += 9;
+	tcp_of(S2)->refused += 9;
+	look();
+	assert_int_equal(__builtin_popcount(picks()), 1);
+	look();
+	assert_int_equal(__builtin_popcount(picks()), 1);
+}
+
+static void a_mark_of_clients_ends_by_itself(void **state)
+{
+	fake.check.passive_failures = 5;
+	fake.check.passive_hold_ms = 60000;
+	configure();
+	look();
+	tcp_of(S1)->refused += 9;
+	look();
+	assert_int_equal(picks(), 2);
+	lb_store_find(&c.store, CTL_REC_SERVER, S1)->verdict.watch->passive_until = 1;
+	look();
+	assert_int_equal(picks(), 3);
+}
+
 static void a_server_that_flaps_is_held_down(void **state)
 {
 	const struct lb_entry *e;
@@ -1485,6 +1562,9 @@ int main(void)
 		T(a_verdict_of_a_server_being_deleted_does_no_harm),
 		T(verdicts_survive_a_restart),
 		T(an_agent_has_a_say_in_weight_and_flows),
+		T(clients_connections_that_fail_mark_a_server),
+		T(the_last_server_is_never_marked_by_clients),
+		T(a_mark_of_clients_ends_by_itself),
 		T(a_server_that_flaps_is_held_down),
 		T(a_check_without_a_port_is_refused),
 		T(a_spoilt_verdict_file_is_ignored),
