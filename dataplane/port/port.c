@@ -105,6 +105,9 @@ static const struct timespec busy_pause = {.tv_nsec = 10000000};
 static void devices_remove(struct port_slot *s)
 {
 	for (unsigned q = 0; q < PORT_QUEUE_MAX; q++) {
+		// The memif driver does not let go of one that runs.
+		if (s->p.kind == CTL_PORT_MEMIF && s->p.queue[q].rte_id < RTE_MAX_ETHPORTS)
+			rte_eth_dev_stop(s->p.queue[q].rte_id);
 		if (s->vdev[q][0] != '\0')
 			rte_eal_hotplug_remove("vdev", s->vdev[q]);
 		s->vdev[q][0] = '\0';
@@ -121,6 +124,7 @@ int port_bring_up(struct port_slot *s, struct port_error *err)
 	int rc;
 
 	s->life++;
+	s->connected = false;
 	for (unsigned tries = 0;; tries++) {
 		rc = s->p.kind == CTL_PORT_AF_XDP ? af_xdp_bring_up(s, err) : vdev_bring_up(s, err);
 		if (rc == 0)
@@ -426,14 +430,22 @@ int port_open(const struct ctl_port *conf, const struct ctl_vlan *vlans, unsigne
 		rc = open_vlan(s, &vlans[i], err);
 	if (rc == 0)
 		rc = port_bring_up(s, err);
+	if (rc == -ENOTCONN) { // a link whose other end is yet to be made
+		s->lost = true;
+		rc = 0;
+	}
 	if (rc != 0) {
 		close_vlans(s);
 		slot_forget(s);
 		return rc;
 	}
 	atomic_store_explicit(&ports[s->p.index], s, memory_order_release);
-	PORT_LOG(NOTICE, "%s is up: %s, %u queue(s), mtu %u%s\n", s->p.name,
-		 s->p.device[0] != '\0' ? s->p.device : s->vdev[0], s->p.queues, s->p.mtu,
+	PORT_LOG(NOTICE, "%s %s: %s, %u queue(s), mtu %u%s\n", s->p.name,
+		 s->lost ? "waits for its other end" : "is up",
+		 s->p.device[0] != '\0'        ? s->p.device
+		 : s->p.kind == CTL_PORT_MEMIF ? s->conf.path
+					       : s->vdev[0],
+		 s->p.queues, s->p.mtu,
 		 s->steer != NULL && steer_is_taken_over(s->steer)
 			 ? ", steering program of an earlier run replaced"
 			 : "");

@@ -35,6 +35,7 @@ struct port_slot {
 	int xsk_fd[PORT_QUEUE_MAX];
 	char vdev[PORT_QUEUE_MAX][32];
 	bool lost;                 // device went away, to be recovered
+	bool connected;            // memif: the other end was there in this life
 	bool removing;             // waits for the workers before the devices are taken down
 	struct port_counters base; // counted in earlier lives
 	uint64_t redirected_base;  // by the steering program before this life
@@ -78,7 +79,7 @@ int vdev_start(struct port_slot *s, const struct port_device *d, struct port_err
 int port_pool_make(struct port_slot *s, unsigned mbufs, struct port_error *err);
 
 // memif.c: the socket of a memif: `before` its device is made (what a dead process left is removed), and
-// after. Errors: -EBUSY a living process listens there
+// after. Errors: -EBUSY a living process listens there; -ENOTCONN the other end does not yet
 int memif_before(const struct port_slot *s, struct port_error *err);
 void memif_after(const struct port_slot *s);
 

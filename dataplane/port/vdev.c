@@ -89,10 +89,12 @@ int vdev_start(struct port_slot *s, const struct port_device *d, struct port_err
 	return 0;
 
 err:
+	if (s->p.kind == CTL_PORT_MEMIF && rc == -EPERM)
+		rc = -ENOTCONN; // the other end went just now
 	if (s->p.kind == CTL_PORT_AF_XDP && rc == -EINVAL)
 		rc = -EAGAIN; // all that the driver says of a queue that is bound
-	return port_fail(err, rc == -ENOMEM || rc == -EAGAIN ? rc : -EIO, CTL_TAG_OPERATION_FAILED,
-			 "device", "%s: %s failed: %s", d->name, step,
+	return port_fail(err, rc == -ENOMEM || rc == -EAGAIN || rc == -ENOTCONN ? rc : -EIO,
+			 CTL_TAG_OPERATION_FAILED, "device", "%s: %s failed: %s", d->name, step,
 			 rc == -EAGAIN ? "the queue is in use" : strerror(rc < 0 ? -rc : rc));
 }
 

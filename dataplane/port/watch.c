@@ -100,7 +100,8 @@ static void lost(struct port_slot *s)
 {
 	if (s->lost)
 		return;
-	PORT_LOG(WARNING, "%s: '%s' went away\n", s->p.name, s->p.device);
+	PORT_LOG(WARNING, "%s: '%s' went away\n", s->p.name,
+		 s->p.kind == CTL_PORT_MEMIF ? s->conf.path : s->p.device);
 	s->lost = true;
 	s->removing = true;
 	atomic_store_explicit(&s->p.live, false, memory_order_release);
@@ -127,12 +128,15 @@ static void recover(struct port_slot *s)
 		}
 	}
 	rc = port_bring_up(s, &err);
+	if (rc == -ENOTCONN)
+		return;
 	if (rc != 0) {
 		PORT_LOG(WARNING, "%s: recovery: %s\n", s->p.name, err.message);
 		return; // the timer tries again
 	}
 	s->lost = false;
-	PORT_LOG(NOTICE, "%s: '%s' is back\n", s->p.name, s->p.device);
+	PORT_LOG(NOTICE, "%s: '%s' is back\n", s->p.name,
+		 s->p.kind == CTL_PORT_MEMIF ? s->conf.path : s->p.device);
 	tell(s);
 }
 
@@ -262,10 +266,15 @@ static void poll_memif(struct port_slot *s)
 	    rte_eth_link_get_nowait(s->p.queue[0].rte_id, &link) != 0)
 		return;
 	up = link.link_status == RTE_ETH_LINK_UP;
+	s->connected |= up;
 	if (atomic_exchange(&s->p.up, up) == up)
 		return;
 	PORT_LOG(NOTICE, "%s: the other end %s\n", s->p.name, up ? "is there" : "is away");
-	tell(s);
+	// The driver connects once, as the device starts: the end that connects is made anew.
+	if (!up && (s->conf.flags & CTL_PORT_F_MEMIF_SERVER) == 0 && s->connected)
+		lost(s);
+	else
+		tell(s);
 }
 
 static void on_timer(struct loop *l, void *arg)

@@ -44,7 +44,7 @@ def chain(lab):
             "a": {"owner": "lb1", "ipv4-address": END_A[0], "ipv6-address": END_A[1],
                   "prefix": [f"{MID4}/32", f"{MID6}/128"]},
             "b": {"owner": "lb2", "ipv4-address": END_B[0], "ipv6-address": END_B[1],
-                  "prefix": ["10.31.0.0/24", "fd31::/64"]}}]},
+                  "prefix": [f"{LOCAL1[0]}/32", f"{LOCAL1[1]}/128"]}}]},
         "sluice-lb:load-balancers": {"load-balancer": [
             balancer("lb1", LOCAL1, first, http_services((border.VIP4, border.VIP6))),
             balancer("lb2", LOCAL2, second, http_services((MID4, MID6)))]},
