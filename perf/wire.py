@@ -38,6 +38,10 @@ backend b
 """
 
 
+class Missing(Exception):
+    """One that cannot be measured here, and why."""
+
+
 def name(subject, kind):
     return f"lb.veth.{subject}.{kind}"
 
@@ -45,11 +49,9 @@ def name(subject, kind):
 def micro(text):
     """wrk's 1.23ms, 456.00us, 1.02s in microseconds."""
     m = re.fullmatch(r"([\d.]+)(us|ms|s|m)", text)
+    if m is None:
+        raise Missing(f"wrk said {text}")
     return float(m.group(1)) * {"us": 1, "ms": 1e3, "s": 1e6, "m": 6e7}[m.group(2)]
-
-
-class Missing(Exception):
-    """One that cannot be measured here, and why."""
 
 
 class Topology:
@@ -155,9 +157,10 @@ class Topology:
         # A connection that ends as the clock stops is counted as an error by wrk.
         if r["requests"] == 0 or r["errors"] > CONNECTIONS:
             raise Missing(f"{r['errors']} errors in {r['requests']} requests")
-        m = re.search(r"99%\s+(\S+)", out)
-        s = re.search(r"Requests/sec:\s+([\d.]+)", out)
-        return float(s.group(1)), micro(m.group(1))
+        p99, rate = re.search(r"99%\s+([\d.]+[a-z]+)", out), re.search(r"Requests/sec:\s+([\d.]+)", out)
+        if p99 is None or rate is None:
+            raise Missing(f"wrk said: {out.strip()[-200:]}")
+        return float(rate.group(1)), micro(p99.group(1))
 
     def measure(self, subject, seconds):
         try:
@@ -199,26 +202,32 @@ class Wire:
             t.lab.close()
 
     def one(self, t, subject):
-        if subject in self.reasons:
-            return
+        """A run that fails leaves the others as they are; the reason counts where none was good."""
+        result = None
         try:
-            self.taken[subject].append(t.measure(subject, self.args.seconds))
-        except (Missing, OSError, subprocess.SubprocessError, AttributeError) as e:
+            result = t.measure(subject, self.args.seconds)
+        except (Missing, OSError, subprocess.SubprocessError) as e:
             self.reasons[subject] = str(e)[:300]
+        self.taken[subject].append(result)
 
     def put(self):
-        floors = {k: [r[k] for r in self.taken[FLOOR]] for k in KINDS}
         for subject in SUBJECTS:
             for kind, unit in KINDS.items():
-                n = name(subject, kind)
-                if not self.sheet.wants(n):
-                    continue
-                floor = absent(FLOOR, self.reasons.get(FLOOR, "this is the floor itself"))
-                if subject != FLOOR and floors[kind]:
-                    floor = {"name": "kernel.forwarding", "value": round(statistics.median(floors[kind]), 1)}
-                values = [r[kind] for r in self.taken[subject]]
-                if subject in self.reasons or not values:
-                    self.sheet.put_absent(n, unit, self.reasons.get(subject, "not run"), floor=floor, peer=PEER)
-                else:
-                    self.sheet.put(n, values, unit, floor=floor, peer=PEER, floors=floors[kind] if subject != FLOOR else (),
-                                   digits=0, connections=CONNECTIONS)
+                if self.sheet.wants(name(subject, kind)):
+                    self.put_one(subject, kind, unit)
+
+    def put_one(self, subject, kind, unit):
+        rounds = list(zip(self.taken[subject], self.taken[FLOOR])) or [(None, None)]
+        values = [(r[kind], f[kind] if f else "failed") for r, f in rounds if r]
+        floors = [f for _, f in values if not isinstance(f, str)]
+        floor = absent(FLOOR, self.reasons.get(FLOOR, "not run"))
+        if subject == FLOOR:
+            floor = absent(FLOOR, "this is the floor itself")
+        elif floors:
+            floor = {"name": "kernel.forwarding", "value": round(statistics.median(floors), 1)}
+        if not values:
+            self.sheet.put_absent(name(subject, kind), unit, self.reasons.get(subject, "not run"), floor=floor, peer=PEER)
+            return
+        more = {"failed_runs": len(rounds) - len(values)} if len(values) < len(rounds) else {}
+        self.sheet.put(name(subject, kind), [v for v, _ in values], unit, floor=floor, peer=PEER, digits=0,
+                       floors=[f for _, f in values] if subject != FLOOR else (), connections=CONNECTIONS, **more)

@@ -9,7 +9,8 @@
 //	lb_bench scatter      one packet of each of N flows over and over, as `run`, for more flows than
 //	                      packet buffers can hold
 //	lb_bench commit       packets of N flows at a steady rate, residence time of each by TSC; commits come
-//	                      over the control link; commands on stdin: go, reset, report, quit
+//	                      over the control link; commands on stdin: go,
+//	                      opened, report, quit; own-time, tsc: begin anew, packets arrive and stay by that clock
 //
 // --floor: the same generator, ports and loop, with addresses and ports swapped instead of balanced.
 
@@ -48,7 +49,8 @@ static struct {
 	// commit
 	_Atomic bool go;
 	bool paced;
-	int stamp; // offset of the arrival's TSC in an mbuf
+	bool own_time; // packets arrive and stay by the worker's CPU time instead of the TSC
+	int stamp;     // offset of the arrival's TSC in an mbuf
 	uint64_t begun_tsc, arrived;
 } in = {.left = UINT64_MAX};
 
@@ -63,6 +65,22 @@ uint16_t __real_port_rx(const struct port *p, uint16_t queue, struct rte_mbuf **
 uint16_t __wrap_port_rx(const struct port *p, uint16_t queue, struct rte_mbuf **pkts, uint16_t n);
 uint16_t __real_port_tx(const struct port *p, unsigned worker, struct rte_mbuf **pkts, uint16_t n);
 uint16_t __wrap_port_tx(const struct port *p, unsigned worker, struct rte_mbuf **pkts, uint16_t n);
+
+static uint64_t cpu_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+// In TSC ticks, either way.
+static uint64_t now_ticks(void)
+{
+	if (!in.own_time)
+		return rte_rdtsc();
+	return (uint64_t)((__uint128_t)cpu_ns() * rte_get_tsc_hz() / 1000000000);
+}
 
 static uint64_t *stamp_of(struct rte_mbuf *m)
 {
@@ -110,13 +128,10 @@ static double percentile_us(double p)
 }
 
 // Once a turn, as there is one port.
-static void note_turn(uint64_t tsc)
+static void note_turn(void)
 {
-	struct timespec t;
-	uint64_t cpu;
+	uint64_t cpu = cpu_ns(), tsc = rte_rdtsc();
 
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	cpu = (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 	if (residence.last_cpu_ns != 0) {
 		if (cpu - residence.last_cpu_ns > residence.turn_cpu_ns)
 			residence.turn_cpu_ns = cpu - residence.last_cpu_ns;
@@ -132,14 +147,14 @@ static void note_turn(uint64_t tsc)
 static uint16_t receive_paced(const struct port *p, uint16_t queue, struct rte_mbuf **pkts,
 			      uint16_t n)
 {
-	uint64_t now = rte_rdtsc(), hz = rte_get_tsc_hz(), due;
+	uint64_t now = now_ticks(), hz = rte_get_tsc_hz(), due;
 	uint16_t got;
 
 	if (!atomic_load_explicit(&in.go, memory_order_acquire))
 		return 0;
 	if (in.begun_tsc == 0)
 		in.begun_tsc = now;
-	note_turn(now);
+	note_turn();
 	due = (uint64_t)((__uint128_t)(now - in.begun_tsc) * arg.rate / hz) - in.arrived;
 	if (due > RING) {
 		if (gen_opened(in.gen))
@@ -158,7 +173,7 @@ static uint16_t receive_paced(const struct port *p, uint16_t queue, struct rte_m
 
 static void note_residence(struct rte_mbuf **pkts, uint16_t n)
 {
-	uint64_t now = rte_rdtsc();
+	uint64_t now = now_ticks();
 
 	if (!gen_opened(in.gen))
 		return;
@@ -372,6 +387,14 @@ static int reset_residence(struct worker *w, void *p)
 	return 0;
 }
 
+static int set_clock(struct worker *w, void *own)
+{
+	in.own_time = own != NULL;
+	in.begun_tsc = 0;
+	in.arrived = 0;
+	return reset_residence(w, NULL);
+}
+
 static int pin(struct worker *w, void *p)
 {
 	(void)w;
@@ -424,8 +447,10 @@ static void obey(const char *word)
 		atomic_store(&in.go, true);
 	else if (strcmp(word, "opened") == 0)
 		printf("{\"opened\":%s}\n", gen_opened(in.gen) ? "true" : "false");
-	else if (strcmp(word, "reset") == 0)
-		need(worker_call(0, reset_residence, NULL), "reset");
+	else if (strcmp(word, "own-time") == 0)
+		need(worker_call(0, set_clock, &in), word);
+	else if (strcmp(word, "tsc") == 0)
+		need(worker_call(0, set_clock, NULL), word);
 	else if (strcmp(word, "report") == 0)
 		need(worker_call(0, report, NULL), "report");
 	else

@@ -101,6 +101,7 @@ def test_commits_were_made_while_packets_flowed(quick):
     assert f["commits"] > 5 and f["servers"] == 10_000 and f["packets_per_second"] > 0
     for key in ("p50_us", "p999_us", "longest_turn_cpu_us"):
         assert f[key]["with"] > 0 and f[key]["without"] > 0
+    assert f["own_time"]["p999_us"]["with"] > 0
 
 
 class Page(html.parser.HTMLParser):
