@@ -18,6 +18,8 @@ struct seen {         // of a slot
 	uint32_t ref; // 0: not seen yet
 	uint64_t at;  // ns
 	struct lb_rates sum, rate;
+	struct lb_tcp_sum tcp_base, tcp; // when the slot was given to this one; at the last look
+	uint32_t syn_us, again;          // of the last interval
 };
 
 enum { SLOTS_SERVER, SLOTS_SERVICE, SLOTS_COUNT };
@@ -110,6 +112,53 @@ static struct lb_rates sum_of(const struct lb_conf *c, unsigned kind, uint32_t s
 	return sum;
 }
 
+static const struct lb_tcp_counters *tcp_counters(const struct lb_conf *c, unsigned w,
+						  unsigned kind, uint32_t slot)
+{
+	if (c->worker[w] == NULL)
+		return NULL;
+	return kind == SLOTS_SERVER ? lb_worker_server_tcp(c->worker[w], slot)
+				    : lb_worker_service_tcp(c->worker[w], slot);
+}
+
+static struct lb_tcp_sum tcp_sum(const struct lb_conf *c, unsigned kind, uint32_t slot)
+{
+	struct lb_tcp_sum sum = {0};
+
+	for (unsigned w = 0; w < c->workers; w++) {
+		const struct lb_tcp_counters *n = tcp_counters(c, w, kind, slot);
+
+		if (n == NULL)
+			continue;
+		sum.answered += n->answered;
+		sum.refused += n->refused;
+		sum.silent += n->silent;
+		sum.syn_us += n->syn_us;
+		for (unsigned d = 0; d < 2; d++) {
+			sum.again[d] += n->again[d];
+			sum.resets[d] += n->resets[d];
+		}
+	}
+	return sum;
+}
+
+// Slots of the first generation have counted for nobody else.
+static void look_at_tcp(const struct lb_conf *c, struct seen *s, unsigned kind, uint32_t slot,
+			uint32_t ref, uint64_t ns)
+{
+	struct lb_tcp_sum n = tcp_sum(c, kind, slot), *b = &s->tcp;
+
+	if (s->ref != ref) {
+		s->tcp_base = ref >> LB_SLOT_BITS == 1 ? (struct lb_tcp_sum){0} : n;
+		*b = s->tcp_base;
+	}
+	s->syn_us = n.answered > b->answered
+			    ? (uint32_t)((n.syn_us - b->syn_us) / (n.answered - b->answered))
+			    : 0;
+	s->again = (uint32_t)per_second(n.again[0] + n.again[1], b->again[0] + b->again[1], ns);
+	*b = n;
+}
+
 static void look_at_slot(const struct lb_conf *c, struct lb_rate_table *t, unsigned kind,
 			 uint32_t slot, uint32_t ref)
 {
@@ -127,6 +176,7 @@ static void look_at_slot(const struct lb_conf *c, struct lb_rate_table *t, unsig
 		s->rate.packets[d] = per_second(n.packets[d], s->sum.packets[d], ns);
 		s->rate.bytes[d] = per_second(n.bytes[d], s->sum.bytes[d], ns);
 	}
+	look_at_tcp(c, s, kind, slot, ref, ns);
 	s->sum = n;
 	s->at = now;
 	s->ref = ref;
@@ -273,7 +323,7 @@ void lb_rates_stop(struct lb_conf *c)
 	c->rates = NULL;
 }
 
-struct lb_rates lb_rates_of(const struct lb_conf *c, const struct lb_entry *e)
+static const struct seen *find(const struct lb_conf *c, const struct lb_entry *e)
 {
 	const struct lb_rate_table *t = c->rates;
 	unsigned kind = e->type == CTL_REC_SERVER ? SLOTS_SERVER : SLOTS_SERVICE;
@@ -282,9 +332,61 @@ struct lb_rates lb_rates_of(const struct lb_conf *c, const struct lb_entry *e)
 
 	if (t == NULL || e->ref == 0 || slot / LB_CHUNK >= t->chunks[kind] ||
 	    t->chunk[kind][slot / LB_CHUNK] == NULL)
-		return (struct lb_rates){0};
+		return NULL;
 	s = &t->chunk[kind][slot / LB_CHUNK][slot % LB_CHUNK];
-	return s->ref == e->ref ? s->rate : (struct lb_rates){0};
+	return s->ref == e->ref ? s : NULL;
+}
+
+struct lb_rates lb_rates_of(const struct lb_conf *c, const struct lb_entry *e)
+{
+	const struct seen *s = find(c, e);
+
+	return s == NULL ? (struct lb_rates){0} : s->rate;
+}
+
+// The time that 19 of 20 did not pass: the end of its class.
+static uint32_t high_time(const struct lb_conf *c, const struct lb_entry *e)
+{
+	unsigned kind = e->type == CTL_REC_SERVER ? SLOTS_SERVER : SLOTS_SERVICE;
+	uint64_t times[LB_SYN_TIMES] = {0}, all = 0, below = 0;
+
+	for (unsigned w = 0; w < c->workers; w++) {
+		const struct lb_tcp_counters *n = tcp_counters(c, w, kind, e->ref & LB_SLOT_MASK);
+
+		for (unsigned i = 0; n != NULL && i < LB_SYN_TIMES; i++) {
+			times[i] += n->syn_times[i];
+			all += n->syn_times[i];
+		}
+	}
+	for (unsigned i = 0; all > 0 && i < LB_SYN_TIMES; i++) {
+		below += times[i];
+		if (below * 20 >= all * 19)
+			return UINT32_C(2) << i;
+	}
+	return 0;
+}
+
+struct lb_tcp_stats lb_rates_tcp(const struct lb_conf *c, const struct lb_entry *e)
+{
+	const struct seen *s = find(c, e);
+	struct lb_tcp_stats t = {0};
+
+	if (s == NULL)
+		return t;
+	t.sum = tcp_sum(c, e->type == CTL_REC_SERVER ? SLOTS_SERVER : SLOTS_SERVICE,
+			e->ref & LB_SLOT_MASK);
+	t.sum.answered -= s->tcp_base.answered;
+	t.sum.refused -= s->tcp_base.refused;
+	t.sum.silent -= s->tcp_base.silent;
+	t.sum.syn_us -= s->tcp_base.syn_us;
+	for (unsigned d = 0; d < 2; d++) {
+		t.sum.again[d] -= s->tcp_base.again[d];
+		t.sum.resets[d] -= s->tcp_base.resets[d];
+	}
+	t.syn_us = s->syn_us;
+	t.again = s->again;
+	t.syn_us_high = high_time(c, e);
+	return t;
 }
 
 struct lb_port_rates lb_rates_of_port(const struct lb_conf *c, const struct port *p)

@@ -85,10 +85,30 @@ static void put_rate(struct lb_text *t, const char *key, uint64_t n)
 		lb_text_counter(t, key, n);
 }
 
-static void put_flow_rates(struct lb_text *t, const struct lb_rates *r)
+static void put_tcp(struct lb_text *t, const struct lb_tcp_stats *s)
 {
+	lb_text_open(t, "tcp", '{');
+	if (s->syn_us != 0)
+		lb_text_number(t, "syn-time", s->syn_us);
+	if (s->syn_us_high != 0)
+		lb_text_number(t, "syn-time-p95", s->syn_us_high);
+	put_rate(t, "syn-answered", s->sum.answered);
+	put_rate(t, "syn-refused", s->sum.refused);
+	put_rate(t, "syn-unanswered", s->sum.silent);
+	put_rate(t, "in-retransmissions", s->sum.again[FLOW_TO_SERVER]);
+	put_rate(t, "out-retransmissions", s->sum.again[FLOW_TO_CLIENT]);
+	put_rate(t, "in-resets", s->sum.resets[FLOW_TO_SERVER]);
+	put_rate(t, "out-resets", s->sum.resets[FLOW_TO_CLIENT]);
+	lb_text_close(t, '}');
+}
+
+static void put_flow_rates(struct lb_text *t, const struct lb_rates *r,
+			   const struct lb_tcp_stats *s)
+{
+	put_tcp(t, s);
 	lb_text_open(t, "rates", '{');
 	put_rate(t, "new-flows", r->new_flows);
+	put_rate(t, "retransmissions", s->again);
 	put_rate(t, "refused-flows", r->refused);
 	put_rate(t, "in-packets", r->packets[FLOW_TO_SERVER]);
 	put_rate(t, "in-octets", r->bytes[FLOW_TO_SERVER]);
@@ -98,7 +118,7 @@ static void put_flow_rates(struct lb_text *t, const struct lb_rates *r)
 }
 
 static void put_flow_statistics(struct lb_text *t, const struct lb_counters *n,
-				const struct lb_rates *r)
+				const struct lb_rates *r, const struct lb_tcp_stats *s)
 {
 	uint64_t begun = n->new_flows + n->taken;
 
@@ -109,7 +129,7 @@ static void put_flow_statistics(struct lb_text *t, const struct lb_counters *n,
 	lb_text_counter(t, "in-octets", n->bytes[FLOW_TO_SERVER]);
 	lb_text_counter(t, "out-packets", n->packets[FLOW_TO_CLIENT]);
 	lb_text_counter(t, "out-octets", n->bytes[FLOW_TO_CLIENT]);
-	put_flow_rates(t, r);
+	put_flow_rates(t, r, s);
 }
 
 static const char *health_text(const struct lb_entry *e, const struct ctl_pool *p)
@@ -169,6 +189,7 @@ static void put_server(struct lb_conf *c, struct lb_text *t, const struct lb_ent
 	struct lb_server_flags f = lb_server_flags(r, p, &e->verdict);
 	struct lb_counters n = lb_entry_counters(c, e);
 	struct lb_rates rates = lb_rates_of(c, e);
+	struct lb_tcp_stats tcp = lb_rates_tcp(c, e);
 
 	lb_text_open(t, NULL, '{');
 	lb_text_string(t, "name", r->name);
@@ -179,7 +200,7 @@ static void put_server(struct lb_conf *c, struct lb_text *t, const struct lb_ent
 	put_watch(c, t, e, p);
 	if (p->check.kind != CTL_CHECK_NONE && e->verdict.health != CTL_HEALTH_UNKNOWN)
 		lb_text_number(t, "check-latency", e->verdict.latency_us);
-	put_flow_statistics(t, &n, &rates);
+	put_flow_statistics(t, &n, &rates, &tcp);
 	lb_text_close(t, '}');
 	lb_text_close(t, '}');
 }
@@ -222,15 +243,17 @@ static void put_services(struct lb_conf *c, struct lb_text *t)
 		const struct ctl_service *r = (const void *)e->rec;
 		struct lb_counters n;
 		struct lb_rates rates;
+		struct lb_tcp_stats tcp;
 
 		if (r == NULL)
 			continue;
 		n = lb_entry_counters(c, e);
 		rates = lb_rates_of(c, e);
+		tcp = lb_rates_tcp(c, e);
 		lb_text_open(t, NULL, '{');
 		lb_text_string(t, "name", r->name);
 		lb_text_open(t, "state", '{');
-		put_flow_statistics(t, &n, &rates);
+		put_flow_statistics(t, &n, &rates, &tcp);
 		lb_text_close(t, '}');
 		lb_text_close(t, '}');
 	}

@@ -96,8 +96,22 @@ static void add_rates(struct rte_tel_data *e, const struct lb_rates *r)
 	rte_tel_data_add_dict_u64(e, "out_octets_per_second", r->bytes[FLOW_TO_CLIENT]);
 }
 
+static void add_tcp(struct rte_tel_data *e, const struct lb_tcp_stats *s)
+{
+	rte_tel_data_add_dict_u64(e, "syn_time_us", s->syn_us);
+	rte_tel_data_add_dict_u64(e, "syn_time_p95_us", s->syn_us_high);
+	rte_tel_data_add_dict_u64(e, "syn_answered", s->sum.answered);
+	rte_tel_data_add_dict_u64(e, "syn_refused", s->sum.refused);
+	rte_tel_data_add_dict_u64(e, "syn_unanswered", s->sum.silent);
+	rte_tel_data_add_dict_u64(e, "in_retransmissions", s->sum.again[FLOW_TO_SERVER]);
+	rte_tel_data_add_dict_u64(e, "out_retransmissions", s->sum.again[FLOW_TO_CLIENT]);
+	rte_tel_data_add_dict_u64(e, "retransmissions_per_second", s->again);
+	rte_tel_data_add_dict_u64(e, "in_resets", s->sum.resets[FLOW_TO_SERVER]);
+	rte_tel_data_add_dict_u64(e, "out_resets", s->sum.resets[FLOW_TO_CLIENT]);
+}
+
 static int add_entry(struct rte_tel_data *d, const char *name, const struct lb_counters *n,
-		     const struct lb_rates *r, const char *health)
+		     const struct lb_rates *r, const struct lb_tcp_stats *tcp, const char *health)
 {
 	uint64_t begun = n->new_flows + n->taken;
 	struct rte_tel_data *e = rte_tel_data_alloc();
@@ -116,6 +130,7 @@ static int add_entry(struct rte_tel_data *d, const char *name, const struct lb_c
 	rte_tel_data_add_dict_u64(e, "out_packets", n->packets[FLOW_TO_CLIENT]);
 	rte_tel_data_add_dict_u64(e, "out_octets", n->bytes[FLOW_TO_CLIENT]);
 	add_rates(e, r);
+	add_tcp(e, tcp);
 	if (rte_tel_data_add_dict_container(d, name, e, 0) == 0)
 		return 0;
 	rte_tel_data_free(e); // a name it does not take, or no room
@@ -147,6 +162,7 @@ static int fill_services(struct lb_conf *c, const char *params, struct rte_tel_d
 		const struct ctl_service *r = (const void *)e->rec;
 		struct lb_counters k;
 		struct lb_rates rates;
+		struct lb_tcp_stats tcp;
 		char key[64];
 
 		if (r == NULL || !wanted(params, r->name))
@@ -155,8 +171,9 @@ static int fill_services(struct lb_conf *c, const char *params, struct rte_tel_d
 			break;
 		k = lb_entry_counters(c, e);
 		rates = lb_rates_of(c, e);
+		tcp = lb_rates_tcp(c, e);
 		key_of(key, sizeof(key), r->name, NULL);
-		add_entry(d, key, &k, &rates, NULL);
+		add_entry(d, key, &k, &rates, &tcp, NULL);
 	}
 	return 0;
 }
@@ -175,6 +192,7 @@ static int fill_servers(struct lb_conf *c, const char *params, struct rte_tel_da
 		const struct ctl_pool *p;
 		struct lb_counters k;
 		struct lb_rates rates;
+		struct lb_tcp_stats tcp;
 		char key[64];
 
 		if (r == NULL)
@@ -187,8 +205,10 @@ static int fill_servers(struct lb_conf *c, const char *params, struct rte_tel_da
 			break;
 		k = lb_entry_counters(c, e);
 		rates = lb_rates_of(c, e);
+		tcp = lb_rates_tcp(c, e);
 		key_of(key, sizeof(key), p->name, r->name);
-		add_entry(d, key, &k, &rates, health[lb_watch_health(&e->verdict, &p->check)]);
+		add_entry(d, key, &k, &rates, &tcp,
+			  health[lb_watch_health(&e->verdict, &p->check)]);
 	}
 	return 0;
 }

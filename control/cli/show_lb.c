@@ -150,6 +150,21 @@ static void reason_cell(struct table *t, const json_t *state)
 		   agent[0] != '\0' ? "agent says " : "", agent);
 }
 
+// What TCP shows: time from SYN to SYN-ACK, segments sent again.
+static void tcp_cells(struct table *t, const json_t *state)
+{
+	const json_t *tcp = json_object_get(state, "tcp");
+	uint64_t us = print_count(tcp, "syn-time");
+	uint64_t again =
+		print_count(tcp, "in-retransmissions") + print_count(tcp, "out-retransmissions");
+	char n[TABLE_TEXT];
+
+	if (us == 0)
+		us = print_count(tcp, "syn-time-p95");
+	table_cell(t, TABLE_PLAIN, "%s", us != 0 ? table_us(us, n) : "");
+	table_cell(t, TABLE_PLAIN, "%s", again != 0 ? table_count(again, n) : "");
+}
+
 static void server_row(struct table *t, const char *pool, const json_t *s, const struct tally *all)
 {
 	const json_t *state = json_object_get(s, "state");
@@ -178,17 +193,19 @@ static void server_row(struct table *t, const char *pool, const json_t *s, const
 	table_cell(t, TABLE_PLAIN, "%s", table_share(new_flows, all->new_flows, share));
 	table_cell(t, TABLE_DIM, "%s",
 		   table_bar(new_flows, all->new_flows, utf8(), bar, sizeof(bar)));
+	tcp_cells(t, state);
 	reason_cell(t, state);
 }
 
 int cmd_show_servers(struct cli *c, const struct cli_args *a)
 {
 	static const struct table_column columns[] = {
-		{"POOL", TABLE_LEFT},    {"SERVER", TABLE_LEFT}, {"ADDRESS", TABLE_LEFT},
-		{"WEIGHT", TABLE_RIGHT}, {"ADMIN", TABLE_LEFT},  {"HEALTH", TABLE_LEFT},
-		{"SINCE", TABLE_RIGHT},  {"CHECK", TABLE_RIGHT}, {"FLOWS", TABLE_RIGHT},
-		{"NEW", TABLE_RIGHT},    {"NEW/s", TABLE_RIGHT}, {"SHARE", TABLE_RIGHT},
-		{"", TABLE_LEFT},        {"REASON", TABLE_LEFT},
+		{"POOL", TABLE_LEFT},    {"SERVER", TABLE_LEFT},   {"ADDRESS", TABLE_LEFT},
+		{"WEIGHT", TABLE_RIGHT}, {"ADMIN", TABLE_LEFT},    {"HEALTH", TABLE_LEFT},
+		{"SINCE", TABLE_RIGHT},  {"CHECK", TABLE_RIGHT},   {"FLOWS", TABLE_RIGHT},
+		{"NEW", TABLE_RIGHT},    {"NEW/s", TABLE_RIGHT},   {"SHARE", TABLE_RIGHT},
+		{"", TABLE_LEFT},        {"SYN-ACK", TABLE_RIGHT}, {"AGAIN", TABLE_RIGHT},
+		{"REASON", TABLE_LEFT},
 	};
 	const char *name = a->count > 0 ? a->word[0] : NULL;
 	json_t *data, *pool, *s;
@@ -334,6 +351,7 @@ static void service_row(struct table *t, const json_t *lb, const json_t *s)
 	table_cell(t, TABLE_PLAIN, "%s", rate_of(state, "new-flows", n));
 	table_cell(t, TABLE_PLAIN, "%s", rate_of(state, "in-packets", n));
 	table_cell(t, TABLE_PLAIN, "%s", rate_of(state, "out-packets", n));
+	tcp_cells(t, state);
 }
 
 int cmd_show_services(struct cli *c, const struct cli_args *a)
@@ -343,7 +361,8 @@ int cmd_show_services(struct cli *c, const struct cli_args *a)
 		{"STATE", TABLE_LEFT},   {"POOL", TABLE_LEFT},    {"SERVERS UP", TABLE_RIGHT},
 		{"FLOWS", TABLE_RIGHT},  {"NEW", TABLE_RIGHT},    {"REFUSED", TABLE_RIGHT},
 		{"IN", TABLE_RIGHT},     {"OUT", TABLE_RIGHT},    {"NEW/s", TABLE_RIGHT},
-		{"IN/s", TABLE_RIGHT},   {"OUT/s", TABLE_RIGHT},
+		{"IN/s", TABLE_RIGHT},   {"OUT/s", TABLE_RIGHT},  {"SYN-ACK", TABLE_RIGHT},
+		{"AGAIN", TABLE_RIGHT},
 	};
 	const char *name = a->count > 0 ? a->word[0] : NULL;
 	json_t *data, *s;

@@ -6,6 +6,7 @@
 // touches is asked of the applications.
 
 #include "control/net/net_priv.h"
+#include "control/net/overlap.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -179,38 +180,6 @@ static void old_entry(struct preview *p, const struct net_item *i)
 
 // ---- longest match ---------------------------------------------------------------------------
 
-static bool covers(const struct ctl_addr *wide, const struct ctl_addr *narrow)
-{
-	unsigned bytes = wide->len / 8, bits = wide->len % 8;
-
-	return wide->len <= narrow->len && memcmp(wide->bytes, narrow->bytes, bytes) == 0 &&
-	       (bits == 0 || ((wide->bytes[bytes] ^ narrow->bytes[bytes]) >> (8 - bits)) == 0);
-}
-
-static void ports_of(const struct ctl_service *s, unsigned *min, unsigned *max)
-{
-	*min = ntohs(s->port);
-	*max = s->port == 0 ? 65535 : ntohs(s->port_max);
-}
-
-// Where both could serve, a packet goes by the longer prefix, then by the narrower ports. Returns: 1 it is
-// a's, -1 it is b's, 0 they have nothing in common
-static int stronger(const struct ctl_service *a, const struct ctl_service *b)
-{
-	unsigned amin, amax, bmin, bmax;
-
-	if (a->addr.family != b->addr.family || a->proto != b->proto || a->context != b->context ||
-	    (!covers(&a->addr, &b->addr) && !covers(&b->addr, &a->addr)))
-		return 0;
-	ports_of(a, &amin, &amax);
-	ports_of(b, &bmin, &bmax);
-	if (amin > bmax || bmin > amax)
-		return 0;
-	if (a->addr.len != b->addr.len)
-		return a->addr.len > b->addr.len ? 1 : -1;
-	return amax - amin <= bmax - bmin ? 1 : -1;
-}
-
 static void new_service(struct preview *p, const struct net_entry *e)
 {
 	const struct ctl_service *s = (const struct ctl_service *)e->rec;
@@ -224,12 +193,16 @@ static void new_service(struct preview *p, const struct net_entry *e)
 		TAILQ_FOREACH(o, &inst->entries, next)
 		{
 			const struct ctl_service *v = (const struct ctl_service *)o->rec;
-			int who = o == e || o->rec->type != CTL_REC_SERVICE ? 0 : stronger(s, v);
+			enum net_overlap who = o == e || o->rec->type != CTL_REC_SERVICE
+						       ? NET_OVERLAP_NONE
+						       : net_overlap(s, v);
 
-			if (who == 0 || told++ >= OTHERS_MAX)
+			if ((who != NET_OVERLAP_TAKES && who != NET_OVERLAP_GIVES) ||
+			    told++ >= OTHERS_MAX)
 				continue;
 			add(p, e, "match", NULL, false,
-			    who > 0 ? "service '%s' takes what matches it longest from service '%s'"
+			    who == NET_OVERLAP_TAKES
+				    ? "service '%s' takes what matches it longest from service '%s'"
 				    : "service '%s' leaves to service '%s' what matches that longest",
 			    s->name, v->name);
 		}

@@ -210,7 +210,9 @@ OPTIONS = {
     f"{LB}/pools/pool/servers/server/admin-state": Option(),
     f"{SV}/name": Option(),
     f"{SV}/address": Option(skip=("fd20::99",), bad=("fd20::99", "10.20.0.200"), at=("pool",)),
-    f"{SV}/prefix-length": Option(entries=(0, 1), also={f"{SV}/address": lambda v: "8000::" if v == 1 else "fd10::"}),
+    f"{SV}/prefix-length": Option(entries=(0, 1), also={
+        f"{SV}/address": lambda v: "8000::" if v == 1 else "fd10::",
+        "local": ["10.20.0.200", "2001:db8::200"]}),
     f"{SV}/port": Option(),
     f"{SV}/port-max": Option(also={f"{SV}/port": 1}),
     f"{SV}/protocol": Option(),
@@ -264,7 +266,7 @@ def put(config, where, value, entries):
         node = node[name]
         if isinstance(node, list):
             node = node[entries.pop(0) if entries else 0]
-    if isinstance(node.get(last), list) or last in ("prefix", "member", "address") and last != "address":
+    if not isinstance(value, list) and (isinstance(node.get(last), list) or last in ("prefix", "member")):
         node[last] = [value]
     else:
         node[last] = value
@@ -274,7 +276,9 @@ def make(option, where, value):
     config = base()
     for other, also in option.also.items():
         also = also(value) if callable(also) else also
-        if other == "www6":
+        if other == "local":
+            put(config, f"{LB}/local-address-pools/local-address-pool/address", also, ())
+        elif other == "www6":
             put(config, f"{SV}/local-address-pool", also, (0, 1))
         else:
             put(config, other, also, option.entries if other.split("/")[0] == where.split("/")[0] else ())

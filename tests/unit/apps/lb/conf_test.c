@@ -7,6 +7,7 @@
 #include "apps/lb/lb_watch.h"
 #include "apps/lb/lb_flows.h"
 #include "apps/lb/lb_priv.h"
+#include "apps/lb/lb_rates.h"
 #include "apps/lb/lb_trial.h"
 #include "dataplane/out/out.h"
 #include "dataplane/port/port.h"
@@ -211,6 +212,11 @@ const struct lb_counters *lb_worker_server_counters(const struct lb_worker *lw, 
 	static const struct lb_counters c = {.new_flows = 5, .taken = 1, .ended_flows = 2};
 
 	return &c;
+}
+
+const struct lb_tcp_counters *lb_worker_service_tcp(const struct lb_worker *lw, uint32_t slot)
+{
+	return NULL;
 }
 
 const struct lb_counters *lb_worker_service_counters(const struct lb_worker *lw, uint32_t slot)
@@ -1518,6 +1524,42 @@ static void a_tuple_is_explained(void **state)
 	}
 }
 
+static void rates_are_of_the_last_interval(void **state)
+{
+	const struct lb_entry *e;
+	struct lb_tcp_stats tcp;
+
+	configure();
+	fake.tcp[ref_of(S1) & LB_SLOT_MASK] = (struct lb_tcp_counters){
+		.answered = 4, .syn_us = 4000, .again = {7, 8}, .syn_times = {[9] = 19, [12] = 1}};
+	assert_int_equal(lb_rates_start(&c), 0);
+	e = lb_store_find(&c.store, CTL_REC_SERVER, S1);
+	assert_int_equal(lb_rates_tcp(&c, e).sum.answered, 0); // not looked at yet
+	fake_loop_advance(loop, 10);
+	tcp = lb_rates_tcp(&c, e);
+	assert_int_equal(tcp.syn_us, 1000); // 4 of 4000 us in all
+	assert_int_equal(tcp.syn_us_high, 1024);
+	assert_int_equal(tcp.sum.again[0], 7);
+	assert_int_equal(tcp.sum.again[1], 8);
+	fake_loop_advance(loop, 1100); // nothing came meanwhile
+	tcp = lb_rates_tcp(&c, e);
+	assert_int_equal(tcp.syn_us, 0);
+	assert_int_equal(tcp.again, 0);
+	assert_int_equal(tcp.sum.answered, 4);
+	assert_int_equal(lb_rates_of(&c, e).packets[0], 0);
+	// another one in the slot begins at zero
+	begin(c.version);
+	assert_int_equal(calls->del(&c, CTL_REC_SERVER, S1, &ack), 0);
+	commit();
+	begin(c.version);
+	put_server(S3, "10.2.0.3", 1, CTL_ADMIN_ENABLED);
+	commit();
+	fake_loop_advance(loop, 1100);
+	tcp = lb_rates_tcp(&c, lb_store_find(&c.store, CTL_REC_SERVER, S3));
+	assert_int_equal(tcp.sum.answered, 0);
+	assert_int_equal(tcp.sum.again[0], 0);
+}
+
 static void hostile_arguments_are_refused(void **state)
 {
 	static const char *const bad[] = {"[]",
@@ -1584,6 +1626,7 @@ int main(void)
 		T(flows_are_sorted_and_paged),
 		T(flows_are_cleared_by_their_worker),
 		T(a_tuple_is_explained),
+		T(rates_are_of_the_last_interval),
 		T(hostile_arguments_are_refused),
 #undef T
 	};
