@@ -3,7 +3,7 @@
 """What a health check costs sluice-checkd: thousands of servers, each asked once a second over a new connection.
 
 check.{tcp,http,https}.targets_per_core is how many servers one core can ask each second: 1 s divided by the CPU time
-(user and system) of one check, taken while 5,000 (https: 500) are asked each second by schedule. A run in which a
+(user and system) of one check, taken while 5,000 (https: 200) are asked each second by schedule. A run in which a
 check was left out, or a server was said to be down, is no run. Peer: HAProxy with one thread and the same servers,
 which it asks as often."""
 import os
@@ -18,7 +18,7 @@ import time
 from figure import Failed, absent, middle
 from lab_path import use_lab
 
-COUNT = {"tcp": 5000, "http": 5000, "https": 500}
+COUNT = {"tcp": 5000, "http": 5000, "https": 200}
 FLOOR = absent("none", "a check is system calls of its own making and, over TLS, the library's cryptography: see the peer")
 
 

@@ -375,6 +375,70 @@ static void load_is_spread_and_order_survives_removals(void **state)
 	free(s);
 }
 
+// The engine is called too late in the middle of a check: the server gets what was lost. A dead one still fails.
+static void our_own_lateness_is_no_fault_of_the_server(void **state)
+{
+	struct subscriber s = {0};
+	uint64_t began;
+
+	(void)state;
+	f.mode = HANG;
+	subscribe(&s, target(1, 10000, 1000, 1, 1));
+	while (f.started == 0)
+		pass(10);
+	began = f.now;
+	f.now += 5000 * MS; // nobody called for five seconds, its time was one
+	check_engine_run(f.e, f.now);
+	assert_int_equal(s.told, 0);
+	assert_int_equal(check_engine_forgiven(f.e), 1);
+	assert_in_range(check_engine_late_us(f.e), 3900 * MS, 4100 * MS);
+	pass(3500);
+	assert_int_equal(s.told, 0);
+	pass(600);
+	assert_int_equal(s.health, CTL_HEALTH_DOWN);
+	assert_true(f.now > began);
+	check_unsubscribe(f.e, &s.sub);
+}
+
+static void a_call_in_time_gives_nothing_away(void **state)
+{
+	struct subscriber s = {0};
+
+	(void)state;
+	f.mode = HANG;
+	subscribe(&s, target(1, 10000, 1000, 1, 1));
+	pass(2100);
+	assert_int_equal(s.health, CTL_HEALTH_DOWN);
+	assert_int_equal(check_engine_late_us(f.e), 0);
+	assert_int_equal(check_engine_forgiven(f.e), 0);
+	check_unsubscribe(f.e, &s.sub);
+}
+
+static void who_asks_gets_a_check_at_once(void **state)
+{
+	struct subscriber s = {0};
+	unsigned before;
+
+	(void)state;
+	subscribe(&s, target(1, 60000, 1000, 1, 1));
+	pass(2000);
+	assert_int_equal(f.started, 1);
+	check_engine_soon(f.e, &s.sub, f.now);
+	pass(1);
+	assert_int_equal(f.started, 2);
+	check_engine_soon(f.e, &s.sub, f.now); // it has just been: a little later
+	pass(CHECK_FIRST_MS - 50);
+	assert_int_equal(f.started, 2);
+	pass(100);
+	assert_int_equal(f.started, 3);
+	before = f.started;
+	pass(59000);
+	assert_int_equal(f.started, before); // the rhythm goes on from there
+	pass(2000);
+	assert_int_equal(f.started, before + 1);
+	check_unsubscribe(f.e, &s.sub);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -382,6 +446,9 @@ int main(void)
 		TEST(first_check_comes_within_the_first_second),
 		TEST(interval_is_kept_however_long_a_check_takes),
 		TEST(a_late_call_skips_checks_and_does_not_make_them_up),
+		TEST(our_own_lateness_is_no_fault_of_the_server),
+		TEST(a_call_in_time_gives_nothing_away),
+		TEST(who_asks_gets_a_check_at_once),
 		TEST(until_a_verdict_checks_follow_quickly),
 		TEST(rise_and_fall_take_their_number_of_checks),
 		TEST(a_check_that_hangs_ends_at_its_timeout),
