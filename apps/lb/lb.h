@@ -41,7 +41,7 @@ struct lb_local_address {
 	uint8_t addr[16];
 };
 
-// An address of ours: services (echo is answered, fragments are refused) and FULLNAT local addresses
+// An address of ours: services (echo is answered) and FULLNAT local addresses
 // (packets without a flow are never given to the kernel).
 enum lb_own_kind { LB_OWN_SERVICE = 1 << 0, LB_OWN_LOCAL = 1 << 1 };
 
@@ -169,8 +169,9 @@ struct lb_snapshot {
 	const struct lb_service *const **service; // [chunk][slot % LB_CHUNK], NULL = empty
 	const struct lb_server **server;          // [chunk] -> LB_CHUNK servers, ref 0 = empty
 	uint32_t pools;
-	struct lb_persist *persist;  // NULL: no service wants it
-	bool watched;                // a scheduler wants to know of each flow that comes and goes
+	struct lb_persist *persist; // NULL: no service wants it
+	bool nat;     // a service is NAT, or was: pieces to others may be of its flows
+	bool watched; // a scheduler wants to know of each flow that comes and goes
 	struct lb_pool *const *pool; // by lb_server.pool and lb_pool.backup; NULL = none
 	uint32_t
 		own_mask; // addresses of ours by lb_own_hash(), same kind of hash, one entry an address

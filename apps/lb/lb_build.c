@@ -292,6 +292,7 @@ static int take_base(struct lb_builder *b)
 	p->own_hash = base->pub.own_hash;
 	p->spans = base->pub.spans;
 	p->own_prefixes = base->pub.own_prefixes;
+	p->nat = base->pub.nat;
 	memcpy(p->timeout, base->pub.timeout, sizeof(p->timeout));
 	if ((rc = copy_array(&p->server, base->pub.server, base->pub.server_chunks,
 			     p->server_chunks)) != 0 ||
@@ -586,6 +587,7 @@ static int build_service(struct lb_builder *b, struct lb_entry *e)
 		.id = e->id,
 	};
 	lb_build_fill_addr(v->addr, &r->addr);
+	b->s->pub.nat |= r->forwarding == CTL_FORWARD_NAT;
 	return set_service(b, ref & LB_SLOT_MASK, v);
 }
 

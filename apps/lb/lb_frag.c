@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// lb_frag - fragments to addresses of ours: dataplane/frag keeps the pieces of a datagram until its first
+// lb_frag - fragments to addresses of ours, and of NAT servers' answers: dataplane/frag keeps the pieces of a datagram until its first
 // one is there; here is decided where they go. The first one goes the way of any packet (a flow, or the start
 // of one); the later ones follow it with the flow's addresses.
 //
@@ -179,7 +179,7 @@ static enum fate first_of_flow(struct lb_worker *lw, struct worker *w, const str
 		const struct lb_own_address *own =
 			lb_own_find(lw->snap, port->context, d->key.family, d->key.addr + 16);
 
-		if (own != NULL && (own->kind & LB_OWN_LOCAL) == 0)
+		if (own == NULL || (own->kind & LB_OWN_LOCAL) == 0)
 			return FATE_KERNEL;
 	}
 	return FATE_DROP;

@@ -232,6 +232,16 @@ static void translate(struct lb_worker *lw, struct worker *w, struct rte_mbuf *m
 	send_on(lw, w, m, pi, f, to_server && !full ? router : e->dst, e->src);
 }
 
+// Not ours after all, or not to be believed.
+static void refuse(struct worker *w, struct rte_mbuf *m, const struct parse_info *pi,
+		   const struct lb_own_address *own, enum drop_reason reason)
+{
+	if (own == NULL) // of what the kernel forwards
+		out_punt(w, m, pi);
+	else
+		out_drop(w, m, reason);
+}
+
 void lb_icmp_error(struct lb_worker *lw, struct worker *w, const struct port *port,
 		   struct rte_mbuf *m, const struct parse_info *pi,
 		   const struct lb_own_address *own)
@@ -251,14 +261,14 @@ void lb_icmp_error(struct lb_worker *lw, struct worker *w, const struct port *po
 	else
 		reason = parse_quoted(inner, len - ICMP_LEN, pi->flags & PARSE_IPV4 ? 4 : 6, &q);
 	if (reason != DROP_NONE) {
-		out_drop(w, m, reason);
+		refuse(w, m, pi, own, reason);
 		return;
 	}
 	// It has to be about a packet from the very address that it was sent to.
 	if ((q.proto != IPPROTO_TCP && q.proto != IPPROTO_UDP) ||
 	    memcmp(lb_source(inner, &quoted), lb_destination(ip, pi), q.family == 4 ? 4 : 16) !=
 		    0) {
-		out_drop(w, m, DROP_ICMP_INNER);
+		refuse(w, m, pi, own, DROP_ICMP_INNER);
 		return;
 	}
 	t = (struct lb_tuple){.context = port->context,
@@ -279,12 +289,13 @@ void lb_icmp_error(struct lb_worker *lw, struct worker *w, const struct port *po
 	ref = flow_of(lw, &t);
 	if (ref == FLOW_NONE) {
 		// An address that the kernel speaks from too, and it has a way there: its own affair.
-		if ((own->kind & LB_OWN_LOCAL) == 0 && port->view == PORT_VIEW_SHADOW &&
+		if (own != NULL && (own->kind & LB_OWN_LOCAL) == 0 &&
+		    port->view == PORT_VIEW_SHADOW &&
 		    lb_match_address(lw->snap, t.context, t.family, t.proto, t.dst, t.dport) ==
 			    NULL)
 			out_punt(w, m, pi);
 		else
-			out_drop(w, m, DROP_ICMP_NO_FLOW);
+			refuse(w, m, pi, own, DROP_ICMP_NO_FLOW);
 	} else if (!is_plausible(pi, icmp, &q)) {
 		out_drop(w, m, DROP_ICMP_IMPLAUSIBLE);
 	} else if (pi->ttl <= 1) {

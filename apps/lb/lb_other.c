@@ -53,11 +53,12 @@ void lb_other(struct lb_worker *lw, struct worker *w, const struct port *port, s
 		out_drop(w, m, DROP_IP_LAND);
 		return;
 	}
-	if (own != NULL && (pi->flags & PARSE_FRAGMENT) != 0) {
+	// In NAT the answers of servers are to clients, and so are the errors about what was theirs.
+	if ((own != NULL || lw->snap->nat) && (pi->flags & PARSE_FRAGMENT) != 0) {
 		lw->late[lw->lates++] = (struct lb_late){.m = m, .pi = *pi};
 		return;
 	}
-	if (own != NULL && lb_is_icmp_error(pi)) {
+	if ((own != NULL || lw->snap->nat) && lb_is_icmp_error(pi)) {
 		lb_icmp_error(lw, w, port, m, pi, own);
 		return;
 	}
