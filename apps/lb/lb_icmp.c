@@ -16,6 +16,7 @@
 // The identification in a quoted fragment is ours, not the sender's: no host looks at it.
 
 #include "apps/lb/lb_priv.h"
+#include "apps/lb/lb_proxy.h"
 
 #include <netinet/in.h>
 #include <stddef.h>
@@ -228,6 +229,9 @@ static void translate(struct lb_worker *lw, struct worker *w, struct rte_mbuf *m
 
 	memcpy(router, lb_source(frame + pi->l3_off, pi), ipv6 ? 16 : 4);
 	set_ends(inner, q->family, q->proto, inner + q->l4_off, q->l4_len, e);
+	if (unlikely((f->flags & FLOW_F_PROXY) != 0) && !to_server && q->l4_len >= 8)
+		lb_proxy_quoted(f, &lw->table->cold[ref & ~FLOW_DIR_BIT], inner + q->l4_off,
+				q->l4_len);
 	// The receiver knows the flow's other end alone. In NAT the server sees the clients' side as it is.
 	send_on(lw, w, m, pi, f, to_server && !full ? router : e->dst, e->src);
 }

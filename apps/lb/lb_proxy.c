@@ -19,7 +19,9 @@
 	254 // with this magic number, before it had a number of its own (RFC 7413 section 4.1.1)
 #define TFO_MAGIC 0xf989
 
-#define MSS_LEAST 256 // what is offered to the client is not made smaller than this
+#define LARGE4    576  // every host takes more (RFC 1122 section 3.3.3) ...
+#define LARGE6    1280 // ... every link carries it (RFC 8200 section 5)
+#define MSS_LEAST 256  // what is offered to the client is not made smaller than this
 
 struct segment {
 	uint8_t *ip, *l4;
@@ -238,6 +240,10 @@ static enum drop_reason add_header(struct flow *f, const struct flow_cold *c,
 	uint32_t len = lb_proxy_len(f);
 	uint16_t urgent;
 
+	if (keep && s->data != 0 && pi->l3_len + len > (s->ipv4 ? LARGE4 : LARGE6)) {
+		keep = (f->flags & FLOW_F_PROXY_LARGE) == 0;
+		f->flags ^= FLOW_F_PROXY_LARGE;
+	}
 	if (!keep || pi->l3_len + len > mtu) {
 		cut_data(s, m, pi);
 		s->l4[13] &= (uint8_t) ~(TCP_FIN | TCP_URG);
@@ -315,6 +321,19 @@ static void from_server(struct flow *f, struct flow_cold *c, struct segment *s, 
 	else if (ack >= -(int32_t)lb_proxy_len(f) && (f->flags & FLOW_F_RST_CLIENT) == 0)
 		put32(s->l4 + 8, c->start);
 	// A client that has reset sees what the server waits for, so that its next reset hits it.
+}
+
+void lb_proxy_quoted(const struct flow *f, const struct flow_cold *c, uint8_t *l4, uint32_t l4_len)
+{
+	uint32_t len = lb_proxy_len(f), seq = get32(l4 + 4);
+	int32_t at = (int32_t)(seq - c->start);
+	uint16_t before = sum_bytes(l4 + 4, 4);
+
+	if (at >= 0 || at < -(int32_t)len - 1) // neither the header nor the SYN
+		return;
+	put32(l4 + 4, seq + len);
+	if (l4_len >= 18)
+		patch_sum(l4 + 16, difference(sum_bytes(l4 + 4, 4), before));
 }
 
 enum drop_reason lb_proxy_pass(struct flow *f, struct flow_cold *c, const struct flow_key6 *key6,

@@ -48,15 +48,29 @@ static inline bool lb_proxy_wants(const struct flow *f, uint8_t tcp_flags)
 	return (f->flags & FLOW_F_PROXY_PENDING) != 0 || (tcp_flags & TCP_SYN) != 0;
 }
 
+// The acknowledgement of a server's segment as the client is to see it. Of a flow with FLOW_F_PROXY_PENDING.
+static inline uint32_t lb_proxy_ack(const struct flow *f, const struct flow_cold *c, uint32_t ack)
+{
+	int32_t at = (int32_t)(ack - c->start);
+
+	return at < 0 && at >= -(int32_t)lb_proxy_len(f) ? c->start : ack;
+}
+
 // Write the header of a flow. key6: its key line, or NULL for IPv4. to: LB_PROXY_LEN6 bytes.
 // Returns: its length. Thread: any
 uint32_t lb_proxy_write(const struct flow *f, const struct flow_key6 *key6, uint8_t *to);
+
+// What an ICMP error quotes of the flow's packet to the server is to be known by the client again: its number,
+// and the checksum if it is there. l4: the quoted header, l4_len 8 or more.
+void lb_proxy_quoted(const struct flow *f, const struct flow_cold *c, uint8_t *l4, uint32_t l4_len);
 
 // Make one segment what the other side is to see of it, and follow what that means for the flow. The
 // segment is in one piece and was parsed as *pi; addresses and ports are rewritten already or not, its
 // checksum is changed by the difference alone. mtu: largest IP packet towards the server.
 //
-// A client's data that does not fit behind the header is cut off: the client sends it again.
+// A client's data that does not fit behind the header is cut off: the client sends it again. So is data of
+// each second segment that is larger than every link carries, for one on the way may be narrower than
+// the client knows: the header alone gets through.
 // Returns: DROP_NONE, *pi and the mbuf changed; or why it cannot be sent.
 // Thread: owner worker
 enum drop_reason lb_proxy_pass(struct flow *f, struct flow_cold *c, const struct flow_key6 *key6,

@@ -241,6 +241,8 @@ static __rte_noinline bool follow(struct lb_worker *lw, struct worker *w, struct
 	uint32_t since = lb_syn_clock(w) - f->end[FLOW_TO_CLIENT], us;
 	unsigned event;
 
+	if (unlikely((f->flags & FLOW_F_PROXY_PENDING) != 0) && dir == FLOW_TO_CLIENT)
+		s.ack = lb_proxy_ack(f, &lw->table->cold[ref & ~FLOW_DIR_BIT], s.ack);
 	if (flow_tcp_is_syn(s.flags) && dir == FLOW_TO_SERVER && flow_tcp_reopens(f, &s)) {
 		lb_flow_end(lw, ref);
 		return false;

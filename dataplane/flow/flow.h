@@ -48,7 +48,9 @@ enum flow_flag {
 	FLOW_F_CLEARED = 1 << 9,  // an operator ended it: who speaks is reset, nothing is forwarded
 	FLOW_F_STAMPED = 1 << 10, // closing: end[FLOW_TO_CLIENT] is the client's last timestamp
 	FLOW_F_SILENT = 1 << 11,  // its SYN was sent again before the server said anything
-	FLOW_F_ALL = (1 << 12) - 1,
+	FLOW_F_PROXY_LARGE =
+		1 << 12, // the header went in a segment that may be too large on its way
+	FLOW_F_ALL = (1 << 13) - 1,
 };
 
 struct flow {

@@ -570,6 +570,61 @@ static void damaged_segment_stays_damaged(void **state)
 	assert_false(sums_good(&f));
 }
 
+// Something on the way to the server carries less than our port: the header gets through alone.
+static void large_segment_is_cut_every_second_time_in(uint32_t first)
+{
+	static const uint8_t much[1300];
+	uint32_t small = (ipv6() ? 1280 - 60 : 576 - 40) - header_len();
+	struct frame *f;
+
+	handshake(first);
+	for (unsigned turn = 0; turn < 4; turn++) {
+		f = C(.seq = first, .ack = 78, .flags = TCP_ACK, .data = much, .len = small + 1);
+		assert_int_equal(data_len(f), header_len() + (turn % 2 ? 0 : small + 1));
+		assert_header(data_of(f));
+	}
+	for (unsigned turn = 0; turn < 2; turn++) {
+		f = C(.seq = first, .ack = 78, .flags = TCP_ACK, .data = much, .len = small);
+		assert_int_equal(data_len(f), header_len() + small);
+	}
+}
+
+static void large_segment_is_cut_every_second_time(void **state)
+{
+	(void)state;
+	both(large_segment_is_cut_every_second_time_in);
+}
+
+static void quoted_number_is_the_clients_in(uint32_t first)
+{
+	static const struct {
+		int32_t sent, shown; // from the client's first byte
+	} cases[] = {{-1, -1}, {0, 0}, {1, 1}, {1000, 1000}};
+
+	handshake(first);
+	for (unsigned i = 0; i < RTE_DIM(cases); i++) {
+		uint32_t by = cases[i].sent <= 0 ? header_len() : 0;
+		struct frame f;
+
+		build(&f,
+		      &(struct seg){.seq = first + (uint32_t)cases[i].sent - by, .flags = TCP_ACK});
+		lb_proxy_quoted(&flow, &cold, l4(&f), 20);
+		assert_int_equal(get32(l4(&f) + 4), first + (uint32_t)cases[i].shown);
+		assert_true(sums_good(&f));
+		build(&f,
+		      &(struct seg){.seq = first + (uint32_t)cases[i].sent - by, .flags = TCP_ACK});
+		lb_proxy_quoted(&flow, &cold, l4(&f), 8); // no more was quoted
+		assert_int_equal(get32(l4(&f) + 4), first + (uint32_t)cases[i].shown);
+		assert_int_equal(sums_good(&f), by == 0);
+	}
+}
+
+static void quoted_number_is_the_clients(void **state)
+{
+	(void)state;
+	both(quoted_number_is_the_clients_in);
+}
+
 // ---- two ends and a bad network -----------------------------------------------------------------
 
 #define FLIGHT 64
@@ -768,6 +823,8 @@ int main(void)
 		cmocka_unit_test(new_connection_on_a_live_flow_gets_its_header),
 		cmocka_unit_test(urgent_data_moves_with_the_rest),
 		cmocka_unit_test(damaged_segment_stays_damaged),
+		cmocka_unit_test(large_segment_is_cut_every_second_time),
+		cmocka_unit_test(quoted_number_is_the_clients),
 		cmocka_unit_test(server_gets_header_and_stream_whatever_is_lost),
 	};
 
