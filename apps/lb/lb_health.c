@@ -395,6 +395,9 @@ static bool target_of(const struct lb_conf *c, const struct lb_entry *e, struct 
 		.port = p->check.port != 0 ? rte_cpu_to_be_16(p->check.port) : s->port,
 		.check = p->check,
 	};
+	// A checker takes that for a broken peer; sluiced refuses it before.
+	if (t->port == 0 && p->check.kind != CTL_CHECK_ICMP)
+		return false;
 	memcpy(t->pool, p->name, sizeof(t->pool));
 	memcpy(t->name, s->name, sizeof(t->name));
 	return true;

@@ -9,6 +9,7 @@
 //	a service whose pool or local address pool is not there; also when the pool is deleted
 //	a pool whose backup is not there, or whose backups lead back to it
 //	a service whose pool, or a backup of it, has servers of the other family, or whose local pool has no address of its own
+//	a server without a port of its own in a pool whose checks do not say one
 //	a service with a range of ports that crosses another one's on the same prefix
 //	a local address given twice on this node, one that is a service's or a server's address, or lies within a
 //	service's prefix
@@ -416,6 +417,40 @@ static void check_served(struct check *c, const struct net_inst *inst, uint64_t 
 		check_served(c, inst, o->rec->id, depth + 1);
 }
 
+// Servers of port 0 get the port that clients ask for: a check has to be told one.
+static bool check_lacks_port(const struct ctl_pool *p)
+{
+	return p->check.port == 0 && p->check.kind != CTL_CHECK_NONE &&
+	       p->check.kind != CTL_CHECK_ICMP;
+}
+
+static void check_server_port(struct check *c, const struct net_entry *e)
+{
+	const struct ctl_server *s = (const struct ctl_server *)e->rec;
+	const struct net_entry *pool = net_store_find(e->inst, CTL_REC_POOL, s->pool);
+
+	if (s->port == 0 && pool && check_lacks_port((const struct ctl_pool *)pool->rec))
+		refuse(c, e, "port", "invalid-value", NULL,
+		       "server '%s' has no port of its own: health-check/port of pool '%s' has to say which "
+		       "one is checked",
+		       s->name, net_entry_name(pool));
+}
+
+// The pool was there and changed: servers that the change does not hold were checked under the old one.
+static void check_server_ports(struct check *c, const struct net_entry *pool)
+{
+	const struct net_entry *e;
+
+	if (!check_lacks_port((const struct ctl_pool *)pool->rec))
+		return;
+	TAILQ_FOREACH(e, &pool->inst->entries, next)
+	{
+		if (e->rec->type == CTL_REC_SERVER && e->mark != c->d->mark &&
+		    ((const struct ctl_server *)e->rec)->pool == pool->rec->id)
+			check_server_port(c, e);
+	}
+}
+
 // A server came, or changed family: does it fit the services of its pool? Once per pool and family.
 static void check_server(struct check *c, const struct net_entry *e)
 {
@@ -453,6 +488,7 @@ static void check_new(struct check *c, const struct net_entry *e)
 		check_local_address(c, e);
 		break;
 	case CTL_REC_SERVER:
+		check_server_port(c, e);
 		check_server(c, e);
 		break;
 	case CTL_REC_POOL:
@@ -516,10 +552,13 @@ int net_index_check(struct net_delta *d, const struct lyd_node *after, struct tx
 			d->item[i].new->mark = d->mark;
 	}
 	for (size_t i = 0; i < d->count && r->error_count < TXN_ERROR_MAX; i++) {
-		if (d->item[i].new)
+		if (d->item[i].new) {
 			check_new(&c, d->item[i].new);
-		else if (d->item[i].old)
+			if (d->item[i].old && d->item[i].new->rec->type == CTL_REC_POOL)
+				check_server_ports(&c, d->item[i].new);
+		} else if (d->item[i].old) {
 			check_gone(&c, d->item[i].old);
+		}
 	}
 	return r->result;
 }

@@ -354,6 +354,21 @@ static void refuses_health_checks_that_cannot_work(void **state)
 		"invalid-value", LB "/pools/pool[name='p']/health-check/http/body-match", "bytes");
 }
 
+static void refuses_to_check_a_server_without_a_port(void **state)
+{
+#define ANY_PORT(check)                                                                            \
+	"{'name':'p','servers':{'server':[{'name':'a','address':'10.0.0.1','port':0}]}" check "}"
+#define CHECK(check) ",'health-check':{" check "}"
+#define POOLED(pool) ONE(LOCAL("l", "'10.0.0.200'"), pool, SERVICE("web", "192.0.2.1", ""))
+	(void)state;
+	refused(base, POOLED(ANY_PORT(CHECK("'type':'tcp'"))), "invalid-value",
+		LB "/pools/pool[name='p']/servers/server[name='a']/port", "health-check/port");
+	refused(POOLED(ANY_PORT("")), POOLED(ANY_PORT(CHECK("'type':'tcp'"))), "invalid-value",
+		LB "/pools/pool[name='p']/servers/server[name='a']/port", "health-check/port");
+	taken(POOLED(ANY_PORT("")), POOLED(ANY_PORT(CHECK("'type':'tcp','port':22"))));
+	taken(base, POOLED(ANY_PORT(CHECK("'type':'icmp'"))));
+}
+
 static void refuses_two_entries_with_one_id(void **state)
 {
 	struct txn_result *r = calloc(1, sizeof(*r));
@@ -490,6 +505,7 @@ int main(void)
 		T(lets_a_local_address_move_to_another_pool),
 		T(refuses_an_empty_or_reversed_local_pool),
 		T(refuses_health_checks_that_cannot_work),
+		T(refuses_to_check_a_server_without_a_port),
 		T(refuses_two_entries_with_one_id),
 		T(refuses_an_owner_without_an_entry),
 		T(refuses_a_device_that_is_claimed_twice),
