@@ -122,6 +122,13 @@ static bool next_local(struct lb_worker *lw, struct fresh *n)
 	return true;
 }
 
+// A prefix has no address of the node itself (where a steering program stands before us it knows that too).
+static bool is_nodes(const struct lb_worker *lw, const struct lb_service *v, const uint8_t *dst)
+{
+	return v->prefix_len < (v->family == 4 ? 32 : 128) &&
+	       out_kernel_address(lw->view, v->family, dst);
+}
+
 // Step 1. Returns: true if the packet starts a flow and *n is chosen; else it has been dealt with.
 static bool choose(struct lb_worker *lw, struct worker *w, const struct port *port,
 		   struct rte_mbuf *m, const struct parse_info *pi, struct fresh *n)
@@ -129,7 +136,7 @@ static bool choose(struct lb_worker *lw, struct worker *w, const struct port *po
 	const uint8_t *ip = rte_pktmbuf_mtod(m, uint8_t *) + pi->l3_off;
 
 	n->service = lb_match(lw->snap, port, ip, pi);
-	if (n->service == NULL) {
+	if (n->service == NULL || unlikely(is_nodes(lw, n->service, lb_destination(ip, pi)))) {
 		no_service(lw, w, port, m, pi);
 		return false;
 	}

@@ -91,6 +91,11 @@ uint16_t out_route(const struct out_view *v, uint16_t context, uint8_t family, c
 	return a[5] == 1 ? world.route_server : FAKE_HOP_CLIENT;
 }
 
+bool out_kernel_address(const struct out_view *v, uint8_t family, const void *addr)
+{
+	return world.node_has_it;
+}
+
 bool answer_allowed(struct worker *w)
 {
 	return world.answers_allowed;

@@ -51,6 +51,7 @@ extern struct fake_world {
 	struct lb_service service[8];
 	uint32_t picks;
 	bool answers_allowed;
+	bool node_has_it;      // every address is one of the kernel's own
 	uint16_t route_server; // next hop given for servers
 	struct fake_packet *in[LB_BURST];
 	unsigned in_count;

@@ -274,6 +274,22 @@ static void goes_to_the_port_asked_for_and_keeps_it_within_the_range(void **stat
 	assert_int_equal(service_count(FAKE_NAT)->ended_flows, 1);
 }
 
+static void leaves_addresses_of_the_node_out_of_a_prefix(void **state)
+{
+	struct fake_packet *p;
+
+	(void)state;
+	world.node_has_it = true;
+	open_flow(FAKE_TCP, 1); // an address of a service alone is the service's
+	world.service[FAKE_TCP].prefix_len = 31;
+	fake_changed();
+	p = fake_client(FAKE_TCP, 2, TCP_SYN);
+	fake_burst();
+	assert_int_equal(p->fate, FATE_PUNT);
+	world.node_has_it = false;
+	open_flow(FAKE_TCP, 3);
+}
+
 static void serves_one_address_in_two_contexts_by_two_services(void **state)
 {
 	struct fake_packet *p;
@@ -1082,6 +1098,7 @@ int main(void)
 		T(refuses_by_nat_a_server_that_is_its_own_client),
 		T(keeps_flows_when_a_service_changes_its_forwarding),
 		T(goes_to_the_port_asked_for_and_keeps_it_within_the_range),
+		T(leaves_addresses_of_the_node_out_of_a_prefix),
 		T(serves_one_address_in_two_contexts_by_two_services),
 		T(makes_one_flow_of_a_burst_of_its_packets),
 		T(counts_by_service_and_server),
