@@ -129,8 +129,11 @@ def test_counters_of_both_contexts(lab):
     for c in (0, 1):
         for proto in ("tcp4", "udp4", "tcp6", "udp6"):
             assert int(states[f"{proto}-{c}"]["new-flows"]) >= 100, states
-    s = lab.counters()["sum"]
-    assert s["received"] == s["forwarded"] + s["answered"] + s["to-kernel"] + s["held"] + s["dropped"]
+    def whole():  # the workers count on while they are read
+        s = lab.counters()["sum"]
+        return s["received"] == s["forwarded"] + s["answered"] + s["to-kernel"] + s["held"] + s["dropped"]
+
+    wait_for("the sum of all counters", whole)
 
 
 def test_flows_outlive_a_kill_in_their_context(lab):

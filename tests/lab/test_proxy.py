@@ -305,6 +305,8 @@ def test_header_outlives_a_killed_balancer(lab, vip):
 
 
 def test_counters_say_where_every_packet_went(lab):
-    c = lab.counters()
-    s = c["sum"]
-    assert s["received"] == s["forwarded"] + s["answered"] + s["to-kernel"] + s["held"] + s["dropped"], c
+    def whole():  # the workers count on while they are read
+        s = lab.counters()["sum"]
+        return s["received"] == s["forwarded"] + s["answered"] + s["to-kernel"] + s["held"] + s["dropped"]
+
+    wait_for("the sum of all counters", whole)

@@ -398,20 +398,27 @@ static void put_server(uint64_t id, const char *a, uint16_t weight, uint8_t admi
 	put(&s);
 }
 
-static void put_service(uint64_t id, const char *name, const char *a, uint16_t port)
+static void put_services(uint64_t id, const char *name, const char *a, uint8_t len, uint16_t port,
+			 uint16_t port_max)
 {
 	struct ctl_service s = {.rec = R(CTL_REC_SERVICE, struct ctl_service, id),
 				.pool = WEB,
 				.local_pool = SNAT,
 				.addr = addr(a),
 				.port = htons(port),
-				.port_max = htons(port),
+				.port_max = htons(port_max),
 				.forwarding = CTL_FORWARD_FULLNAT,
 				.proto = IPPROTO_TCP,
 				.enabled = 1};
 
+	s.addr.len = len;
 	strcpy(s.name, name);
 	put(&s);
+}
+
+static void put_service(uint64_t id, const char *name, const char *a, uint16_t port)
+{
+	put_services(id, name, a, addr(a).len, port, port);
 }
 
 static void put_base(void)
@@ -1044,6 +1051,74 @@ static void references_to_nothing_are_refused(void **state)
 	assert_int_equal(calls->del(&c, CTL_REC_SERVER, 999, &ack), -ENOENT);
 	calls->abort(&c);
 	assert_int_equal(picks(), 3);
+}
+
+// The span of ports that holds `port` of a prefix.
+static uint64_t in_span(const char *a, uint8_t len, uint16_t port)
+{
+	const struct lb_spans *t = seen()->spans;
+	struct ctl_addr x = addr(a);
+	uint32_t i = lb_span_hash(0, IPPROTO_TCP, x.bytes, len) & t->mask, k = 0;
+
+	while (t->hash[i]->len != len || memcmp(t->hash[i]->addr, x.bytes, 16) != 0)
+		i = (i + 1) & t->mask;
+	while (k + 1 < t->hash[i]->count && t->hash[i]->first[k + 1] <= port)
+		k++;
+	return t->hash[i]->service[k] == NULL ? 0 : t->hash[i]->service[k]->id;
+}
+
+static void services_of_ranges_and_prefixes_lie_in_spans(void **state)
+{
+	configure();
+	assert_null(seen()->spans);
+	assert_null(seen()->own_prefixes);
+	begin(c.version);
+	put_services(51, "range", "10.1.0.1", 32, 100, 200);
+	put_services(52, "net", "10.1.0.0", 24, 80, 80);
+	put_services(53, "any", "10.1.0.0", 24, 0, 0);
+	commit();
+	assert_non_null(find_service("10.1.0.1", 80)); // the one of one port stays where it was
+	assert_int_equal(in_span("10.1.0.1", 32, 99), 0);
+	assert_int_equal(in_span("10.1.0.1", 32, 100), 51);
+	assert_int_equal(in_span("10.1.0.1", 32, 200), 51);
+	assert_int_equal(in_span("10.1.0.1", 32, 201), 0);
+	assert_int_equal(in_span("10.1.0.0", 24, 80), 52);
+	assert_int_equal(in_span("10.1.0.0", 24, 81), 53);
+	assert_int_equal(seen()->own_prefixes->count[0], 1);
+	assert_int_equal(seen()->own_prefixes->len[0][0], 24);
+	begin(c.version);
+	assert_int_equal(calls->del(&c, CTL_REC_SERVICE, 51, &ack), 0);
+	assert_int_equal(calls->del(&c, CTL_REC_SERVICE, 52, &ack), 0);
+	assert_int_equal(calls->del(&c, CTL_REC_SERVICE, 53, &ack), 0);
+	commit();
+	assert_null(seen()->spans);
+	assert_null(seen()->own_prefixes);
+}
+
+static void what_crosses_or_holds_local_addresses_is_refused(void **state)
+{
+	configure();
+	begin(c.version);
+	put_services(51, "range", "10.1.0.1", 32, 100, 200);
+	commit();
+	begin(c.version);
+	put_services(52, "cross", "10.1.0.1", 32, 150, 250);
+	refuse(-EEXIST, CTL_REC_SERVICE, 52, "port-max");
+	assert_non_null(strstr(ack.message, "'range'"));
+	begin(c.version);
+	put_services(40, "cross", "10.1.0.1", 32, 50, 150); // sorted before the one that is there
+	refuse(-EEXIST, CTL_REC_SERVICE, 40, "port-max");
+	begin(c.version);
+	put_services(52, "same", "10.1.0.1", 32, 100, 200);
+	refuse(-EEXIST, CTL_REC_SERVICE, 52, "address");
+	begin(c.version);
+	put_services(52, "net", "10.2.0.0", 24, 80, 80);
+	refuse(-EEXIST, CTL_REC_LOCAL_ADDRESS, LOCAL4, "address");
+	begin(c.version);
+	put_services(52, "inner", "10.1.0.1", 32, 150, 200);
+	commit();
+	assert_int_equal(in_span("10.1.0.1", 32, 149), 51);
+	assert_int_equal(in_span("10.1.0.1", 32, 150), 52);
 }
 
 static void two_services_on_one_address_are_refused(void **state)
@@ -1833,6 +1908,8 @@ int main(void)
 		T(a_check_without_a_port_is_refused),
 		T(a_spoilt_verdict_file_is_ignored),
 		T(references_to_nothing_are_refused),
+		T(services_of_ranges_and_prefixes_lie_in_spans),
+		T(what_crosses_or_holds_local_addresses_is_refused),
 		T(two_services_on_one_address_are_refused),
 		T(families_must_agree),
 		T(a_local_address_belongs_to_one_pool),
