@@ -300,14 +300,14 @@ def established(node, port=80):
 
 def test_a_drain_ends_at_its_deadline(lab, fam):
     pool = {"drain-timeout": 1500}
-    put(lab, "round-robin", pool=pool)
+    put(lab, "least-connections", pool=pool)
     wait_quiet(lab, fam)
     with Held(lab, fam, 12) as held:
         mine = [s for s, n in held.conns if n == "s1"]
         others = [(s, n) for s, n in held.conns if n != "s1"]
-        assert len(mine) == 3 and established(lab.servers[0].node) == 3
+        assert len(mine) in (2, 3, 4) and established(lab.servers[0].node) == len(mine)
         begin = time.monotonic()
-        put(lab, "round-robin", pool=pool, drain=("s1",))
+        put(lab, "least-connections", pool=pool, drain=("s1",))
         assert "s1" not in ask(lab, fam, 12)
         for s in mine:
             assert held.request(s) == "s1"  # old flows go on

@@ -151,7 +151,7 @@ static void source_shares_follow_weights(void **state)
 			sum += fabs(hits[i] / (double)CLIENTS - p.server[i].weight / total);
 		print_message("source hash, %u servers: %.2f %% of clients beside their weight\n",
 			      p.members, 50 * sum);
-		assert_true(sum / 2 < 0.02);
+		assert_true(sum / 2 < (p.members <= 20 ? 0.01 : 0.016)); // chance has its part
 		sched_pool_stop(&p);
 	}
 }
