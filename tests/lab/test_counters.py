@@ -223,8 +223,9 @@ def test_telemetry_says_the_same(lab):
             assert t[key.replace("-", "_")] == value, (key, t, c["sum"])
         drops = ask("/sluice/drops")
         assert drops["ip_ttl"] == c["drop"]["ip-ttl"]
-        assert ask("/sluice/workers") == [0]
-        assert ask("/sluice/workers,0")["received"] == c["worker"][0]["received"]
+        assert ask("/sluice/workers") == [w["index"] for w in c["worker"]]
+        for w in c["worker"]:
+            assert ask(f"/sluice/workers,{w['index']}")["received"] == w["received"]
         ports = ask("/sluice/ports")
         assert {p.split()[1] for p in ports} == {"up", "down"}
         up = ask(f"/sluice/ports,{ports[0].split()[0]}")

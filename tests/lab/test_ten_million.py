@@ -32,7 +32,7 @@ def room():
 def test_ten_million_flows():
     with Border(servers=2, capture=False) as lab:
         lab.serve_http()
-        lab.start_lb()
+        lab.start_lb("--workers", "1")
         link = ctl.CtlLink(lab.base / "run" / "lb.ctl", timeout=60)
         link.hello()
         records = [ctl.settings(FLOWS, flow_max6=0), ctl.port(1, "up"), ctl.port(2, "down"), ctl.local_pool(10, "snat"),
