@@ -19,9 +19,9 @@
 
 #define FLOWS_MAX 10000 // rows of an answer
 #define JOBS_MAX  4
-#define SLICE_NS  1000000
-#define PAUSE_MS  3
-#define ANSWER_NS UINT64_C(4000000000)
+#define SLICE_NS  200000
+#define PAUSE_MS  4
+#define ANSWER_NS UINT64_C(8000000000)
 #define ENTRIES   1024 // looked at between two looks at the clock
 
 enum sort { SORT_NONE, SORT_BYTES, SORT_PACKETS, SORT_AGE, SORT_IDLE };

@@ -19,10 +19,13 @@
 #include <stdint.h>
 #include <time.h>
 
-#define RPC_LINE_MAX    (64u << 20)
-#define RPC_SESSION_MAX 512
-#define RPC_SESSION_UID 128  // of one uid that is neither root nor sluice-netconfd
-#define RPC_PATH_MAX    4096 // an XPath of a request
+#define RPC_LINE_MAX     (64u << 20)
+#define RPC_SESSION_MAX  512
+#define RPC_SESSION_UID  128          // of one uid that is neither root nor sluice-netconfd
+#define RPC_HALF_FREE    (1u << 20)   // of a line that is not whole, looked at no further
+#define RPC_HALF_UID     (128u << 20) // of all such lines of one uid
+#define RPC_HALF_TRUSTED (512u << 20) // of root and of sluice-netconfd
+#define RPC_PATH_MAX     4096         // an XPath of a request
 
 #define RPC_PARSE     (-32700)
 #define RPC_REQUEST   (-32600)

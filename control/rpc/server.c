@@ -280,6 +280,23 @@ static ssize_t find_line(struct session *s, struct evbuffer *in)
 	return at.pos;
 }
 
+// Bytes of lines that are not whole yet, of all sessions of the uid: one user must not fill the memory with
+// many sessions that each stay below RPC_LINE_MAX.
+static bool holds_too_much(const struct session *s, size_t mine)
+{
+	const struct rpc_server *server = s->server;
+	size_t all = mine, max = RPC_HALF_UID;
+
+	if (mine <= RPC_HALF_FREE)
+		return false;
+	if (s->uid == 0 || s->uid == server->conf.netconfd_uid)
+		max = RPC_HALF_TRUSTED; // who speaks for many
+	for (const struct session *o = server->sessions; o != NULL; o = o->next)
+		if (o != s && o->uid == s->uid && o->bev != NULL)
+			all += evbuffer_get_length(bufferevent_get_input(o->bev));
+	return all > max;
+}
+
 static void session_run(struct session *s)
 {
 	struct evbuffer *in = s->bev != NULL ? bufferevent_get_input(s->bev) : s->in;
@@ -292,6 +309,12 @@ static void session_run(struct session *s)
 		if ((n < 0 && evbuffer_get_length(in) > RPC_LINE_MAX) ||
 		    n > (ssize_t)RPC_LINE_MAX) {
 			reply_raw_error(s, NULL, RPC_PARSE, "the line is longer than 64 MiB");
+			s->closing = true;
+			break;
+		}
+		if (n < 0 && holds_too_much(s, evbuffer_get_length(in))) {
+			reply_raw_error(s, NULL, RPC_PARSE,
+					"the sessions of this user hold too many unfinished lines");
 			s->closing = true;
 			break;
 		}

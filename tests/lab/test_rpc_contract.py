@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -759,3 +760,31 @@ def test_bad_yang_is_refused_by_name():
         assert p.returncode == 1 and "model broken" in p.stderr
     finally:
         d.remove()
+
+
+HALF_LINES = """
+import os, socket, sys
+os.setgroups([]); os.setgid(int(sys.argv[2])); os.setuid(int(sys.argv[2]))
+held = []
+for n in range(4):
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    s.settimeout(20)
+    s.connect(sys.argv[1])
+    try:
+        for _ in range(50):
+            s.sendall(b"x" * (1 << 20))
+        held.append(s)
+        ended = False
+    except OSError:
+        ended = True
+    print(n, "ended" if ended else "held", flush=True)
+"""
+
+
+def test_half_lines_of_one_user_are_bounded(daemon):
+    """Each session stays below the longest line, all together do not."""
+    out = subprocess.run([sys.executable, "-c", HALF_LINES, str(daemon.socket), str(STRANGER_UID)], text=True,
+                         capture_output=True, timeout=120, check=True).stdout.split("\n")
+    assert out[:2] == ["0 held", "1 held"] and "2 ended" in out[2:], out
+    with daemon.client() as c:
+        assert c.call("whoami")["uid"] == 0
