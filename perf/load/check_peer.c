@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -132,6 +133,7 @@ int main(int argc, char **argv)
 	int listener, n;
 
 	setrlimit(RLIMIT_NOFILE, &files);
+	signal(SIGPIPE, SIG_IGN);
 	http = argc > 1 && strcmp(argv[1], "http") == 0;
 	if (argc == 4 && strcmp(argv[1], "https") == 0)
 		make_context(argv[2], argv[3]);

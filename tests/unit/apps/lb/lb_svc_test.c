@@ -753,7 +753,7 @@ static void counts_what_tcp_shows_of_a_server(void **state)
 		assert_int_equal(t[i]->again[FLOW_TO_CLIENT], 1);
 		assert_int_equal(t[i]->answered, 1);
 		assert_int_equal(t[i]->refused, 1);
-		assert_int_equal(t[i]->silent, 2); // one whose SYN came again, one that ended
+		assert_int_equal(t[i]->silent, 2);       // one whose SYN came again, one that ended
 		assert_int_equal(t[i]->syn_times[0], 1); // no clock without the EAL
 	}
 	assert_int_equal(lb_syn_time(1), 0);
