@@ -166,6 +166,7 @@ def test_a_crowd_survives_the_death_of_another_server(lab):
     time.sleep(3)
     lost = sum(crowd.lost().values())
     assert crowd.went_on(since) == 60 - lost
-    assert lost == 20, "only the connections of the dead server end"
+    # A third; each worker goes round the servers by itself, for each family.
+    assert 16 <= lost <= 24, "only the connections of the dead server end"
     crowd.stop()
     lab.servers[0].serve_http()
