@@ -7,6 +7,7 @@
 """
 import argparse
 import os
+import signal
 import sys
 
 from check import Check
@@ -44,6 +45,7 @@ def arguments():
 
 def main():
     args = arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that folders and namespaces are removed
     if args.stages:
         return stages(args)
     sheet = Sheet(args.only)
