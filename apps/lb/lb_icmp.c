@@ -23,7 +23,8 @@
 
 #include "dataplane/out/rewrite.h"
 
-#define ICMP_LEN 8
+#define ICMP_LEN      8
+#define IN_FLIGHT_MAX (UINT32_C(1) << 26) // bytes: a blind guess is right one time in 64
 
 enum {
 	UNREACHABLE4 = 3,
@@ -117,11 +118,21 @@ static uint32_t flow_of(struct lb_worker *lw, const struct lb_tuple *t)
 	return flow_lookup(lw->table, &k);
 }
 
-// RFC 5927 sections 4.1 and 7.2: may the flow have sent what the error quotes?
-static bool is_plausible(const struct parse_info *pi, const uint8_t *icmp,
-			 const struct parse_quote *q)
+// RFC 5927 sections 4.1 and 7.2: may the flow have sent what the error quotes? ref: with the direction of the
+// answers. A segment is believed that begins before what its sender has sent last, and not long before.
+static bool is_plausible(const struct lb_worker *lw, uint32_t ref, const struct parse_info *pi,
+			 const uint8_t *icmp, const struct parse_quote *q)
 {
+	const struct flow *f = flow_at(lw->table, ref);
+	enum flow_dir sender = (ref & FLOW_DIR_BIT) != 0 ? FLOW_TO_SERVER : FLOW_TO_CLIENT;
 	uint32_t mtu = 0;
+
+	if (q->proto == IPPROTO_TCP && f->state == FLOW_TCP_ESTABLISHED) {
+		uint32_t seq = rte_be_to_cpu_32(flow_load32(icmp + ICMP_LEN + q->l4_off + 4));
+
+		if (f->end[sender] - seq - 1 >= IN_FLIGHT_MAX)
+			return false;
+	}
 
 	if (pi->flags & PARSE_IPV6) {
 		if (pi->icmp_type == TOO_BIG6)
@@ -300,7 +311,7 @@ void lb_icmp_error(struct lb_worker *lw, struct worker *w, const struct port *po
 			out_punt(w, m, pi);
 		else
 			refuse(w, m, pi, own, DROP_ICMP_NO_FLOW);
-	} else if (!is_plausible(pi, icmp, &q)) {
+	} else if (!is_plausible(lw, ref, pi, icmp, &q)) {
 		out_drop(w, m, DROP_ICMP_IMPLAUSIBLE);
 	} else if (pi->ttl <= 1) {
 		out_drop(w, m, DROP_IP_TTL);

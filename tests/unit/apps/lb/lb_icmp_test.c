@@ -233,6 +233,33 @@ static void believes_no_error_that_cannot_be(void **state)
 	ASSERT_DROPPED(e, ICMP_LIMIT); // time stands still here
 }
 
+// RFC 5927 section 4.1: a stranger has to guess the sequence number too.
+static void believes_no_error_about_bytes_never_sent(void **state)
+{
+	static const uint32_t before[] = {0, 1, 1U << 26, (1U << 26) + 1, UINT32_MAX};
+
+	(void)state;
+	open_flow(FAKE_TCP);
+	for (uint32_t i = 0; i < world.lw->table->max; i++) {
+		if ((world.lw->table->flow[i].flags & FLOW_F_VALID) == 0)
+			continue;
+		world.lw->table->flow[i].state = FLOW_TCP_ESTABLISHED;
+		world.lw->table->flow[i].end[FLOW_TO_SERVER] = 1000;
+	}
+	for (unsigned i = 0; i < 5; i++) {
+		rte_be32_t seq = rte_cpu_to_be_32(1000 - before[i]);
+		struct fake_packet *e;
+
+		memcpy(fake_bytes(out) + 38, &seq, 4);
+		e = error(fake_bytes(out) + 14, 28, 3, 1, 0);
+		fake_burst();
+		if (i == 1 || i == 2)
+			assert_int_equal(e->fate, FATE_FORWARD);
+		else
+			ASSERT_DROPPED(e, ICMP_IMPLAUSIBLE);
+	}
+}
+
 static void answers_about_what_is_too_big_in_the_senders_words(void **state)
 {
 	static const unsigned services[] = {FAKE_UDP, FAKE_TCP, FAKE_TCP6};
@@ -380,6 +407,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(passes_errors_both_ways),
 		T(believes_no_error_that_cannot_be),
+		T(believes_no_error_about_bytes_never_sent),
 		T(answers_about_what_is_too_big_in_the_senders_words),
 		T(forwards_fragments_with_their_flow),
 		T(holds_and_gives_up_a_fragment_without_its_first),
