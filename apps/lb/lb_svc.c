@@ -380,32 +380,134 @@ static inline void key_packet(struct lb_worker *lw, const struct port *port, con
 		flow_key6(lw->table, k, ip + 8, ports, port->context, pi->proto);
 }
 
-// The first candidate's entry is on its way or here: fetch the server's counters, which with many servers
-// are in no near cache. A tuple away from home is still to be probed.
-static inline void probe_more(const struct lb_worker *lw, struct flow_key *k)
+// What of a burst does not change from packet to packet, out of the way of what the packets write.
+struct lb_quick {
+	struct flow_table t;
+	const struct out_view *view;
+	struct out_worker *out;
+	uint64_t want[2]; // context, protocol, state and flags of a plain flow: TCP, UDP
+	uint32_t now;
+	uint16_t epoch;
+};
+
+// Flags that make no difference to a plain packet.
+#define QUICK_FLAGS (FLOW_F_FIN_CLIENT | FLOW_F_FIN_SERVER | FLOW_F_SERVER_SPOKE)
+#define QUICK_MASK  ((UINT64_C(1) << 48) - 1 - ((uint64_t)QUICK_FLAGS << 32))
+
+static inline uint64_t quick_word(uint16_t context, uint8_t proto, enum flow_state state)
 {
-	const struct lb_server_chunk *c;
+	return context | (uint64_t)proto << 16 | (uint64_t)state << 24 |
+	       (uint64_t)FLOW_F_VALID << 32;
+}
+
+static inline void quick_init(struct lb_quick *q, const struct lb_worker *lw,
+			      const struct worker *w, const struct port *port)
+{
+	q->t = *lw->table;
+	q->view = lw->view;
+	q->out = out_workers[w->index];
+	q->want[0] = quick_word(port->context, IPPROTO_TCP, FLOW_TCP_ESTABLISHED);
+	q->want[1] = quick_word(port->context, IPPROTO_UDP, FLOW_UDP);
+	q->now = w->now_ticks;
+	q->epoch = lw->epoch;
+}
+
+// Move a plain packet (parse_plain()) of a plain flow on: established, verified in this epoch, its next hop
+// resolved. k: probed with a candidate. No branch depends on the direction. Returns: false if
+// anything is not so; nothing has been done then, and known() sees to it.
+static __rte_always_inline bool quick(struct lb_worker *lw, struct worker *w,
+				      const struct lb_quick *q, struct rte_mbuf *m, uint32_t plain,
+				      const struct flow_key *k, struct lb_counters *server)
+{
+	uint32_t index = k->ref & ~FLOW_DIR_BIT, dir = k->ref >> 31;
+	struct flow *f = &q->t.flow[index];
+	uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *), *ip = frame + RTE_ETHER_HDR_LEN;
+	uint8_t *l4 = frame + PARSE_FAST_L4;
+	bool udp = ip[9] == IPPROTO_UDP;
+	uint16_t len = (uint16_t)plain, hop = f->nexthop[dir];
+	const struct nexthop *nh = &q->view->nexthop[hop];
+	struct lb_counters *service;
+	uint64_t link; // port, vlan, mtu, state, kind
+	uint32_t seq = rte_be_to_cpu_32(flow_load32(l4 + 4));
+
+	if (unlikely(((flow_load64(&f->context) ^ q->want[udp]) & QUICK_MASK) != 0 ||
+		     flow_addr4(f, k->ref) != k->addr4 || flow_ports(f, k->ref) != k->ports ||
+		     f->view_generation != q->epoch || hop >= q->view->count))
+		return false;
+	memcpy(&link, &nh->port, 8);
+	if (unlikely((link & UINT64_C(0x00ff0000ffff0000)) != (uint64_t)NEXTHOP_RESOLVED << 48 ||
+		     len > (uint16_t)(link >> 32)))
+		return false;
+	if (!udp) {
+		if (unlikely(!flow_tcp_data(f, dir, seq, plain >> 16)))
+			return false;
+	}
+	rewrite_ipv4(ip, l4, f, dir);
+	memcpy(frame, nh, 12); // dmac, smac
+	f->last_seen = q->now;
+	flow_count_packet(&q->t, index, f, dir, len);
+	server->packets[dir]++;
+	server->bytes[dir] += len;
+	service = &lb_service_chunk(lw, f->service)->count[f->service % LB_CHUNK];
+	service->packets[dir]++;
+	service->bytes[dir] += len;
+	if (unlikely(!q->out->used[hop]))
+		q->out->used[hop] = 1;
+	out_enqueue(w, q->out, m, (uint16_t)link, OUT_FORWARDED);
+	return true;
+}
+
+// The first candidate's entry is on its way or here: fetch the server's counters, which with many servers
+// are in no near cache. A tuple away from home is still to be probed. Returns: the counters, or NULL.
+static inline struct lb_counters *probe_more(const struct lb_worker *lw, const struct flow_table *t,
+					     struct flow_key *k)
+{
+	struct lb_server_chunk *c;
 	uint32_t server;
 
 	if (unlikely(k->mask == 0)) {
-		flow_probe_second(lw->table, k);
-		return;
+		flow_probe_second(t, k);
+		return NULL;
 	}
-	server = flow_at(lw->table, k->ref)->server;
+	server = flow_at(t, k->ref)->server;
 	c = lb_server_chunk(lw, server);
-	if (likely(c != NULL))
-		rte_prefetch0(&c->count[server % LB_CHUNK]);
+	if (unlikely(c == NULL))
+		return NULL;
+	rte_prefetch0(&c->count[server % LB_CHUNK]);
+	return &c->count[server % LB_CHUNK];
 }
 
-// All packets are of this port. `steer`: they may belong to another worker.
+// A plain packet that quick() did not move on: parse it in full, see whose it is. Returns: false if it has
+// been dealt with.
+static __rte_noinline bool parse_late(struct lb_worker *lw, struct worker *w,
+				      const struct port *port, struct rte_mbuf *m,
+				      struct parse_info *pi, bool steer)
+{
+	bool other;
+
+	if (!parse_fast(rte_pktmbuf_mtod(m, uint8_t *), rte_pktmbuf_data_len(m), pi) &&
+	    !parse_packet(lw, w, port, m, pi, &other)) {
+		if (other)
+			lb_other(lw, w, port, m, pi);
+		return false;
+	}
+	return !steer || !lb_hand_over(lw, w, port, m, pi);
+}
+
+// All packets are of this port. `steer`: they may belong to another worker; one whose flow is found here is
+// ours without asking.
 static void burst(struct lb_worker *lw, struct worker *w, const struct port *port,
 		  struct rte_mbuf **pkts, unsigned n, bool steer)
 {
 	struct rte_mbuf *flow[LB_BURST]; // packets that may be of a flow, close together
+	struct lb_counters *count[LB_BURST];
+	uint32_t plain[LB_BURST];
 	unsigned flows = 0, misses = 0;
+	struct lb_quick q;
 	bool other;
 
 	begin_burst(lw);
+	quick_init(&q, lw, w, port);
 	lw->handed = !steer;
 	for (unsigned i = 0; i < n; i++)
 		rte_prefetch0(rte_pktmbuf_mtod(pkts[i], void *));
@@ -413,10 +515,19 @@ static void burst(struct lb_worker *lw, struct worker *w, const struct port *por
 		struct rte_mbuf *m = pkts[i];
 		struct parse_info *pi = &lw->pi[flows];
 		const uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *);
+		bool odd = m->nb_segs != 1 || (m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) != 0;
 
 		lb_note(lw, w, m, TRACE_RX, port->index);
-		if (unlikely(m->nb_segs != 1 || (m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) != 0 ||
-			     !parse_fast(frame, rte_pktmbuf_data_len(m), pi)) &&
+		plain[flows] = unlikely(odd || lw->trace)
+				       ? 0
+				       : parse_plain(frame, rte_pktmbuf_data_len(m));
+		if (likely(plain[flows] != 0)) {
+			flow_key4(&q.t, &lw->key[flows], flow_load64(frame + 26),
+				  flow_load32(frame + PARSE_FAST_L4), port->context, frame[23]);
+			flow[flows++] = m;
+			continue;
+		}
+		if (unlikely(odd || !parse_fast(frame, rte_pktmbuf_data_len(m), pi)) &&
 		    !parse_packet(lw, w, port, m, pi, &other)) {
 			if (other)
 				lb_other(lw, w, port, m, pi);
@@ -428,12 +539,24 @@ static void burst(struct lb_worker *lw, struct worker *w, const struct port *por
 		flow[flows++] = m;
 	}
 	for (unsigned i = 0; i < flows; i++)
-		flow_probe(lw->table, &lw->key[i]);
+		flow_probe(&q.t, &lw->key[i]);
 	for (unsigned i = 0; i < flows; i++)
-		probe_more(lw, &lw->key[i]);
+		count[i] = probe_more(lw, &q.t, &lw->key[i]);
 	for (unsigned i = 0; i < flows; i++) {
-		uint32_t ref = flow_find(lw->table, &lw->key[i]);
+		struct flow_key *k = &lw->key[i];
+		uint32_t ref;
 
+		if (likely(plain[i] != 0)) {
+			if (likely(count[i] != NULL) &&
+			    likely(quick(lw, w, &q, flow[i], plain[i], k, count[i])))
+				continue;
+			ref = flow_find(lw->table, k);
+			if (!parse_late(lw, w, port, flow[i], &lw->pi[i],
+					steer && ref == FLOW_NONE))
+				continue;
+		} else {
+			ref = flow_find(lw->table, k);
+		}
 		if (unlikely(ref == FLOW_NONE) || unlikely(!known(lw, w, flow[i], &lw->pi[i], ref)))
 			lw->miss[misses++] = (uint8_t)i;
 	}

@@ -220,14 +220,24 @@ static inline uint32_t flow_turn32(uint32_t v)
 }
 
 // Both addresses and both ports of one side, as a packet of that side carries them.
-static inline uint64_t flow_addr4(const struct flow *f, uint32_t dir_bit)
+static inline uint64_t flow_addr4(const struct flow *f, uint32_t ref)
 {
-	return dir_bit ? flow_turn64(flow_load64(&f->local)) : flow_load64(&f->client);
+	uint32_t dir_bit = ref & FLOW_DIR_BIT;
+	const uint8_t *pair = (const uint8_t *)f + (dir_bit >> 28); // client, or local 8 bytes on
+	uint64_t v = flow_load64(pair);
+	unsigned turn = dir_bit >> 26; // 32 or 0
+
+	return v << turn | v >> (-turn & 63); // no branch: no predictor knows the direction
 }
 
-static inline uint32_t flow_ports(const struct flow *f, uint32_t dir_bit)
+static inline uint32_t flow_ports(const struct flow *f, uint32_t ref)
 {
-	return dir_bit ? flow_turn32(flow_load32(&f->local_port)) : flow_load32(&f->client_port);
+	uint32_t dir_bit = ref & FLOW_DIR_BIT;
+	const uint8_t *pair = (const uint8_t *)&f->client_port + (dir_bit >> 29);
+	uint32_t v = flow_load32(pair);
+	unsigned turn = dir_bit >> 27;
+
+	return v << turn | v >> (-turn & 31);
 }
 
 static inline bool flow_same6(const struct flow_key6 *l, uint32_t dir_bit, const uint8_t *addrs)
@@ -279,7 +289,7 @@ static inline struct flow *flow_at(const struct flow_table *t, uint32_t index)
 }
 
 // Count a packet of at most 65,535 bytes. The small counts carry into the cold part now and then.
-static inline void flow_count_packet(struct flow_table *t, uint32_t index, struct flow *f,
+static inline void flow_count_packet(const struct flow_table *t, uint32_t index, struct flow *f,
 				     enum flow_dir dir, uint16_t bytes)
 {
 	struct flow_cold *c = &t->cold[index & ~FLOW_DIR_BIT];

@@ -97,3 +97,49 @@ static inline bool parse_fast(const uint8_t *frame, uint32_t len, struct parse_i
 				    .dport = parse_load16(l4 + 2)};
 	return true;
 }
+
+#define PARSE_PLAIN_INVERSE                                                                        \
+	UINT64_C(0xfffefffefffeffff) // of 65535 modulo 2^64: only multiples of it come out small
+
+// Is the frame one that parse_fast() takes, its addresses apart, with a hop limit to spare; if TCP, a segment with
+// ACK and none of SYN, FIN, RST? For packets of known flows, whose first packet's addresses have been
+// judged: fewer instructions, and nothing is written.
+// Returns: IPv4 total length, and the bytes of TCP data << 16; 0: ask parse_fast().
+static inline uint32_t parse_plain(const uint8_t *frame, uint32_t len)
+{
+	const uint8_t *ip = frame + RTE_ETHER_HDR_LEN, *l4 = frame + PARSE_FAST_L4;
+	uint32_t total, head, word;
+	uint64_t type, sum, more;
+
+	if (len < PARSE_FAST_L4 + 20)
+		return 0;
+	memcpy(&type, frame + 12, 8); // ethertype, version and length, TOS, total length
+	word = parse_load32(ip + 6);  // fragment, hop limit, protocol
+	total = rte_be_to_cpu_16((uint16_t)(type >> 32));
+	if ((type & 0xffffff) != (RTE_BE16(RTE_ETHER_TYPE_IPV4) | 0x450000) ||
+	    (word & RTE_BE16(0x3fff)) != 0 || (word & 0xfe0000) == 0 ||
+	    total > len - RTE_ETHER_HDR_LEN)
+		return 0;
+	// The sum of RFC 1071 in 64-bit words; it is right if 65535 divides it.
+	memcpy(&sum, ip, 8);
+	memcpy(&more, ip + 8, 8);
+	sum += more;
+	sum += sum < more;
+	more = parse_load32(ip + 16);
+	sum += more;
+	sum += sum < more;
+	if (sum * PARSE_PLAIN_INVERSE > UINT64_MAX / 65535)
+		return 0;
+	if ((word >> 24) == PARSE_FAST_TCP) {
+		uint32_t bits = parse_load16(l4 + 12); // header length, flags
+
+		head = (bits & 0xf0) >> 2;
+		if ((bits & 0x1700) != 0x1000 || head < 20 || total < 20 + head)
+			return 0;
+		return total | (total - 20 - head) << 16;
+	}
+	head = rte_be_to_cpu_16(parse_load16(l4 + 4));
+	if ((word >> 24) != PARSE_FAST_UDP || head < 8 || total < 20 + head)
+		return 0;
+	return total;
+}

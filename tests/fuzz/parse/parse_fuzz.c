@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // parse_fuzz - any bytes as a frame. The first two are the VLAN that the NIC stripped. What parse_frame
-// says must lie inside the frame, whatever was in it; parse_fast says the same or nothing.
+// says must lie inside the frame, whatever was in it; parse_fast says the same or nothing;
+// parse_plain too, but for addresses.
 
 #include "dataplane/parse/fast.h"
 
@@ -69,6 +70,21 @@ static void check_quote(const uint8_t *ip, uint32_t len)
 	}
 }
 
+static void check_plain(uint32_t plain, const struct parse_info *p, enum drop_reason reason,
+			const uint8_t *frame)
+{
+	if (plain == 0 || reason == DROP_IP_ADDRESS)
+		return;
+	check(reason == DROP_NONE);
+	check(p->flags == (PARSE_IPV4 | PARSE_L4) && p->l3_off == 14 && p->l4_off == 34);
+	check((plain & 0xffff) == p->l3_len && p->ttl > 1);
+	if (p->proto == IPPROTO_TCP)
+		check((p->tcp_flags & 0x17) == 0x10 &&
+		      plain >> 16 == p->l3_len - 20u - (frame[34 + 12] >> 4) * 4u);
+	else
+		check(p->proto == IPPROTO_UDP && plain >> 16 == 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct parse_info info, fast;
@@ -83,6 +99,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check((unsigned)reason < DROP_COUNT);
 	if (vlan == 0 && parse_fast(data + 2, (uint32_t)size - 2, &fast))
 		check(reason == DROP_NONE && memcmp(&info, &fast, sizeof(info)) == 0);
+	if (vlan == 0)
+		check_plain(parse_plain(data + 2, (uint32_t)size - 2), &info, reason, data + 2);
 	if (reason == DROP_NONE)
 		check_good(&info, (uint32_t)size - 2);
 	if (reason == DROP_NONE && (info.flags & PARSE_FRAGMENT) != 0)

@@ -58,7 +58,7 @@ void out_from_kernel(struct worker *w, struct rte_mbuf *m, const struct port *ta
 	w->count.forwarded++;
 }
 
-// All next hops of the fake view are `pending`: so every packet comes here.
+// What leaves by a next hop that is not resolved (0, and those that a test makes so).
 void out_forward_slow(struct worker *w, struct rte_mbuf *m, const struct parse_info *pi,
 		      uint16_t nexthop, enum out_class class)
 {
@@ -70,8 +70,17 @@ void out_forward_slow(struct worker *w, struct rte_mbuf *m, const struct parse_i
 		w->count.forwarded++;
 }
 
+// The ports of the fake next hops have their numbers.
 void out_flush_port(struct worker *w, struct out_worker *ow, unsigned port)
 {
+	struct out_tx *t = &ow->tx[port];
+
+	for (unsigned i = 0; i < t->n; i++) {
+		settle(t->pkts[i], FATE_FORWARD, 0);
+		packet_of(t->pkts[i])->nexthop = (uint16_t)port;
+		w->count.forwarded++;
+	}
+	t->n = 0;
 }
 
 void out_made(struct worker *w, struct rte_mbuf *m, uint16_t nexthop)
@@ -306,9 +315,15 @@ void fake_start(uint32_t max)
 	world.port.parent = PORT_NONE;
 	world.port.view = PORT_VIEW_SHADOW;
 	view = aligned_alloc(64, sizeof(*view) + 4 * sizeof(view->nexthop[0]));
-	assert_non_null(view);
+	out_workers[0] = aligned_alloc(64, sizeof(*out_workers[0]));
+	assert_true(view != NULL && out_workers[0] != NULL);
 	memset(view, 0, sizeof(*view) + 4 * sizeof(view->nexthop[0]));
+	memset(out_workers[0], 0, sizeof(*out_workers[0]));
 	view->generation = 1;
+	view->count = 4;
+	for (uint16_t i = 1; i < 4; i++)
+		view->nexthop[i] = (struct nexthop){
+			.state = NEXTHOP_RESOLVED, .port = i, .mtu = 1500, .dmac = {{2, 9, i}}};
 	out_view_published.current = view;
 	assert_int_equal(lb_worker_create(&conf, &world.publish, &world.lw, &taken), 0);
 	assert_int_equal(lb_worker_reserve(world.lw, 4, 8, 2), 0);
@@ -319,6 +334,7 @@ void fake_stop(void)
 {
 	lb_worker_destroy(world.lw);
 	free(view);
+	free(out_workers[0]);
 	while (packet_count > 0)
 		free(packets[--packet_count]);
 }
@@ -472,9 +488,16 @@ struct fake_packet *fake_numbers(struct fake_packet *p, uint32_t seq, uint32_t a
 	return p;
 }
 
+void fake_flush(void)
+{
+	for (unsigned i = 0; i < 4; i++)
+		out_flush_port(&world.w, out_workers[0], i);
+}
+
 void fake_burst(void)
 {
 	lb_rx_poll(&world.w, &world.rx);
+	fake_flush();
 	fake_check_sum();
 }
 

@@ -73,6 +73,8 @@ struct fake_packet *fake_numbers(struct fake_packet *p, uint32_t seq, uint32_t a
 struct fake_packet *fake_frame(const void *bytes, unsigned len);
 // Run all queued packets as one burst. Packets stay readable until fake_stop().
 void fake_burst(void);
+// Send what waits in the fake ports' buffers; fake_burst() does.
+void fake_flush(void);
 // Fix checksums of a frame that was edited.
 void fake_checksums(struct fake_packet *p);
 // Are addresses, ports and all checksums of a forwarded packet as they must be?

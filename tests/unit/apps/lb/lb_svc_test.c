@@ -6,6 +6,7 @@
 #include "tests/unit/apps/lb/lb_fake.h"
 
 #include "dataplane/flow/state.h"
+#include "dataplane/trace/trace.h"
 
 enum { PSH = 0x08 };
 
@@ -314,6 +315,77 @@ static void serves_one_address_in_two_contexts_by_two_services(void **state)
 	world.port.context = 0;
 	open_flow(FAKE_TCP, 2);
 	assert_int_equal(service_count(FAKE_TCP)->new_flows, 2);
+}
+
+// Plain packets of known flows take a short cut; a trace keeps them off it. The same comes out of both.
+static void moves_plain_packets_as_the_long_way_does(void **state)
+{
+	static const unsigned services[] = {FAKE_TCP, FAKE_UDP, FAKE_NAT, FAKE_NAT_UDP};
+	struct fake_packet *first[RTE_DIM(services)], *p[2];
+
+	(void)state;
+	for (unsigned i = 0; i < RTE_DIM(services); i++) {
+		first[i] = open_flow(services[i], 1);
+		fake_reply(first[i], TCP_SYN | TCP_ACK);
+		fake_burst();
+		fake_numbers(fake_client(services[i], 1, TCP_ACK), 7, 7);
+		fake_burst();
+	}
+	for (unsigned round = 0; round < 2000; round++) {
+		unsigned i = round % RTE_DIM(services);
+		bool udp = world.service[services[i]].proto == IPPROTO_UDP;
+		struct lb_counters before = *service_count(services[i]), after[2];
+		const struct flow *f = &world.lw->table->flow[world.lw->table->max6 + i];
+		bool reply = (round / 4) % 2;
+
+		for (unsigned way = 0; way < 2; way++) {
+			uint32_t seq = f->end[reply];
+
+			atomic_store(&trace_on, way);
+			p[way] = reply ? fake_reply(first[i], TCP_ACK)
+				       : fake_client(services[i], 1, TCP_ACK);
+			fake_bytes(p[way])[14 + 8] = (uint8_t)(2 + round % 60);
+			fake_bytes(p[way])[14 + 5] = (uint8_t)round;
+			if (udp)
+				fake_checksums(p[way]);
+			else
+				fake_numbers(p[way], seq, 7 * round);
+			fake_burst();
+			after[way] = *service_count(services[i]);
+			assert_int_equal(p[way]->fate, FATE_FORWARD);
+			if (!udp)
+				assert_int_equal(f->end[reply], seq + 6);
+			fake_check_checksums(p[way]);
+		}
+		atomic_store(&trace_on, 0);
+		assert_int_equal(p[0]->nexthop, p[1]->nexthop);
+		if (!udp) // the numbers moved on by 6
+			fake_numbers(p[0], f->end[reply] - 6, 7 * round);
+		assert_memory_equal(fake_bytes(p[0]), fake_bytes(p[1]), p[1]->m.data_len);
+		assert_int_equal(after[0].packets[reply] - before.packets[reply], 1);
+		assert_int_equal(after[1].packets[reply] - after[0].packets[reply], 1);
+		assert_int_equal(after[0].bytes[reply] - before.bytes[reply],
+				 after[1].bytes[reply] - after[0].bytes[reply]);
+		assert_int_equal(after[1].packets[!reply], before.packets[!reply]);
+	}
+	for (unsigned i = 0; i < RTE_DIM(services); i++) {
+		const struct flow *f = &world.lw->table->flow[world.lw->table->max6 + i];
+		const struct flow_cold *c = &world.lw->table->cold[world.lw->table->max6 + i];
+		const struct lb_counters *n = service_count(services[i]);
+		uint64_t sum[2] = {0};
+
+		for (unsigned s = 0; s < FAKE_SERVERS; s++)
+			sum[0] += server_count(s)->bytes[0], sum[1] += server_count(s)->bytes[1];
+		for (int dir = 0; dir < 2; dir++) {
+			uint64_t all = 0;
+
+			for (unsigned v = 0; v < RTE_DIM(services); v++)
+				all += service_count(services[v])->bytes[dir];
+			assert_int_equal(flow_packets(f, c, dir), n->packets[dir]);
+			assert_int_equal(flow_bytes(f, c, dir), n->bytes[dir]);
+			assert_int_equal(sum[dir], all);
+		}
+	}
 }
 
 static void makes_one_flow_of_a_burst_of_its_packets(void **state)
@@ -974,6 +1046,7 @@ static void serves_packets_that_were_handed_over(void **state)
 
 	(void)state;
 	assert_int_equal(lb_handover_poll(&world.w, world.lw), 1);
+	fake_flush();
 	assert_int_equal(p->fate, FATE_FORWARD);
 }
 
@@ -1100,6 +1173,7 @@ int main(void)
 		T(goes_to_the_port_asked_for_and_keeps_it_within_the_range),
 		T(leaves_addresses_of_the_node_out_of_a_prefix),
 		T(serves_one_address_in_two_contexts_by_two_services),
+		T(moves_plain_packets_as_the_long_way_does),
 		T(makes_one_flow_of_a_burst_of_its_packets),
 		T(counts_by_service_and_server),
 		T(uses_each_local_pair_once_and_then_refuses),
