@@ -547,7 +547,9 @@ static void burst(struct lb_worker *lw, struct worker *w, const struct port *por
 		uint32_t ref;
 
 		if (likely(plain[i] != 0)) {
-			if (likely(count[i] != NULL) &&
+			if (unlikely(count[i] == NULL) && k->mask != 0) // it stood away from home
+				count[i] = lb_server_count(lw, flow_at(&q.t, k->ref)->server);
+			if (likely(k->mask != 0) &&
 			    likely(quick(lw, w, &q, flow[i], plain[i], k, count[i])))
 				continue;
 			ref = flow_find(lw->table, k);

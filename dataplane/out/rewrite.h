@@ -75,17 +75,12 @@ static inline void rewrite_l4_sum(uint8_t *l4, uint8_t proto, uint16_t delta)
 // Without a branch on the direction, which no predictor knows. Thread: owner worker
 static inline void rewrite_ipv4(uint8_t *ip, uint8_t *l4, const struct flow *f, enum flow_dir dir)
 {
-	// Towards the server: local, server; else service, client, which is (client, service) turned.
-	const uint8_t *pair = (const uint8_t *)f + (dir == FLOW_TO_SERVER ? 8 : 0);
-	const uint8_t *port_pair = (const uint8_t *)f + offsetof(struct flow, client_port) +
-				   (dir == FLOW_TO_SERVER ? 4 : 0);
-	uint64_t addrs = flow_load64(pair);
-	uint32_t ports = flow_load32(port_pair), before = flow_load32(l4);
+	// As a packet of the other side carries them, its ends exchanged.
+	uint32_t before = flow_load32(l4), back = (uint32_t)!dir << 31, ports = flow_ports(f, back);
+	uint64_t addrs = flow_turn64(flow_addr4(f, back)), sum3;
 	uint16_t delta = f->l4_delta ^ (uint16_t)-dir, sum;
-	uint64_t sum3;
 
-	addrs = addrs << (32 * dir) | addrs >> (-(32 * dir) & 63);
-	ports = ports << (16 * dir) | ports >> (-(16 * dir) & 31);
+	ports = flow_turn32(ports);
 	memcpy(&sum, ip + 10, 2);
 	// The hop limit is the first byte of its word, which goes down by 0x0100 on the wire: adding
 	// the complement of that.
