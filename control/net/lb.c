@@ -145,10 +145,12 @@ static uint16_t put_binary(const struct lyd_node *pool, enum net_schema s, uint8
 {
 	const struct lyd_node *n = net_node(pool, s);
 	struct lyd_value_binary *v = NULL;
+	struct lyd_value value;
 
 	if (!n)
 		return 0;
-	LYD_VALUE_GET(&((const struct lyd_node_term *)n)->value, v);
+	value = ((const struct lyd_node_term *)n)->value; // LYD_VALUE_GET drops const
+	LYD_VALUE_GET(&value, v);
 	if (!v || v->size > size)
 		return 0; // cannot be: the model has the same limits
 	memcpy(to, v->data, v->size);

@@ -48,11 +48,11 @@ class Udp:
                 with socket.socket(family, socket.SOCK_DGRAM) as s:
                     s.settimeout(0.2)
                     s.connect((vip, 5000))
-                    for size in (1, 100, 1200):
+                    for size in (1, 100, 1200, 4000):  # the last in fragments
                         self.sent += 1
                         try:
                             s.send(b"x" * size)
-                            self.answered += len(s.recv(2000)) == size
+                            self.answered += len(s.recv(5000)) == size
                         except OSError:
                             pass
             time.sleep(0.02)
@@ -85,6 +85,13 @@ def soak_config(lab):
     lb["services"]["service"] += [
         {"name": f"echo{f}", "address": vip, "port": 5000, "protocol": "udp", "pool": f"echo{f}",
          "local-address-pool": "snat"} for f, vip in ((4, VIP4), (6, VIP6))]
+    # Beside web4 and web6 (FULLNAT): the same servers by NAT, by other schedulers, with persistence.
+    by_name = {p["name"]: p for p in lb["pools"]["pool"]}
+    for f, vip, how in ((4, VIP4, "least-connections"), (6, VIP6, "maglev")):
+        lb["pools"]["pool"].append(dict(by_name[f"web{f}"], name=f"nat{f}", scheduler=how))
+        lb["services"]["service"].append(
+            {"name": f"nat{f}", "address": vip, "port": 8080, "protocol": "tcp", "pool": f"nat{f}", "forwarding": "nat",
+             "persistence": {"timeout": 2000}})
     return config
 
 
@@ -102,11 +109,41 @@ def lab():
         yield lab
 
 
+class Samples:
+    """Memory of each daemon, twice a second, by life."""
+
+    def __init__(self, lab):
+        self.lab, self.lives, self.stopped = lab, {name: {} for name in DAEMONS}, False
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+
+    def _run(self):
+        while not self.stopped:
+            for name in DAEMONS:
+                pid = self.lab.daemon_pid(name)
+                try:
+                    self.lives[name].setdefault(pid, []).append(rss_kib(pid))
+                except (OSError, ValueError):
+                    pass
+            time.sleep(0.5)
+
+    def stop(self):
+        self.stopped = True
+        self.thread.join(5)
+
+    def grown(self, name):
+        """How much the median of the last quarter of a life is above that of the second, in KiB: the worst life."""
+        long_enough = [kib for kib in self.lives[name].values() if len(kib) >= 16]
+        assert long_enough, f"{name} never lived for 8 s: {self.lives[name]}"
+        quarters = [(kib[len(kib) // 4:len(kib) // 2], kib[-(len(kib) // 4):]) for kib in long_enough]
+        return max(statistics.median(last) - statistics.median(second) for second, last in quarters)
+
+
 class Trouble:
     """What happens meanwhile, in turn: a server dies and comes back; the balancer is killed."""
 
-    def __init__(self, lab, samples):
-        self.lab, self.samples, self.rng = lab, samples, random.Random(4)
+    def __init__(self, lab):
+        self.lab, self.rng = lab, random.Random(4)
         self.deaths = self.kills = 0
 
     def server(self):
@@ -122,13 +159,6 @@ class Trouble:
         wait_for("the balancer is back", lambda: self.lab.daemon_pid("sluice-lb") not in (0, old), 10)
         self.kills += 1
 
-    def sample(self):
-        for name in DAEMONS:
-            pid = self.lab.daemon_pid(name)
-            try:
-                self.samples[name].append((pid, rss_kib(pid)))
-            except (OSError, ValueError):
-                pass
 
 
 def check_sums(lab):
@@ -139,40 +169,28 @@ def check_sums(lab):
     assert s["received"] == sum(s[k] for k in SUMS), s
 
 
-def grown(samples):
-    """How much the median of the last quarter is above that of the second, in KiB, over lives that are long enough."""
-    lives = {}
-    for pid, kib in samples:
-        lives.setdefault(pid, []).append(kib)
-    worst = 0
-    for kib in lives.values():
-        if len(kib) >= 16:
-            q = len(kib) // 4
-            worst = max(worst, statistics.median(kib[-q:]) - statistics.median(kib[q:2 * q]))
-    return worst
-
-
 def test_soak(lab, request, capsys):
     seconds = request.config.getoption("--soak")
-    samples = {name: [] for name in DAEMONS}
-    trouble = Trouble(lab, samples)
+    trouble = Trouble(lab)
     udp = Udp(lab)
     udp.thread.start()
     crowd = Crowd(lab.client, [f"{VIP4}:80", f"[{VIP6}]:80"], 100, 0.5)
     crowd.wait_all()
+    samples = Samples(lab)
     end = time.monotonic() + seconds
     requests = errors = turn = 0
     with Changes(lab) as changes, Probe(lab.client, VIP6, period=0.05) as probe:
         while time.monotonic() < end:
-            r = wrk(lab.client, f"http://{VIP4 if turn % 2 else f'[{VIP6}]'}/", 50, 2)
+            vip = VIP4 if turn % 2 else f"[{VIP6}]"
+            r = wrk(lab.client, f"http://{vip}:{8080 if turn % 4 < 2 else 80}/", 50, 2)
             requests, errors = requests + r["requests"], errors + r["errors"]
-            trouble.sample()
             if turn % 3 == 1:
                 trouble.server()
             if turn % 9 == 5:
                 trouble.kill()
             turn += 1
         wait_for("commits go on", lambda: changes.acked_at == len(changes.asked) - 1, 20)
+    samples.stop()
     check_whole(lab, changes)
     udp.stopped = True
     udp.thread.join(10)
@@ -180,12 +198,12 @@ def test_soak(lab, request, capsys):
     check_sums(lab)
     say(capsys, f"soak {seconds} s: {requests} requests, {len(probe.attempts)} short connections, {udp.answered} of {udp.sent} "
                 f"datagrams answered, {len(changes.acked)} commits, {trouble.deaths} servers died, {trouble.kills} kills; growth "
-                + ", ".join(f"{n} {grown(samples[n]) / 1024:.1f} MiB" for n in DAEMONS))
+                + ", ".join(f"{n} {samples.grown(n) / 1024:.1f} MiB" for n in DAEMONS))
     # Errors of clients come with deaths of servers alone: each ends the connections that it had.
     assert errors <= 60 * (trouble.deaths + 1), errors
     assert udp.answered > 0.9 * udp.sent
     assert requests > 100 * seconds and changes.acked
     for name in DAEMONS:
-        assert grown(samples[name]) < 4096, (name, samples[name][-20:])
+        assert samples.grown(name) < 4096, (name, samples.lives[name])
     wait_for("every flow has ended", lambda: lab.lb_state()["state"].get("active-flows") in (0, "0"), 30 + IDLE_S, 0.5)
     check_sums(lab)

@@ -146,10 +146,9 @@ static void passes_errors_both_ways(void **state)
 			if (l4 == 17 && services[s] != FAKE_UDP)
 				continue; // cuts the checksum in two: half of it tells nothing
 			const struct lb_server *server =
-				&world.server[fake_bytes(out)[14 + 19] - 1];
+				v6 ? &world.server[FAKE_SERVER6]
+				   : &world.server[fake_bytes(out)[14 + 19] - 1];
 
-			if (v6)
-				server = &world.server[FAKE_SERVER6];
 			// Of the servers' side, about what went to the server: to the client.
 			e = error(fake_bytes(out) + 14, quote, v6 ? 1 : 3, 1, 0);
 			fake_burst();
