@@ -11,11 +11,13 @@ import json
 import os
 import pathlib
 import socket
+import time
 
 from lab import BUILD, NETCONFD_UID, ROOT, SLUICE_UID, Lab, LabError, program, run, wait_for, yang_dir
 from rpc_client import RpcClient
 
 VIP4, VIP6 = "10.10.0.100", "fd10::100"
+SUMS = ("forwarded", "answered", "to-kernel", "held", "dropped")
 NETCONF_PORT = 830
 
 NGINX_CONF = """daemon off; worker_processes 1; pid {dir}/nginx.pid; error_log {dir}/error.log warn;
@@ -279,6 +281,15 @@ class Border(Lab):
         with self.rpc() as c:
             return c.call("app-query", instance="lb", name="counters", args={})
 
+    def whole_counters(self, tries=50):
+        """Counters between two packets: while some pass, a look may catch one that is counted as received alone."""
+        for _ in range(tries):
+            c = self.counters()
+            if c["sum"]["received"] == sum(c["sum"][k] for k in SUMS):
+                break
+            time.sleep(0.013)
+        return c
+
 
 def spread_args(given=()):
     """Arguments of sluice-lb for the run as a whole: SLUICE_LAB_WORKERS, SLUICE_LAB_RSS; `given` come first."""
@@ -313,4 +324,4 @@ def dump(obj):
     return json.dumps(obj, indent=1)
 
 
-__all__ = ["Border", "Server", "VIP4", "VIP6", "NETCONF_PORT", "BUILD", "sluice_env", "free_hugepages", "dump"]
+__all__ = ["Border", "Server", "SUMS", "VIP4", "VIP6", "NETCONF_PORT", "BUILD", "sluice_env", "free_hugepages", "dump"]

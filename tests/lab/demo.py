@@ -131,7 +131,7 @@ def crash(lab, tally):
     crowd.wait_all()
     with Probe(lab.client, lab.vip4) as probe:
         time.sleep(0.3)
-        tally.count_packets(lab.counters())
+        tally.count_packets(lab.whole_counters())
         start = time.monotonic()
         lab.kill9("sluice-lb")
         time.sleep(4)
@@ -146,7 +146,7 @@ def crash(lab, tally):
 
 
 def summary(lab, tally, seen_failover, seen_crash):
-    tally.count_packets(lab.counters())
+    tally.count_packets(lab.whole_counters())
     print("\n" + "=" * 72)
     print(f"  requests          {tally.requests}")
     print(f"  errors            {tally.errors}")
