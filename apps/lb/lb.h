@@ -247,6 +247,7 @@ struct lb_other_counters {    // per worker: what happened beside the flows
 	uint64_t expired;     // packets answered: hop limit reached
 	uint64_t mss_clamped; // SYNs whose MSS was lowered
 	uint64_t fragments;   // forwarded as parts of a datagram
+	uint64_t routed;      // of no flow, sent on as a router does (lb_route.c)
 };
 
 // What TCP shows of a server or service; by worker and slot. Only segments that change a flow's state or are

@@ -22,7 +22,7 @@ enum fate {          // of the later fragments
 	FATE_FLOW,   // follow the flow of these ports
 	FATE_WORKER, // another one decides
 	FATE_ECHO,   // an echo request: turned round
-	FATE_KERNEL,
+	FATE_KERNEL, // or the next router
 	FATE_DROP,
 };
 
@@ -156,7 +156,9 @@ static enum fate first_of_flow(struct lb_worker *lw, struct worker *w, const str
 	} else {
 		d->id = frag_next_any(ids);
 	}
-	write_id(p, ids, d->id);
+	kernel = lb_match(lw->snap, port, ip, p->pi) == NULL;
+	if (ref != FLOW_NONE || !kernel) // what is not ours keeps its own
+		write_id(p, ids, d->id);
 	lw->pi[0] = *p->pi;
 	if (p->pi->flags & PARSE_IPV4)
 		flow_key4(lw->table, k, flow_load64(ip + 12),
@@ -166,7 +168,6 @@ static enum fate first_of_flow(struct lb_worker *lw, struct worker *w, const str
 		flow_key6(lw->table, k, ip + 8,
 			  flow_load32(rte_pktmbuf_mtod(m, uint8_t *) + p->pi->l4_off),
 			  port->context, d->proto);
-	kernel = lb_match(lw->snap, port, ip, p->pi) == NULL;
 	flow_probe(lw->table, k);
 	if (ref == FLOW_NONE || !lb_known(lw, w, m, p->pi, ref)) {
 		lw->miss[0] = 0;
@@ -205,14 +206,14 @@ static enum fate first_of_other(struct lb_worker *lw, struct worker *w, const st
 		out_drop(w, p->m, DROP_FRAGMENT);
 		return FATE_DROP;
 	}
-	out_punt(w, p->m, p->pi);
+	lb_not_ours(lw, w, port, p->m, p->pi);
 	return FATE_KERNEL;
 }
 
 // ---- the later ones ---------------------------------------------------------------------------------
 
-static void follow(struct lb_worker *lw, struct worker *w, const struct piece *p,
-		   const struct frag_datagram *d)
+static void follow(struct lb_worker *lw, struct worker *w, const struct port *port,
+		   const struct piece *p, const struct frag_datagram *d)
 {
 	uint32_t ref;
 
@@ -236,7 +237,7 @@ static void follow(struct lb_worker *lw, struct worker *w, const struct piece *p
 		out_answer(w, p->m);
 		return;
 	case FATE_KERNEL:
-		out_punt(w, p->m, p->pi);
+		lb_not_ours(lw, w, port, p->m, p->pi);
 		return;
 	}
 	out_drop(w, p->m, DROP_FRAGMENT);
@@ -256,7 +257,7 @@ static void decide(struct lb_worker *lw, struct worker *w, const struct port *po
 	while ((next.m = frag_take(lw->frag, d, &waited)) != NULL) {
 		w->count.held--;
 		parse_fragment(rte_pktmbuf_mtod(next.m, uint8_t *), &waited, &next.f);
-		follow(lw, w, &next, d);
+		follow(lw, w, port, &next, d);
 	}
 }
 
@@ -292,7 +293,7 @@ static void one(struct lb_worker *lw, struct worker *w, const struct port *port,
 		decide(lw, w, port, p, d);
 		break;
 	case FRAG_PASSES:
-		follow(lw, w, p, d);
+		follow(lw, w, port, p, d);
 		break;
 	}
 	frag_passed(lw->frag, d);

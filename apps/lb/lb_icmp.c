@@ -248,11 +248,12 @@ static void translate(struct lb_worker *lw, struct worker *w, struct rte_mbuf *m
 }
 
 // Not ours after all, or not to be believed.
-static void refuse(struct worker *w, struct rte_mbuf *m, const struct parse_info *pi,
+static void refuse(struct lb_worker *lw, struct worker *w, const struct port *port,
+		   struct rte_mbuf *m, const struct parse_info *pi,
 		   const struct lb_own_address *own, enum drop_reason reason)
 {
-	if (own == NULL) // of what the kernel forwards
-		out_punt(w, m, pi);
+	if (own == NULL) // of what is routed
+		lb_not_ours(lw, w, port, m, pi);
 	else
 		out_drop(w, m, reason);
 }
@@ -276,14 +277,14 @@ void lb_icmp_error(struct lb_worker *lw, struct worker *w, const struct port *po
 	else
 		reason = parse_quoted(inner, len - ICMP_LEN, pi->flags & PARSE_IPV4 ? 4 : 6, &q);
 	if (reason != DROP_NONE) {
-		refuse(w, m, pi, own, reason);
+		refuse(lw, w, port, m, pi, own, reason);
 		return;
 	}
 	// It has to be about a packet from the very address that it was sent to.
 	if ((q.proto != IPPROTO_TCP && q.proto != IPPROTO_UDP) ||
 	    memcmp(lb_source(inner, &quoted), lb_destination(ip, pi), q.family == 4 ? 4 : 16) !=
 		    0) {
-		refuse(w, m, pi, own, DROP_ICMP_INNER);
+		refuse(lw, w, port, m, pi, own, DROP_ICMP_INNER);
 		return;
 	}
 	t = (struct lb_tuple){.context = port->context,
@@ -310,7 +311,7 @@ void lb_icmp_error(struct lb_worker *lw, struct worker *w, const struct port *po
 			    NULL)
 			out_punt(w, m, pi);
 		else
-			refuse(w, m, pi, own, DROP_ICMP_NO_FLOW);
+			refuse(lw, w, port, m, pi, own, DROP_ICMP_NO_FLOW);
 	} else if (!is_plausible(lw, ref, pi, icmp, &q)) {
 		out_drop(w, m, DROP_ICMP_IMPLAUSIBLE);
 	} else if (pi->ttl <= 1) {
@@ -335,6 +336,17 @@ void lb_expired(struct lb_worker *lw, struct worker *w, struct rte_mbuf *m,
 	out_answer(w, m);
 }
 
+// Take back what the hop limit lost here.
+static void increment(uint8_t *ip, bool ipv4)
+{
+	if (ipv4) { // the high byte of its word
+		ip[8]++;
+		patch_sum(ip + 10, RTE_BE16(0x0100));
+	} else {
+		ip[7]++;
+	}
+}
+
 // Undo what rewrite.h did to a packet of a flow: its sender has to know it again.
 static void restore(struct rte_mbuf *m, const struct parse_info *pi, const struct ends *e)
 {
@@ -343,12 +355,37 @@ static void restore(struct rte_mbuf *m, const struct parse_info *pi, const struc
 
 	set_ends(ip, ipv4 ? 4 : 6, pi->proto, frame + pi->l4_off,
 		 pi->l3_len - (uint32_t)(pi->l4_off - pi->l3_off), e);
-	if (ipv4) { // the hop limit is the high byte of its word
-		ip[8]++;
-		patch_sum(ip + 10, RTE_BE16(0x0100));
+	increment(ip, ipv4);
+}
+
+static void answer_mtu(struct lb_worker *lw, struct worker *w, struct rte_mbuf *m,
+		       const struct parse_info *pi, uint16_t mtu)
+{
+	if (!answer_allowed(w)) {
+		out_drop(w, m, DROP_ANSWER_LIMIT);
+	} else if (answer_too_big(m, pi, mtu)) {
+		lw->others.too_big++;
+		out_answer(w, m);
 	} else {
-		ip[7]++;
+		out_drop(w, m, DROP_MTU);
 	}
+}
+
+// No flow knows the packet. One that was only routed (lb_route.c) is answered; else it has waited for a neighbour,
+// and its flow has gone.
+static void routed_too_big(struct lb_worker *lw, struct worker *w, const struct port *port,
+			   struct rte_mbuf *m, const struct parse_info *pi, uint16_t mtu)
+{
+	uint8_t *ip = rte_pktmbuf_mtod(m, uint8_t *) + pi->l3_off;
+	bool ipv4 = (pi->flags & PARSE_IPV4) != 0;
+
+	if (!lw->snap->nat || port->view != PORT_VIEW_XDP ||
+	    lb_own_find(lw->snap, port->context, ipv4 ? 4 : 6, lb_source(ip, pi)) != NULL) {
+		out_drop(w, m, DROP_MTU);
+		return;
+	}
+	increment(ip, ipv4);
+	answer_mtu(lw, w, m, pi, mtu);
 }
 
 void lb_too_big(struct worker *w, struct rte_mbuf *m, const struct parse_info *pi, uint16_t mtu)
@@ -374,8 +411,8 @@ void lb_too_big(struct worker *w, struct rte_mbuf *m, const struct parse_info *p
 					     .dport = (rte_be16_t)(ports >> 16),
 					     .src = lb_destination(ip, pi),
 					     .dst = lb_source(ip, pi)});
-	if (ref == FLOW_NONE) { // it waited for a neighbour, and its flow has gone
-		out_drop(w, m, DROP_MTU);
+	if (ref == FLOW_NONE) {
+		routed_too_big(lw, w, port, m, pi, mtu);
 		return;
 	}
 	f = flow_at(lw->table, ref);
@@ -384,12 +421,5 @@ void lb_too_big(struct worker *w, struct rte_mbuf *m, const struct parse_info *p
 	e = ref & FLOW_DIR_BIT ? client_to_service(f, k, (f->flags & FLOW_F_IPV6) != 0)
 			       : server_to_local(f, k, (f->flags & FLOW_F_IPV6) != 0);
 	restore(m, pi, &e);
-	if (!answer_allowed(w)) {
-		out_drop(w, m, DROP_ANSWER_LIMIT);
-	} else if (answer_too_big(m, pi, mtu)) {
-		lw->others.too_big++;
-		out_answer(w, m);
-	} else {
-		out_drop(w, m, DROP_MTU);
-	}
+	answer_mtu(lw, w, m, pi, mtu);
 }

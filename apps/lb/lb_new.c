@@ -70,7 +70,7 @@ static void no_service(struct lb_worker *lw, struct worker *w, const struct port
 			 pi->proto == IPPROTO_TCP && is_quiet(lw, w) ? DROP_QUIET : DROP_NO_FLOW);
 		return;
 	}
-	out_punt(w, m, pi);
+	lb_not_ours(lw, w, port, m, pi);
 }
 
 // No server for a first packet: say so (RFC 9293 section 3.10.7.1; RFC 1122 section 3.2.2.1).

@@ -69,5 +69,5 @@ void lb_other(struct lb_worker *lw, struct worker *w, const struct port *port, s
 		out_answer(w, m);
 		return;
 	}
-	out_punt(w, m, pi);
+	lb_not_ours(lw, w, port, m, pi);
 }

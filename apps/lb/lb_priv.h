@@ -117,6 +117,12 @@ bool lb_is_echo(const struct parse_info *pi); // an echo request, or the first f
 void lb_other(struct lb_worker *lw, struct worker *w, const struct port *port, struct rte_mbuf *m,
 	      const struct parse_info *pi);
 
+// lb_route.c
+//
+// A packet that is of no flow and starts none: to the kernel, or, where that cannot have it, on its way.
+void lb_not_ours(struct lb_worker *lw, struct worker *w, const struct port *port,
+		 struct rte_mbuf *m, const struct parse_info *pi);
+
 // lb_frag.c
 //
 // The burst's fragments that are for addresses of ours.

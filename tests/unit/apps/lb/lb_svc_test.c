@@ -163,6 +163,68 @@ static void leaves_packets_of_a_nat_server_without_a_flow_to_the_kernel(void **s
 	assert_int_equal(lb_worker_flow_count(world.lw), 1);
 }
 
+// Where the steering program has taken it, there is no way back to the kernel: it is routed here.
+static void routes_packets_of_a_nat_server_that_the_kernel_cannot_have(void **state)
+{
+	static const unsigned services[] = {FAKE_NAT, FAKE_NAT_UDP, FAKE_NAT6};
+	uint8_t before[128];
+
+	(void)state;
+	world.port.view = PORT_VIEW_XDP;
+	world.snap.nat = true;
+	for (unsigned i = 0; i < RTE_DIM(services); i++) {
+		struct fake_packet *syn = open_flow(services[i], 1), *p;
+		bool ipv4 = world.service[services[i]].family == 4;
+		unsigned ttl = 14 + (ipv4 ? 8 : 7), len;
+
+		fake_bytes(syn)[14 + (ipv4 ? 20 : 40)] ^= 1; // another port of the client
+		p = fake_reply(syn, TCP_ACK);
+		len = p->m.data_len;
+		memcpy(before, fake_bytes(p), len);
+		fake_burst();
+		assert_int_equal(p->fate, FATE_FORWARD);
+		assert_int_equal(p->nexthop, FAKE_HOP_CLIENT);
+		fake_check_checksums(p);
+		assert_int_equal(fake_bytes(p)[ttl], before[ttl] - 1);
+		before[ttl]--;
+		memcpy(before, fake_bytes(p), 14);
+		if (ipv4)
+			memcpy(before + 24, fake_bytes(p) + 24, 2); // checked above
+		assert_memory_equal(fake_bytes(p), before, len);
+		p = fake_reply(syn, TCP_ACK);
+		fake_bytes(p)[ttl] = 1;
+		fake_checksums(p);
+		fake_burst();
+		ASSERT_DROPPED(p, IP_TTL);
+	}
+	assert_int_equal(lb_worker_flow_count(world.lw), 3);
+	assert_int_equal(world.lw->others.routed, 3);
+}
+
+static void routes_nothing_of_what_the_kernel_is_to_answer(void **state)
+{
+	struct fake_packet *syn = open_flow(FAKE_NAT, 1), *p;
+
+	(void)state;
+	fake_bytes(syn)[14 + 20] ^= 1;
+	world.port.view = PORT_VIEW_XDP;
+	p = fake_reply(syn, TCP_ACK); // no service is NAT: the program takes none
+	fake_burst();
+	assert_int_equal(p->fate, FATE_PUNT);
+	world.snap.nat = true;
+	fake_changed();
+	world.node_has_it = true;
+	p = fake_reply(syn, TCP_ACK);
+	fake_burst();
+	assert_int_equal(p->fate, FATE_PUNT);
+	world.node_has_it = false;
+	p = fake_client(FAKE_TCP, 2, TCP_SYN);
+	fake_bytes(p)[14 + 22] = 9; // to the service's address
+	fake_checksums(p);
+	fake_burst();
+	assert_int_equal(p->fate, FATE_PUNT);
+}
+
 // One client port by two services to one server: the server could not tell both apart.
 static void refuses_by_nat_what_the_server_could_not_tell_apart(void **state)
 {
@@ -1166,6 +1228,8 @@ int main(void)
 		T(balances_ipv6_and_udp),
 		T(balances_by_nat_without_touching_the_client),
 		T(leaves_packets_of_a_nat_server_without_a_flow_to_the_kernel),
+		T(routes_packets_of_a_nat_server_that_the_kernel_cannot_have),
+		T(routes_nothing_of_what_the_kernel_is_to_answer),
 		T(refuses_by_nat_what_the_server_could_not_tell_apart),
 		T(makes_room_by_nat_where_a_connection_is_over),
 		T(refuses_by_nat_a_server_that_is_its_own_client),
