@@ -25,8 +25,29 @@
 #include <string.h>
 #include <unistd.h>
 
-// fd of the socket made last; control thread only, as all set-up is.
-static int socket_made = -1;
+// Sockets made and not yet asked for; control thread only, as all set-up is.
+static struct {
+	char device[IFNAMSIZ];
+	int fd;
+} made[PORT_QUEUE_MAX];
+static unsigned made_count;
+
+void af_xdp_sockets_forget(void)
+{
+	made_count = 0;
+}
+
+int af_xdp_socket_take(const char *device)
+{
+	for (unsigned i = made_count; i-- > 0;)
+		if (made[i].fd >= 0 && strcmp(made[i].device, device) == 0) {
+			int fd = made[i].fd;
+
+			made[i].fd = -1;
+			return fd;
+		}
+	return -1;
+}
 
 int xsk_socket__create(struct xsk_socket **xsk, const char *device, __u32 queue_id,
 		       struct xsk_umem *umem, struct xsk_ring_cons *rx, struct xsk_ring_prod *tx,
@@ -47,8 +68,10 @@ int xsk_socket__create(struct xsk_socket **xsk, const char *device, __u32 queue_
 		return -ENOSYS;
 	c.libxdp_flags |= XSK_LIBXDP_FLAGS__INHIBIT_PROG_LOAD;
 	rc = create(xsk, device, queue_id, umem, rx, tx, &c);
-	if (rc == 0)
-		socket_made = get_fd(*xsk);
+	if (rc == 0 && made_count < PORT_QUEUE_MAX) {
+		snprintf(made[made_count].device, IFNAMSIZ, "%s", device);
+		made[made_count++].fd = get_fd(*xsk);
+	}
 	return rc;
 }
 
@@ -165,18 +188,19 @@ static int add_queue(struct port_slot *s, unsigned queue, struct port_error *err
 	// busy_budget=0: by default each empty burst would be a system call.
 	snprintf(args, sizeof(args), "iface=%s,start_queue=%u,queue_count=1,busy_budget=0",
 		 s->p.device, queue);
-	socket_made = -1;
+	af_xdp_sockets_forget();
 	rc = vdev_start(s, &d, err);
-	s->xsk_fd[queue] = socket_made; // also after an error: somebody has to close it
+	s->xsk_fd[queue] =
+		af_xdp_socket_take(s->p.device); // also after an error: somebody has to close it
 	if (rc != 0)
 		return rc;
-	if (socket_made < 0)
+	if (s->xsk_fd[queue] < 0)
 		return port_fail(
 			err, -EIO, CTL_TAG_OPERATION_FAILED, "device",
 			"the AF_XDP driver does not call our xsk_socket__create; was the program "
 			"linked without --export-dynamic-symbol?");
-	s->p.queue[queue].fd = socket_made;
-	rc = steer_set_socket(s->steer, queue, socket_made);
+	s->p.queue[queue].fd = s->xsk_fd[queue];
+	rc = steer_set_socket(s->steer, queue, s->xsk_fd[queue]);
 	if (rc != 0)
 		return port_fail(err, -EIO, CTL_TAG_OPERATION_FAILED, "device", "xsks_map: %s",
 				 strerror(-rc));

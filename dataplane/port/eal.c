@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Start of DPDK's environment for an app. The machine's own NICs are left alone (--no-pci), nothing is
+// Start of DPDK's environment for an app. The machine's own NICs are left alone (-a), nothing is
 // written to hugetlbfs (--in-memory), so many apps run on one machine; memory is addressed by virtual
 // addresses, which needs no root. Without hugepages: --no-huge, which excludes --in-memory.
 
@@ -135,7 +135,10 @@ int port_eal_init(const struct port_eal_conf *conf, struct port_error *err)
 	snprintf(memory, sizeof(memory), "%u", mb);
 
 	argv[argc++] = strdup("sluice");
-	argv[argc++] = strdup("--no-pci");
+	// An address that no machine has: of PCI devices those alone are touched that are asked for later.
+	// With --no-pci they could not be.
+	argv[argc++] = strdup("-a");
+	argv[argc++] = strdup("ffff:ff:1f.7");
 	argv[argc++] = strdup("--iova-mode=va");
 	argv[argc++] = strdup("--lcores");
 	argv[argc++] = lcores;

@@ -7,6 +7,7 @@
 
 #include <linux/ethtool.h>
 #include <linux/sockios.h>
+#include <net/if_arp.h>
 
 #include <errno.h>
 #include <stdio.h>
@@ -68,6 +69,44 @@ int port_link_set_mtu(const char *device, unsigned mtu)
 	memset(&ifr, 0, sizeof(ifr));
 	ifr.ifr_mtu = (int)mtu;
 	return ask(SIOCSIFMTU, device, &ifr);
+}
+
+int port_link_set_mac(const char *device, const struct rte_ether_addr *mac)
+{
+	struct ifreq ifr;
+
+	memset(&ifr, 0, sizeof(ifr));
+	ifr.ifr_hwaddr.sa_family = ARPHRD_ETHER;
+	memcpy(ifr.ifr_hwaddr.sa_data, mac, sizeof(*mac));
+	return ask(SIOCSIFHWADDR, device, &ifr);
+}
+
+int port_link_set_allmulti(const char *device, bool on)
+{
+	struct ifreq ifr;
+	int rc;
+
+	memset(&ifr, 0, sizeof(ifr));
+	rc = ask(SIOCGIFFLAGS, device, &ifr);
+	if (rc != 0 || ((ifr.ifr_flags & IFF_ALLMULTI) != 0) == on)
+		return rc;
+	ifr.ifr_flags = (short)(on ? ifr.ifr_flags | IFF_ALLMULTI : ifr.ifr_flags & ~IFF_ALLMULTI);
+	return ask(SIOCSIFFLAGS, device, &ifr);
+}
+
+// /proc/sys/net, unlike /sys, shows the namespace of who looks.
+int port_link_set_ipv6(const char *device, bool on)
+{
+	char path[80];
+	FILE *f;
+	int rc;
+
+	snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/disable_ipv6", device);
+	f = fopen(path, "we");
+	if (f == NULL)
+		return errno == ENOENT ? 0 : -errno; // a kernel without IPv6
+	rc = fputs(on ? "0" : "1", f) < 0 ? -EIO : 0;
+	return fclose(f) == 0 ? rc : -errno;
 }
 
 int port_link_set_up(const char *device)

@@ -104,12 +104,16 @@ static const struct timespec busy_pause = {.tv_nsec = 10000000};
 
 static void devices_remove(struct port_slot *s)
 {
+	if (s->bond != NULL)
+		bond_devices_remove(s);
 	for (unsigned q = 0; q < PORT_QUEUE_MAX; q++) {
 		// The memif driver does not let go of one that runs.
-		if (s->p.kind == CTL_PORT_MEMIF && s->p.queue[q].rte_id < RTE_MAX_ETHPORTS)
+		if ((s->p.kind == CTL_PORT_MEMIF || s->p.kind == CTL_PORT_PCI) &&
+		    s->p.queue[q].rte_id < RTE_MAX_ETHPORTS)
 			rte_eth_dev_stop(s->p.queue[q].rte_id);
 		if (s->vdev[q][0] != '\0')
-			rte_eal_hotplug_remove("vdev", s->vdev[q]);
+			rte_eal_hotplug_remove(s->p.kind == CTL_PORT_PCI ? "pci" : "vdev",
+					       s->vdev[q]);
 		s->vdev[q][0] = '\0';
 		// The driver never lets go of its umem: without this the queue stays bound.
 		if (s->xsk_fd[q] >= 0)
@@ -119,14 +123,29 @@ static void devices_remove(struct port_slot *s)
 	}
 }
 
+static int bring_up(struct port_slot *s, struct port_error *err)
+{
+	switch (s->p.kind) {
+	case CTL_PORT_AF_XDP:
+		return af_xdp_bring_up(s, err);
+	case CTL_PORT_PCI:
+		return pci_bring_up(s, err);
+	case CTL_PORT_BOND:
+		return bond_bring_up(s, err);
+	default:
+		return vdev_bring_up(s, err);
+	}
+}
+
 int port_bring_up(struct port_slot *s, struct port_error *err)
 {
+	bool up;
 	int rc;
 
 	s->life++;
 	s->connected = false;
 	for (unsigned tries = 0;; tries++) {
-		rc = s->p.kind == CTL_PORT_AF_XDP ? af_xdp_bring_up(s, err) : vdev_bring_up(s, err);
+		rc = bring_up(s, err);
 		if (rc == 0)
 			break;
 		devices_remove(s);
@@ -140,8 +159,9 @@ int port_bring_up(struct port_slot *s, struct port_error *err)
 		s->life++;
 	}
 	port_views_sync(s);
-	atomic_store_explicit(&s->p.up, true, memory_order_relaxed);
-	atomic_store_explicit(&s->p.live, true, memory_order_release);
+	up = s->bond == NULL || bond_carries(s);
+	atomic_store_explicit(&s->p.up, up, memory_order_relaxed);
+	atomic_store_explicit(&s->p.live, up, memory_order_release);
 	return 0;
 }
 
@@ -172,7 +192,7 @@ static uint64_t ring_full(const struct port_slot *s)
 {
 	uint64_t n = 0;
 
-	for (unsigned q = 0; q < s->p.queues; q++) {
+	for (unsigned q = 0; q < PORT_QUEUE_MAX; q++) { // a bond: one per member
 		struct xdp_statistics st = {0};
 		socklen_t len = sizeof(st);
 
@@ -193,8 +213,10 @@ static void count_life(const struct port_slot *s, struct port_counters *out)
 		steer_stats(s->steer, &st); // zero on error
 	for (unsigned q = 0; q < s->p.queues; q++)
 		count_device(&s->p.queue[q], &life);
+	if (s->p.lacp)
+		life.rx_packets = atomic_load_explicit(&s->given, memory_order_relaxed);
+	life.rx_missed += ring_full(s);
 	if (s->steer != NULL) {
-		life.rx_missed += ring_full(s);
 		// What the program gave to the sockets and neither arrived nor was lost is on its way.
 		given = st.redirected - s->redirected_base;
 		if (given > life.rx_packets + life.rx_missed)
@@ -251,6 +273,7 @@ void port_take_down(struct port_slot *s)
 	if (s->steer != NULL)
 		s->base.rx_missed += s->base.rx_depth; // the ring goes with the socket
 	s->base.rx_depth = 0;
+	atomic_store_explicit(&s->given, 0, memory_order_relaxed);
 	devices_remove(s);
 	steer_close(s->steer);
 	s->steer = NULL;
@@ -267,6 +290,8 @@ static void slot_free(void *arg)
 
 static void slot_forget(struct port_slot *s)
 {
+	if (s->bond != NULL)
+		bond_free(s);
 	if (s->lock_fd >= 0)
 		close(s->lock_fd);
 	if (atomic_load(&ports[s->p.index]) == s)
@@ -317,17 +342,48 @@ static int slot_lock(struct port_slot *s, struct port_error *err)
 	char owner[64] = "";
 	int fd;
 
-	if (s->p.kind != CTL_PORT_AF_XDP && s->p.kind != CTL_PORT_TAP)
+	const char *device = s->p.kind == CTL_PORT_PCI ? s->conf.member[0] : s->p.device;
+	const char *field = s->p.kind == CTL_PORT_PCI ? "pci-address" : "device";
+
+	// A bond takes its members, and its TAP, as that of a PCI device, is a port with a lock of its own.
+	if (s->p.kind != CTL_PORT_AF_XDP && s->p.kind != CTL_PORT_TAP && s->p.kind != CTL_PORT_PCI)
 		return 0;
-	fd = port_lock(s->p.device, owner, sizeof(owner));
+	fd = port_lock(device, owner, sizeof(owner));
 	if (fd == -EBUSY)
-		return port_fail(err, fd, CTL_TAG_IN_USE, "device", "'%s' is owned by %s",
-				 s->p.device, owner);
+		return port_fail(err, fd, CTL_TAG_IN_USE, field, "'%s' is owned by %s", device,
+				 owner);
 	if (fd < 0)
-		return port_fail(err, -EIO, CTL_TAG_OPERATION_FAILED, "device", "lock of '%s': %s",
-				 s->p.device, strerror(-fd));
+		return port_fail(err, -EIO, CTL_TAG_OPERATION_FAILED, field, "lock of '%s': %s",
+				 device, strerror(-fd));
 	s->lock_fd = fd;
 	return 0;
+}
+
+static bool has_shadow(const struct port_slot *s)
+{
+	return s->p.kind == CTL_PORT_PCI || s->p.kind == CTL_PORT_BOND;
+}
+
+static int check_kind(struct port_slot *s, struct port_error *err)
+{
+	struct port_link link;
+
+	if (has_shadow(s) && port_link_get(s->p.device, &link) == 0)
+		return port_fail(
+			err, -EBUSY, CTL_TAG_IN_USE, "tap",
+			"there is an interface '%s' already: the kernel's view of the port "
+			"is a TAP of that name, made by us",
+			s->p.device);
+	switch (s->p.kind) {
+	case CTL_PORT_AF_XDP:
+		return af_xdp_check(s, err);
+	case CTL_PORT_PCI:
+		return pci_check(s, err);
+	case CTL_PORT_BOND:
+		return bond_check(s, err);
+	default:
+		return vdev_check(s, err);
+	}
 }
 
 static int check(struct port_slot *s, struct port_error *err)
@@ -341,35 +397,37 @@ static int check(struct port_slot *s, struct port_error *err)
 	if (!plain_name(c->name, sizeof(c->name), sizeof(c->name) - 1))
 		return port_fail(err, -EINVAL, CTL_TAG_INVALID_VALUE, "name",
 				 "letters, digits, '.', '_' and '-' only");
-	if ((c->kind == CTL_PORT_AF_XDP || c->kind == CTL_PORT_TAP) &&
+	if ((c->kind == CTL_PORT_AF_XDP || c->kind == CTL_PORT_TAP || has_shadow(s)) &&
 	    !plain_name(c->device, sizeof(c->device), IFNAMSIZ - 1))
-		return port_fail(err, -EINVAL, CTL_TAG_INVALID_VALUE, "device",
+		return port_fail(err, -EINVAL, CTL_TAG_INVALID_VALUE,
+				 has_shadow(s) ? "tap" : "device",
 				 "a name of 1 to 15 letters, digits, '.', '_' and '-'");
 	rc = slot_lock(s, err);
 	if (rc == 0)
-		rc = c->kind == CTL_PORT_AF_XDP ? af_xdp_check(s, err) : vdev_check(s, err);
+		rc = check_kind(s, err);
 	s->p.tx_shared = s->p.queues < worker_count();
 	return rc;
 }
 
-// The kernel's view of a VLAN: a TAP with the parent's MAC and MTU.
-static int open_vlan(struct port_slot *parent, const struct ctl_vlan *v, struct port_error *err)
+// The kernel's view of a VLAN, or of the port itself (vid 0): a TAP with the parent's MAC and MTU.
+static int open_view(struct port_slot *parent, uint64_t id, uint16_t vid, const char *tap,
+		     uint16_t *index, struct port_error *err)
 {
-	struct ctl_port conf = {.rec = {.id = v->rec.id},
+	struct ctl_port conf = {.rec = {.id = id},
 				.kind = CTL_PORT_TAP,
 				.context = parent->p.context,
 				.mtu = parent->p.mtu};
 	struct port_slot *s;
 	int rc;
 
-	snprintf(conf.name, sizeof(conf.name), "%.*s", (int)sizeof(v->tap), v->tap);
-	snprintf(conf.device, sizeof(conf.device), "%.*s", (int)sizeof(v->tap), v->tap);
+	snprintf(conf.name, sizeof(conf.name), "%s", tap);
+	snprintf(conf.device, sizeof(conf.device), "%s", tap);
 	memcpy(conf.mac, &parent->p.mac, sizeof(conf.mac));
 	rc = slot_make(&conf, &s, err);
 	if (rc != 0)
 		return rc;
 	s->p.parent = parent->p.index;
-	s->p.parent_vlan = v->vid;
+	s->p.parent_vlan = vid;
 	rc = check(s, err);
 	if (rc == 0)
 		rc = port_bring_up(s, err);
@@ -378,9 +436,21 @@ static int open_vlan(struct port_slot *parent, const struct ctl_vlan *v, struct 
 		return rc;
 	}
 	atomic_store_explicit(&ports[s->p.index], s, memory_order_release);
-	parent->p.vlan[parent->p.vlan_count++] =
-		(struct port_vlan){.vid = v->vid, .shadow = s->p.index};
+	*index = s->p.index;
 	return 0;
+}
+
+static int open_vlan(struct port_slot *parent, const struct ctl_vlan *v, struct port_error *err)
+{
+	struct port_vlan *view = &parent->p.vlan[parent->p.vlan_count];
+	char tap[sizeof(v->tap) + 1];
+	int rc;
+
+	snprintf(tap, sizeof(tap), "%.*s", (int)sizeof(v->tap), v->tap);
+	rc = open_view(parent, v->rec.id, v->vid, tap, &view->shadow, err);
+	view->vid = v->vid;
+	parent->p.vlan_count += rc == 0;
+	return rc;
 }
 
 static int check_vlans(const struct port_slot *s, const struct ctl_vlan *vlans, unsigned count,
@@ -401,8 +471,13 @@ static int check_vlans(const struct port_slot *s, const struct ctl_vlan *vlans, 
 	return 0;
 }
 
-static void close_vlans(struct port_slot *s)
+static void close_views(struct port_slot *s)
 {
+	struct port *shadow = s->p.shadow != PORT_NONE ? port_get(s->p.shadow) : NULL;
+
+	if (shadow != NULL)
+		port_close(shadow);
+	s->p.shadow = PORT_NONE;
 	for (unsigned i = 0; i < s->p.vlan_count; i++) {
 		struct port *tap = port_get(s->p.vlan[i].shadow);
 
@@ -410,6 +485,17 @@ static void close_vlans(struct port_slot *s)
 			port_close(tap);
 	}
 	s->p.vlan_count = 0;
+}
+
+// A wire that was brought up before its views could not be made.
+static void give_up(struct port_slot *s)
+{
+	if (!has_shadow(s) || s->p.queue[0].rte_id >= RTE_MAX_ETHPORTS)
+		return;
+	atomic_store_explicit(&s->p.live, false, memory_order_release);
+	if (s->bond != NULL)
+		bond_detach(s);
+	port_take_down(s);
 }
 
 int port_open(const struct ctl_port *conf, const struct ctl_vlan *vlans, unsigned vlan_count,
@@ -425,17 +511,23 @@ int port_open(const struct ctl_port *conf, const struct ctl_vlan *vlans, unsigne
 	rc = check(s, err);
 	if (rc == 0)
 		rc = check_vlans(s, vlans, vlan_count, err);
+	// A wire of its own tells its MAC and MTU, which its views have. It is not polled yet.
+	if (rc == 0 && has_shadow(s))
+		rc = port_bring_up(s, err);
+	if (rc == 0 && has_shadow(s))
+		rc = open_view(s, s->p.id, 0, s->p.device, &s->p.shadow, err);
 	// The TAPs first: once the steering program takes a VLAN, its view has to be there.
 	for (unsigned i = 0; rc == 0 && i < vlan_count; i++)
 		rc = open_vlan(s, &vlans[i], err);
-	if (rc == 0)
+	if (rc == 0 && !has_shadow(s))
 		rc = port_bring_up(s, err);
 	if (rc == -ENOTCONN) { // a link whose other end is yet to be made
 		s->lost = true;
 		rc = 0;
 	}
 	if (rc != 0) {
-		close_vlans(s);
+		close_views(s);
+		give_up(s);
 		slot_forget(s);
 		return rc;
 	}
@@ -462,11 +554,13 @@ void port_close(struct port *p)
 	atomic_store_explicit(&p->up, false, memory_order_relaxed);
 	if (s->steer != NULL)
 		steer_detach(s->steer); // the guard is in place, and stays
+	if (s->bond != NULL)
+		bond_detach(s);
 	if (p->kind == CTL_PORT_AF_XDP && p->ifindex > 0)
 		addr_sync(p->ifindex, NULL, 0);
 	port_take_down(s);
 	add_arrivals(p, &s->base, &closed);
-	close_vlans(s);
+	close_views(s);
 	slot_forget(s);
 }
 

@@ -30,6 +30,7 @@ struct port_slot {
 	struct ctl_port conf;
 	int lock_fd;
 	struct steer *steer;
+	struct bond *bond;        // CTL_PORT_BOND: its members
 	struct rte_mempool *pool; // of this life
 	unsigned life; // counts bring-ups: names of devices and pools are never used twice
 	int xsk_fd[PORT_QUEUE_MAX];
@@ -39,6 +40,7 @@ struct port_slot {
 	bool removing;             // waits for the workers before the devices are taken down
 	struct port_counters base; // counted in earlier lives
 	uint64_t redirected_base;  // by the steering program before this life
+	_Atomic uint64_t given;    // LACP: packets of this life that the driver did not keep
 	rte_spinlock_t tx_lock[PORT_QUEUE_MAX];
 };
 
@@ -67,6 +69,9 @@ int af_xdp_check(struct port_slot *s, struct port_error *err);
 int af_xdp_bring_up(struct port_slot *s, struct port_error *err);
 int vdev_check(struct port_slot *s, struct port_error *err);
 int vdev_bring_up(struct port_slot *s, struct port_error *err);
+int af_xdp_socket_take(
+	const char *device); // fd of the socket that the driver made last on it, -1: none
+void af_xdp_sockets_forget(void);
 // Add, configure and start one DPDK device with rx_queues queues as queue[first] and following.
 struct port_device {
 	const char *name;
@@ -74,9 +79,29 @@ struct port_device {
 	unsigned first;
 	unsigned queues;
 	bool rx_interrupt; // ask for the fd of each queue
+	const char *bus;   // NULL: vdev
 };
 int vdev_start(struct port_slot *s, const struct port_device *d, struct port_error *err);
 int port_pool_make(struct port_slot *s, unsigned mbufs, struct port_error *err);
+
+// bond.c: members as one wire. bond_check also takes hold of the members, bond_free lets them go.
+int bond_check(struct port_slot *s, struct port_error *err);
+int bond_bring_up(struct port_slot *s, struct port_error *err);
+bool bond_carries(const struct port_slot *s);  // does any member have a link?
+void bond_devices_remove(struct port_slot *s); // those of this life
+void bond_detach(struct port_slot *s);         // what arrives goes to the kernel again
+void bond_free(struct port_slot *s);
+// The kernel tells of a member. Returns: true if it is back and the bond has to be made anew
+bool bond_link(struct port_slot *s, int ifindex, const char *name, unsigned flags);
+void bond_tick(struct port_slot *s); // each 100 ms while it is there
+void bond_link_gone(struct port_slot *s, int ifindex);
+void bond_look_again(struct port_slot *s); // at all members
+
+// pci.c: may the device be taken over? `field` is what the error names. Errors: -ENODEV, -EBUSY, -EINVAL
+int pci_address_check(const char *address, const char *field, struct port_error *err);
+bool pci_is_address(const char *text);
+int pci_check(struct port_slot *s, struct port_error *err);
+int pci_bring_up(struct port_slot *s, struct port_error *err);
 
 // memif.c: the socket of a memif: `before` its device is made (what a dead process left is removed), and
 // after. Errors: -EBUSY a living process listens there; -ENOTCONN the other end does not yet
@@ -106,6 +131,9 @@ struct port_link {
 int port_link_get(const char *device, struct port_link *out);
 int port_link_set_mtu(const char *device, unsigned mtu);
 int port_link_set_up(const char *device);
+int port_link_set_mac(const char *device, const struct rte_ether_addr *mac);
+int port_link_set_allmulti(const char *device, bool on);
+int port_link_set_ipv6(const char *device, bool on);
 
 // addr.c: make the addresses of ours on an interface exactly these.
 // Returns 0, or the first negative errno after having tried all

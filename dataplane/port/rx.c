@@ -7,6 +7,21 @@
 
 #include <rte_ethdev.h>
 
+// Sends what the protocol has to say, keeps what the partner says of it.
+static __rte_noinline uint16_t lacp_rx(const struct port *p, uint16_t queue, struct rte_mbuf **pkts,
+				       uint16_t n)
+{
+	const struct port_queue *q = &p->queue[queue];
+	uint16_t got;
+
+	port_tx(p, queue, NULL, 0);
+	got = rte_eth_rx_burst(q->rte_id, q->rte_queue, pkts, n);
+	for (uint16_t i = 0; i < got; i++)
+		pkts[i]->port = p->index;
+	atomic_fetch_add_explicit(&port_slot(p)->given, got, memory_order_relaxed);
+	return got;
+}
+
 uint16_t port_rx(const struct port *p, uint16_t queue, struct rte_mbuf **pkts, uint16_t n)
 {
 	const struct port_queue *q = &p->queue[queue];
@@ -14,6 +29,8 @@ uint16_t port_rx(const struct port *p, uint16_t queue, struct rte_mbuf **pkts, u
 
 	if (unlikely(!atomic_load_explicit(&p->live, memory_order_acquire)))
 		return 0;
+	if (unlikely(p->lacp))
+		return lacp_rx(p, queue, pkts, n);
 	got = rte_eth_rx_burst(q->rte_id, q->rte_queue, pkts, n);
 	for (uint16_t i = 0; i < got; i++)
 		pkts[i]->port = p->index;

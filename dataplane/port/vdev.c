@@ -37,6 +37,17 @@ int port_pool_make(struct port_slot *s, unsigned mbufs, struct port_error *err)
 	return 0;
 }
 
+// Rings as long as AF_XDP's, or as the device can have them.
+static int fit_rings(uint16_t id, unsigned *rx_desc, unsigned *tx_desc)
+{
+	uint16_t rx = 2048, tx = 2048;
+	int rc = rte_eth_dev_adjust_nb_rx_tx_desc(id, &rx, &tx);
+
+	*rx_desc = rx;
+	*tx_desc = tx;
+	return rc;
+}
+
 static int start_queues(struct port_slot *s, const struct port_device *d, uint16_t id)
 {
 	unsigned rx_desc = PORT_RING_SIZE, tx_desc = PORT_RING_SIZE;
@@ -46,6 +57,8 @@ static int start_queues(struct port_slot *s, const struct port_device *d, uint16
 		rx_desc = tx_desc = 2048;
 	else if (s->p.kind == CTL_PORT_TAP)
 		rx_desc = tx_desc = 512; // each takes a buffer from the start
+	else if (s->p.kind == CTL_PORT_PCI || s->p.kind == CTL_PORT_BOND)
+		rc = fit_rings(id, &rx_desc, &tx_desc);
 	for (uint16_t q = 0; q < d->queues && rc == 0; q++) {
 		rc = rte_eth_rx_queue_setup(id, q, (uint16_t)rx_desc, SOCKET_ID_ANY, NULL, s->pool);
 		if (rc == 0)
@@ -58,10 +71,14 @@ int vdev_start(struct port_slot *s, const struct port_device *d, struct port_err
 {
 	struct rte_eth_conf conf = {.intr_conf.rxq = d->rx_interrupt};
 	const char *step = "adding the device";
+	bool added = false;
 	uint16_t id;
-	int rc;
+	int rc = 0;
 
-	rc = rte_eal_hotplug_add("vdev", d->name, d->args);
+	if (s->p.kind == CTL_PORT_PCI || s->p.kind == CTL_PORT_BOND)
+		conf.rxmode.mtu = s->p.mtu;
+	if (d->bus == NULL) // else it was added before, to be asked what it is
+		rc = rte_eal_hotplug_add("vdev", d->name, d->args);
 	if (rc == 0)
 		rc = rte_eth_dev_get_port_by_name(d->name, &id);
 	if (rc != 0)
@@ -70,6 +87,7 @@ int vdev_start(struct port_slot *s, const struct port_device *d, struct port_err
 		s->p.queue[d->first + q] =
 			(struct port_queue){.rte_id = id, .rte_queue = (uint16_t)q, .fd = -1};
 	}
+	added = true;
 	step = "configuring it";
 	rss_ask(id, d->queues, &conf);
 	rc = rte_eth_dev_configure(id, (uint16_t)d->queues, (uint16_t)d->queues, &conf);
@@ -78,6 +96,11 @@ int vdev_start(struct port_slot *s, const struct port_device *d, struct port_err
 	step = "making its queues";
 	rc = start_queues(s, d, id);
 	if (rc != 0)
+		goto err;
+	step = "setting its MTU";
+	if (d->bus != NULL)
+		rc = rte_eth_dev_set_mtu(id, s->p.mtu);
+	if (rc != 0 && rc != -ENOTSUP)
 		goto err;
 	step = "starting it";
 	rc = rte_eth_dev_start(id);
@@ -93,9 +116,15 @@ err:
 		rc = -ENOTCONN; // the other end went just now
 	if (s->p.kind == CTL_PORT_AF_XDP && rc == -EINVAL)
 		rc = -EAGAIN; // all that the driver says of a queue that is bound
+	// The bonding driver says -1 of all that its members may have; most often a queue in use.
+	if (s->p.kind == CTL_PORT_BOND && rc == -1 && added)
+		rc = -EAGAIN;
 	return port_fail(err, rc == -ENOMEM || rc == -EAGAIN || rc == -ENOTCONN ? rc : -EIO,
 			 CTL_TAG_OPERATION_FAILED, "device", "%s: %s failed: %s", d->name, step,
-			 rc == -EAGAIN ? "the queue is in use" : strerror(rc < 0 ? -rc : rc));
+			 rc == -EAGAIN && s->p.kind == CTL_PORT_BOND
+				 ? "a member does not do what the bonding driver asks"
+			 : rc == -EAGAIN ? "the queue is in use"
+					 : strerror(rc < 0 ? -rc : rc));
 }
 
 // ---- what the configuration may say --------------------------------------------------------------

@@ -127,6 +127,8 @@ static void recover(struct port_slot *s)
 			return;
 		}
 	}
+	if (s->p.kind == CTL_PORT_BOND && bond_check(s, &err) != 0)
+		return;
 	rc = port_bring_up(s, &err);
 	if (rc == -ENOTCONN)
 		return;
@@ -183,6 +185,25 @@ static int on_name(const struct nlattr *a, void *arg)
 	return MNL_CB_OK;
 }
 
+// An interface may be a member of a bond. `gone`: RTM_DELLINK
+static void tell_bonds(int ifindex, const char *name, unsigned flags, bool gone)
+{
+	for (uint16_t i = 0; i < PORT_MAX; i++) {
+		struct port *p = port_get(i);
+		bool up;
+
+		if (p == NULL || p->kind != CTL_PORT_BOND || port_slot(p)->lost)
+			continue;
+		up = atomic_load(&p->up);
+		if (gone)
+			bond_link_gone(port_slot(p), ifindex);
+		else if (bond_link(port_slot(p), ifindex, name, flags))
+			lost(port_slot(p)); // it is back: made anew by recover()
+		else if (atomic_load(&p->up) != up)
+			tell(port_slot(p));
+	}
+}
+
 static struct port_slot *find_lost(const char *device)
 {
 	for (uint16_t i = 0; i < PORT_MAX; i++) {
@@ -207,6 +228,8 @@ static int on_link(const struct nlmsghdr *h, void *arg)
 	}
 	if (h->nlmsg_type == RTM_DELLINK) {
 		// A bridge port that leaves its bridge sends one too, of family AF_BRIDGE.
+		if (ifi->ifi_family == AF_UNSPEC)
+			tell_bonds(ifi->ifi_index, "", 0, true);
 		if (p != NULL && ifi->ifi_family == AF_UNSPEC)
 			lost(port_slot(p));
 		return MNL_CB_OK;
@@ -214,6 +237,7 @@ static int on_link(const struct nlmsghdr *h, void *arg)
 	if (h->nlmsg_type != RTM_NEWLINK || ifi->ifi_family != AF_UNSPEC)
 		return MNL_CB_OK;
 	mnl_attr_parse(h, sizeof(*ifi), on_name, (void *)&name);
+	tell_bonds(ifi->ifi_index, name, ifi->ifi_flags, false);
 	s = find_lost(name);
 	if (s != NULL)
 		recover(s);
@@ -227,6 +251,8 @@ static void look_again(struct port_slot *s)
 {
 	struct port_link link;
 
+	if (s->bond != NULL && !s->lost)
+		bond_look_again(s);
 	if (s->p.ifindex == 0 || s->lost)
 		return;
 	if (port_link_get(s->p.device, &link) != 0 || link.ifindex != s->p.ifindex)
@@ -277,11 +303,35 @@ static void poll_memif(struct port_slot *s)
 		tell(s);
 }
 
+// Nor does a device taken from the kernel.
+static void poll_pci(struct port_slot *s)
+{
+	struct rte_eth_link link;
+	bool up;
+
+	if (s->p.kind != CTL_PORT_PCI || s->lost ||
+	    rte_eth_link_get_nowait(s->p.queue[0].rte_id, &link) != 0)
+		return;
+	up = link.link_status == RTE_ETH_LINK_UP;
+	if (atomic_exchange(&s->p.up, up) == up)
+		return;
+	PORT_LOG(NOTICE, "%s is %s\n", s->p.name, up ? "up" : "down");
+	tell(s);
+}
+
+static void tick_bond(struct port_slot *s)
+{
+	if (s->bond != NULL && !s->lost)
+		bond_tick(s);
+}
+
 static void on_timer(struct loop *l, void *arg)
 {
 	publish_reclaim();
 	each_port(recover);
 	each_port(poll_memif);
+	each_port(poll_pci);
+	each_port(tick_bond);
 	sweep_pools();
 }
 

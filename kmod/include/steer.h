@@ -27,6 +27,7 @@
 #define STEER_VERSION 2
 
 #define STEER_PROG     "xsk_def_prog" // the name by which libxdp takes a program over
+#define STEER_WHOLE    "sluice_whole" // the program that takes all that arrives: member of a bond
 #define STEER_MAP_XSKS "xsks_map"
 #define STEER_MAP_SVC  "sluice_svc"
 #define STEER_MAP_ADDR "sluice_addr"

@@ -135,8 +135,9 @@ static int left_find(int ifindex, struct left *l)
 	if (rc != 0)
 		goto err_close;
 	conf = left_map(l, STEER_MAP_CONF);
-	l->ours = strcmp(info.name, STEER_PROG) == 0 && conf >= 0 &&
-		  bpf_map_lookup_elem(conf, &zero, &l->conf) == 0 && l->conf.magic == STEER_MAGIC;
+	l->ours = (strcmp(info.name, STEER_PROG) == 0 || strcmp(info.name, STEER_WHOLE) == 0) &&
+		  conf >= 0 && bpf_map_lookup_elem(conf, &zero, &l->conf) == 0 &&
+		  l->conf.magic == STEER_MAGIC;
 	return 0;
 
 err_close:
@@ -164,7 +165,22 @@ static int reuse_maps(struct steer_bpf *skel, const struct left *l)
 	return 0;
 }
 
-static int load(struct steer *s, const struct left *l, char *err)
+// Maps that the program does not use it has to be told to hold: they are how it is known again, and what
+// the program after it takes over.
+static int bind_maps(struct steer *s)
+{
+	struct bpf_map *map;
+	int rc = 0;
+
+	bpf_object__for_each_map(map, s->skel->obj)
+	{
+		if (rc == 0)
+			rc = bpf_prog_bind_map(s->prog_fd, bpf_map__fd(map), NULL);
+	}
+	return rc;
+}
+
+static int load(struct steer *s, const struct left *l, bool whole, char *err)
 {
 	struct bpf_prog_info info = {0};
 	uint32_t len = sizeof(info);
@@ -187,19 +203,21 @@ static int load(struct steer *s, const struct left *l, char *err)
 		}
 		s->taken_over = true;
 	}
+	bpf_program__set_autoload(s->skel->progs.xsk_def_prog, !whole);
+	bpf_program__set_autoload(s->skel->progs.sluice_whole, whole);
 	rc = steer_bpf__load(s->skel);
 	if (rc != 0) {
 		snprintf(err, STEER_ERROR_SIZE, "kernel refuses the steering program: %s%s%s",
 			 strerror(-rc), last_warning[0] != '\0' ? ": " : "", last_warning);
 		return rc;
 	}
-	s->prog_fd = bpf_program__fd(s->skel->progs.xsk_def_prog);
+	s->prog_fd =
+		bpf_program__fd(whole ? s->skel->progs.sluice_whole : s->skel->progs.xsk_def_prog);
 	if (bpf_obj_get_info_by_fd(s->prog_fd, &info, &len) == 0)
 		s->prog_id = info.id;
-	// The program does not use this map, so it has to be told to hold it.
-	rc = bpf_prog_bind_map(s->prog_fd, bpf_map__fd(s->skel->maps.sluice_conf), NULL);
+	rc = bind_maps(s);
 	if (rc != 0)
-		snprintf(err, STEER_ERROR_SIZE, "binding the map of the program: %s",
+		snprintf(err, STEER_ERROR_SIZE, "binding the maps of the program: %s",
 			 strerror(-rc));
 	return rc;
 }
@@ -213,7 +231,8 @@ static int write_conf(struct steer *s)
 	return bpf_map_update_elem(bpf_map__fd(s->skel->maps.sluice_conf), &zero, &conf, BPF_ANY);
 }
 
-int steer_open(const char *instance, int ifindex, struct steer **out, char *err)
+static int open_program(const char *instance, int ifindex, bool whole, struct steer **out,
+			char *err)
 {
 	char name[IF_NAMESIZE];
 	struct steer *s;
@@ -253,7 +272,7 @@ int steer_open(const char *instance, int ifindex, struct steer **out, char *err)
 	}
 	s->ifindex = ifindex;
 	snprintf(s->instance, sizeof(s->instance), "%s", instance);
-	rc = load(s, &l, err);
+	rc = load(s, &l, whole, err);
 	if (rc == 0)
 		rc = write_conf(s);
 	if (rc == 0) {
@@ -264,6 +283,16 @@ out:
 	steer_close(s);
 	left_close(&l);
 	return rc;
+}
+
+int steer_open(const char *instance, int ifindex, struct steer **out, char *err)
+{
+	return open_program(instance, ifindex, false, out, err);
+}
+
+int steer_open_whole(const char *instance, int ifindex, struct steer **out, char *err)
+{
+	return open_program(instance, ifindex, true, out, err);
 }
 
 bool steer_is_taken_over(const struct steer *s)
@@ -345,6 +374,11 @@ void steer_close(struct steer *s)
 int steer_set_socket(struct steer *s, uint32_t queue, int fd)
 {
 	return bpf_map_update_elem(bpf_map__fd(s->skel->maps.xsks_map), &queue, &fd, BPF_ANY);
+}
+
+int steer_clear_socket(struct steer *s, uint32_t queue)
+{
+	return bpf_map_delete_elem(bpf_map__fd(s->skel->maps.xsks_map), &queue);
 }
 
 int steer_stats(const struct steer *s, struct steer_stat *out)

@@ -29,6 +29,10 @@ struct steer;
 // Thread: one at a time
 int steer_open(const char *instance, int ifindex, struct steer **out, char *err);
 
+// Likewise, but the program takes all that arrives, whatever the maps say: the interface is the wire of
+// somebody who has another view for the kernel.
+int steer_open_whole(const char *instance, int ifindex, struct steer **out, char *err);
+
 // Were the maps of a left program taken over?
 bool steer_is_taken_over(const struct steer *s);
 
@@ -66,6 +70,8 @@ bool steer_is_attached(const struct steer *s);
 
 // Put the AF_XDP socket of a queue into xsks_map.
 int steer_set_socket(struct steer *s, uint32_t queue, int fd);
+// Take it out: what arrives on the queue and is ours is dropped. Errors: negative errno
+int steer_clear_socket(struct steer *s, uint32_t queue);
 
 // Sum over all CPUs. Errors: negative errno, *out zeroed
 int steer_stats(const struct steer *s, struct steer_stat *out);

@@ -411,14 +411,29 @@ static __always_inline int ours6(struct xdp_md *ctx, void *l3, void *end)
 	return is_ours(ctx, &p);
 }
 
+static __always_inline void count(int verdict)
+{
+	struct steer_stat *stat;
+	__u32 zero = 0;
+
+	stat = bpf_map_lookup_elem(&sluice_stat, &zero);
+	if (stat) {
+		// No branches: the compiler would choose among pointers, which the verifier allows with
+		// CAP_PERFMON only.
+		stat->seen++;
+		stat->passed += verdict == XDP_PASS;
+		stat->redirected += verdict == XDP_REDIRECT;
+		stat->dropped += verdict == XDP_DROP;
+	}
+}
+
 SEC("xdp")
 int xsk_def_prog(struct xdp_md *ctx)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 	struct ethhdr *eth = data;
-	struct steer_stat *stat;
 	struct vlan_tag *tag;
-	__u32 zero = 0, vid;
+	__u32 vid;
 	int ours = 0, verdict;
 
 	if ((void *)(eth + 1) <= end) {
@@ -435,16 +450,18 @@ int xsk_def_prog(struct xdp_md *ctx)
 		}
 	}
 	verdict = ours ? (int)bpf_redirect_map(&xsks_map, ctx->rx_queue_index, XDP_DROP) : XDP_PASS;
+	count(verdict);
+	return verdict;
+}
 
-	stat = bpf_map_lookup_elem(&sluice_stat, &zero);
-	if (stat) {
-		// No branches: the compiler would choose among pointers, which the verifier allows with
-		// CAP_PERFMON only.
-		stat->seen++;
-		stat->passed += verdict == XDP_PASS;
-		stat->redirected += verdict == XDP_REDIRECT;
-		stat->dropped += verdict == XDP_DROP;
-	}
+// A member of a bond is a wire: the kernel sees nothing of it. Without a socket (the app is gone, or the
+// member is the backup of another) all is dropped.
+SEC("xdp")
+int sluice_whole(struct xdp_md *ctx)
+{
+	int verdict = (int)bpf_redirect_map(&xsks_map, ctx->rx_queue_index, XDP_DROP);
+
+	count(verdict);
 	return verdict;
 }
 

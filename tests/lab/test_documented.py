@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What the READMEs tell a reader to type is there."""
 import json
+import pathlib
 import re
 
 import pytest
 from border import Border
 from lab import ROOT, program, wait_for
+from rpc_client import RpcError
 
 PAGES = [ROOT / "README.md", *sorted(p for p in ROOT.glob("*/**/README.md") if "build" not in p.parts[len(ROOT.parts)])]
 CODE = re.compile(r"`([^`\n]+)`|^(?:    )(.*)$", re.M)
@@ -81,7 +83,21 @@ def test_a_documented_command_runs(border, line):
     assert r.returncode in (0, *((5, 6) if "doctor" in line else ()), *((124,) if "--limit" in line else ())), r.stdout
 
 
-@pytest.mark.parametrize("sample", sorted(p.name for p in (ROOT / "config" / "sample").glob("*.json")))
+HARDWARE = {"pci.json": r"no PCI device '0000:0[34]:00\.0' on this machine"}  # what a machine without it says
+
+
+@pytest.mark.parametrize("sample", sorted(HARDWARE))
+def test_a_sample_for_hardware_is_refused_with_its_reason(border, sample):
+    border.configure({})
+    if any(pathlib.Path(f"/sys/bus/pci/devices/0000:0{i}:00.0").exists() for i in (3, 4)):
+        pytest.skip("this machine has such a device")
+    with pytest.raises(RpcError) as e:
+        border.configure(json.loads((ROOT / "config" / "sample" / sample).read_text()))
+    assert re.fullmatch(HARDWARE[sample], e.value.message), e.value.message
+    assert re.search(r"/sluice-port:port/(pci-address|bond/member)$", e.value.path), e.value.path
+
+
+@pytest.mark.parametrize("sample", sorted({p.name for p in (ROOT / "config" / "sample").glob("*.json")} - set(HARDWARE)))
 def test_a_sample_is_committed_on_the_real_balancer(border, sample):
     border.configure({})  # a port in use does not change its VLANs
     text = (ROOT / "config" / "sample" / sample).read_text().replace("/run/sluice/", f"{border.base}/run/")
