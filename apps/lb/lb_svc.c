@@ -495,7 +495,8 @@ static __rte_noinline bool parse_late(struct lb_worker *lw, struct worker *w,
 }
 
 // All packets are of this port. `steer`: they may belong to another worker; one whose flow is found here is
-// ours without asking.
+// ours without asking. The others are handed over in the last step, plain or not: a FIN would overtake the data
+// before it otherwise.
 static void burst(struct lb_worker *lw, struct worker *w, const struct port *port,
 		  struct rte_mbuf **pkts, unsigned n, bool steer)
 {
@@ -533,8 +534,6 @@ static void burst(struct lb_worker *lw, struct worker *w, const struct port *por
 				lb_other(lw, w, port, m, pi);
 			continue;
 		}
-		if (unlikely(steer) && lb_hand_over(lw, w, port, m, pi))
-			continue;
 		key_packet(lw, port, rte_pktmbuf_mtod(m, uint8_t *), pi, &lw->key[flows]);
 		flow[flows++] = m;
 	}
@@ -558,6 +557,9 @@ static void burst(struct lb_worker *lw, struct worker *w, const struct port *por
 				continue;
 		} else {
 			ref = flow_find(lw->table, k);
+			if (unlikely(steer) && ref == FLOW_NONE &&
+			    lb_hand_over(lw, w, port, flow[i], &lw->pi[i]))
+				continue;
 		}
 		if (unlikely(ref == FLOW_NONE) || unlikely(!known(lw, w, flow[i], &lw->pi[i], ref)))
 			lw->miss[misses++] = (uint8_t)i;

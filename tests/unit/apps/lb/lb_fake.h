@@ -13,7 +13,7 @@
 
 #include "apps/lb/lb_priv.h"
 
-enum fake_fate { FATE_NONE, FATE_FORWARD, FATE_ANSWER, FATE_PUNT, FATE_DROP };
+enum fake_fate { FATE_NONE, FATE_FORWARD, FATE_ANSWER, FATE_PUNT, FATE_DROP, FATE_HANDED };
 
 struct fake_packet {
 	alignas(64) struct rte_mbuf m;
@@ -55,6 +55,8 @@ extern struct fake_world {
 	uint16_t route_server; // next hop given for servers
 	struct fake_packet *in[LB_BURST];
 	unsigned in_count;
+	struct fake_packet *handed[LB_BURST]; // to another worker, in their order
+	unsigned handed_count;
 } world;
 
 // A fresh world with a table of max flows. 192.0.2.1 and 2001:db8::1 are service addresses, 198.51.100.1

@@ -1112,6 +1112,30 @@ static void serves_packets_that_were_handed_over(void **state)
 	assert_int_equal(p->fate, FATE_FORWARD);
 }
 
+// What needs a closer look (SYN, FIN) must not overtake the data before it on the way to another worker.
+static void hands_over_in_the_order_of_arrival(void **state)
+{
+	static const uint8_t flags[] = {TCP_SYN,           TCP_ACK,      PSH | TCP_ACK,
+					TCP_FIN | TCP_ACK, TCP_ACK,      TCP_RST | TCP_ACK,
+					TCP_SYN,           PSH | TCP_ACK};
+	struct fake_packet *sent[RTE_DIM(flags)], *p;
+	unsigned c = 0;
+
+	(void)state;
+	flow_steer_init(&world.lw->steer, 2);
+	do { // a client of the other worker
+		p = fake_client(FAKE_TCP, ++c, TCP_SYN);
+		fake_burst();
+	} while (p->fate != FATE_HANDED);
+	world.handed_count = 0;
+	for (unsigned i = 0; i < RTE_DIM(flags); i++)
+		sent[i] = fake_client(FAKE_TCP, c, flags[i]);
+	fake_burst();
+	assert_int_equal(world.handed_count, RTE_DIM(flags));
+	for (unsigned i = 0; i < RTE_DIM(flags); i++)
+		assert_ptr_equal(world.handed[i], sent[i]);
+}
+
 static void gives_all_to_the_kernel_before_the_first_snapshot(void **state)
 {
 	struct fake_packet *p = fake_client(FAKE_TCP, 1, TCP_SYN);
@@ -1269,6 +1293,7 @@ int main(void)
 		T(keeps_contexts_apart),
 		T(takes_packets_of_the_kernel_to_their_port),
 		T(serves_packets_that_were_handed_over),
+		T(hands_over_in_the_order_of_arrival),
 		T(gives_all_to_the_kernel_before_the_first_snapshot),
 		T(shows_flows_to_operators),
 		T(a_cleared_flow_is_reset_on_both_sides),
