@@ -46,6 +46,7 @@ enum drop_reason split_packet(struct rte_mbuf *m, const struct parse_info *pi, u
 	struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod_offset(m, struct rte_ipv4_hdr *, pi->l3_off);
 	unsigned hlen, step, data, done, made = 0;
 	const uint8_t *payload;
+	rte_be16_t given;
 	uint16_t field;
 
 	if (m->nb_segs != 1 || m->pool == NULL ||
@@ -60,6 +61,7 @@ enum drop_reason split_packet(struct rte_mbuf *m, const struct parse_info *pi, u
 	if (data <= step || (data + step - 1) / step - 1 > SPLIT_MAX)
 		return DROP_MTU;
 	payload = (const uint8_t *)ip + hlen;
+	given = ip->packet_id;
 	if ((field & (RTE_IPV4_HDR_MF_FLAG | OFFSET_MASK)) == 0)
 		ip->packet_id = rte_cpu_to_be_16(id);
 	for (done = step; done < data; done += step) {
@@ -75,6 +77,7 @@ enum drop_reason split_packet(struct rte_mbuf *m, const struct parse_info *pi, u
 		if (bytes == NULL) {
 			rte_pktmbuf_free(p);
 			rte_pktmbuf_free_bulk(later, made);
+			ip->packet_id = given;
 			return DROP_NO_MBUF;
 		}
 		later[made++] = p;
