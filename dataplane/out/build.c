@@ -11,11 +11,61 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define COVERS 129 // prefixes that lie in each other, one of each length
+
 struct build {
 	struct neigh_table *neigh;
 	struct build_note *note;
 	uint16_t context; // whose table is being built
+	// Point-to-point prefixes around the route that is looked at: the walk comes to the wider ones first.
+	const struct fib_key *cover[COVERS];
+	unsigned covers;
+	const struct build_address *address;
+	unsigned addresses;
+	uint8_t (*ours)[17]; // addresses that Sluice put there, sorted; made when first asked for
+	unsigned ours_count;
 };
+
+static int key_compare(const void *a, const void *b)
+{
+	return memcmp(a, b, 17);
+}
+
+static bool is_ours(struct build *b, const struct fib_key *k)
+{
+	uint8_t key[17] = {k->family};
+
+	memcpy(key + 1, k->addr, 16);
+	if (b->ours == NULL) {
+		b->ours = calloc((size_t)b->addresses + 1, sizeof(b->ours[0]));
+		if (b->ours == NULL)
+			return false;
+		for (unsigned i = 0; i < b->addresses; i++)
+			if (b->address[i].ours)
+				memcpy(b->ours[b->ours_count++], b->address[i].key, 17);
+		qsort(b->ours, b->ours_count, 17, key_compare);
+	}
+	return bsearch(key, b->ours, b->ours_count, 17, key_compare) != NULL;
+}
+
+static bool lies_in(const struct fib_key *outer, const struct fib_key *k)
+{
+	unsigned whole = outer->len / 8, bits = outer->len % 8;
+
+	return outer->family == k->family && outer->len <= k->len &&
+	       memcmp(outer->addr, k->addr, whole) == 0 &&
+	       (bits == 0 || (outer->addr[whole] ^ k->addr[whole]) >> (8 - bits) == 0);
+}
+
+// Is this the kernel's way to an address that Sluice put there, within a prefix of the other end of a link?
+// There it is the other end's: a node has both where the instances share a namespace.
+static bool hides_link(struct build *b, const struct fib_route *r)
+{
+	while (b->covers != 0 && !lies_in(b->cover[b->covers - 1], &r->key))
+		b->covers--;
+	return b->covers != 0 && r->paths == 0 && r->key.rank == FIB_RANK_LOCAL &&
+	       r->key.len == (r->key.family == 4 ? 32 : 128) && is_ours(b, &r->key);
+}
 
 static uint16_t intern(struct build *b, uint8_t kind, uint16_t port, uint16_t vlan, uint8_t family,
 		       const uint8_t addr[16])
@@ -23,6 +73,18 @@ static uint16_t intern(struct build *b, uint8_t kind, uint16_t port, uint16_t vl
 	uint16_t i = neigh_intern(b->neigh, kind, port, vlan, family, addr, NULL);
 
 	b->note->refused += i == 0;
+	return i;
+}
+
+// The next hop as a route with this MTU sees it.
+static uint16_t limited(struct build *b, uint16_t base, uint16_t mtu)
+{
+	static const uint8_t none[16];
+	uint16_t i = intern(b, NEXTHOP_LIMITED, base, mtu, 0, none);
+
+	if (i == 0)
+		return base;
+	neigh_get(b->neigh, i)->routed = true;
 	return i;
 }
 
@@ -71,7 +133,7 @@ static uint16_t path_nexthop(struct build *b, const struct fib_path *p, bool *fo
 	e = neigh_get(b->neigh, i);
 	e->ifindex = p->ifindex;
 	e->routed = true;
-	return i;
+	return p->mtu == 0 ? i : limited(b, i, p->mtu);
 }
 
 static uint16_t group_of(struct build *b, const struct fib_route *r, const uint16_t *member,
@@ -121,6 +183,8 @@ static int leaf_of(void *arg, const struct fib_route *r)
 	uint8_t weight[FIB_PATH_MAX];
 	unsigned n = 0;
 
+	if (hides_link(b, r))
+		return -1;
 	for (unsigned i = 0; i < r->paths; i++) {
 		uint16_t to = path_nexthop(b, &r->path[i], &foreign, &other);
 
@@ -129,6 +193,8 @@ static int leaf_of(void *arg, const struct fib_route *r)
 		member[n] = to;
 		weight[n++] = r->path[i].weight;
 	}
+	if (n != 0 && r->key.rank == FIB_RANK_PREFIX && b->covers < COVERS)
+		b->cover[b->covers++] = &r->key;
 	if (n == 1)
 		return member[0];
 	if (n > 1)
@@ -148,10 +214,11 @@ void build_routes_put(struct out_routes *r)
 }
 
 struct out_routes *build_routes(struct neigh_table *neigh, const struct fib *fib,
+				const struct build_address *address, unsigned addresses,
 				struct build_note *note)
 {
 	uint16_t context[PORT_MAX + 1] = {0};
-	struct build b = {.neigh = neigh, .note = note};
+	struct build b = {.neigh = neigh, .note = note, .address = address, .addresses = addresses};
 	struct out_routes *r;
 	unsigned n = 1;
 
@@ -175,12 +242,15 @@ struct out_routes *build_routes(struct neigh_table *neigh, const struct fib *fib
 	note->table_bytes = 0;
 	for (; r->count < n; r->count++) {
 		b.context = r->of[r->count].context = context[r->count];
+		b.covers = 0;
 		if (fib_build(fib, leaf_of, &b, &r->of[r->count].table) != 0) {
 			build_routes_put(r);
+			free(b.ours);
 			return NULL;
 		}
 		note->table_bytes += route_table_bytes(r->of[r->count].table);
 	}
+	free(b.ours);
 	return r;
 }
 
@@ -192,9 +262,20 @@ void build_view_destroy(void *object)
 	free(v);
 }
 
-static int key_compare(const void *a, const void *b)
+// Copies of other next hops, once those are there.
+static void fill_limited(struct neigh_table *neigh, struct out_view *v)
 {
-	return memcmp(a, b, 17);
+	for (uint32_t i = 1; i < v->count; i++) {
+		const struct neigh_entry *e = neigh_get(neigh, (uint16_t)i);
+		struct nexthop *nh = &v->nexthop[i];
+
+		if (e->nh.state == NEXTHOP_NONE || e->nh.kind != NEXTHOP_LIMITED)
+			continue;
+		*nh = v->nexthop[e->nh.port];
+		if (e->nh.vlan < nh->mtu)
+			nh->mtu = e->nh.vlan;
+		nh->members = nh->kind == NEXTHOP_GLEAN;
+	}
 }
 
 struct out_view *build_view(struct neigh_table *neigh, const struct build_address *address,
@@ -224,6 +305,7 @@ struct out_view *build_view(struct neigh_table *neigh, const struct build_addres
 			out_link_fill(e->ifindex, &e->nh);
 		v->nexthop[i] = e->nh;
 	}
+	fill_limited(neigh, v);
 	local = (struct out_addresses *)((uint8_t *)v + local_at);
 	local->count = 0;
 	for (unsigned i = 0; i < addresses; i++)

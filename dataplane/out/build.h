@@ -22,9 +22,12 @@ struct build_note {
 	uint64_t table_bytes;
 };
 
-// Look-up tables of every context. Next hops that routes need are made in neigh and marked `routed`.
+// Look-up tables of every context. Next hops that routes need are made in neigh and marked `routed`. What the
+// kernel has as a local address only because Sluice (this instance or another) put it there does not hide
+// the prefix of a point-to-point port that it lies in.
 // Returns: the tables with one reference, NULL: out of memory (neigh stays usable).
 struct out_routes *build_routes(struct neigh_table *neigh, const struct fib *fib,
+				const struct build_address *address, unsigned addresses,
 				struct build_note *note);
 void build_routes_put(struct out_routes *r); // NULL does nothing
 

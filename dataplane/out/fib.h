@@ -27,6 +27,8 @@ struct fib_path {
 	uint8_t dead;   // the kernel does not use it now
 	uint8_t zero;
 	uint8_t gateway[16];
+	uint16_t mtu; // the route's own, 0: none
+	uint16_t zero2;
 };
 
 struct fib_key { // in order of sorting

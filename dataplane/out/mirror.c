@@ -101,7 +101,7 @@ void mirror_publish(void)
 	if (!m.dirty && !m.routes_dirty)
 		return;
 	if (m.routes_dirty) {
-		routes = build_routes(m.neigh, m.fib, &note);
+		routes = build_routes(m.neigh, m.fib, m.address, m.addresses, &note);
 		if (note.refused != 0 && m.stats.refused == 0)
 			say_full();
 		m.stats.refused += note.refused;
@@ -261,6 +261,7 @@ static void on_address(const struct nlmsghdr *nlh, bool dump)
 			break;
 	if (nlh->nlmsg_type == RTM_DELADDR) {
 		if (i < m.addresses) {
+			m.routes_dirty |= m.address[i].ours;
 			m.address[i] = m.address[--m.addresses];
 			m.dirty = true;
 		}
@@ -282,8 +283,9 @@ static void on_address(const struct nlmsghdr *nlh, bool dump)
 		}
 		m.addresses++;
 		m.dirty = true;
+		m.routes_dirty |= a.ours;
 	} else if (m.address[i].ours != a.ours) {
-		m.dirty = true;
+		m.dirty = m.routes_dirty = true;
 	}
 	m.address[i] = a;
 }
@@ -373,6 +375,19 @@ static enum fib_mode mode_of(const struct nlmsghdr *nlh, const struct fib_key *k
 	return nlh->nlmsg_flags & NLM_F_APPEND ? FIB_BEHIND : old != NULL ? FIB_FRONT : FIB_REPLACE;
 }
 
+// A route's own MTU, 0: none.
+static uint16_t mtu_of(const struct nlattr *metrics)
+{
+	const struct nlattr *tb[64] = {NULL};
+	uint32_t mtu;
+
+	if (metrics == NULL)
+		return 0;
+	mnl_attr_parse_nested(metrics, attribute, tb);
+	mtu = u32_of(tb[RTAX_MTU], 0);
+	return mtu < UINT16_MAX ? (uint16_t)mtu : 0;
+}
+
 static void on_route(const struct nlmsghdr *nlh, bool dump)
 {
 	const struct rtmsg *rtm = mnl_nlmsg_get_payload(nlh);
@@ -418,6 +433,8 @@ static void on_route(const struct nlmsghdr *nlh, bool dump)
 			n = gateway(&path[0], tb[RTA_VIA], tb[RTA_GATEWAY], key.family);
 		}
 	}
+	for (unsigned i = 0; i < n; i++)
+		path[i].mtu = mtu_of(tb[RTA_METRICS]);
 	m.routes_dirty = true;
 	if (nlh->nlmsg_type == RTM_DELROUTE) {
 		if (fib_del(m.fib, &key, path, n))
@@ -661,7 +678,7 @@ void mirror_want(uint16_t nexthop, uint8_t family, const uint8_t addr[16])
 
 	if (nexthop == 0 || nexthop >= neigh_count(m.neigh))
 		return;
-	e = neigh_get(m.neigh, nexthop);
+	e = neigh_base(m.neigh, nexthop);
 	if (e->nh.kind == NEXTHOP_GLEAN) {
 		uint16_t i =
 			neigh_find(m.neigh, NEXTHOP_HOST, e->nh.port, e->nh.vlan, family, addr);
@@ -686,7 +703,7 @@ void mirror_confirm(const uint8_t *used, uint32_t count)
 	uint64_t now = clock_monotonic_ns();
 
 	for (uint32_t i = 1; i < count && i < neigh_count(m.neigh); i++) {
-		struct neigh_entry *e = neigh_get(m.neigh, (uint16_t)i);
+		struct neigh_entry *e = neigh_base(m.neigh, (uint16_t)i);
 
 		if (!used[i] || e->nh.kind != NEXTHOP_HOST)
 			continue;

@@ -44,6 +44,13 @@ uint16_t neigh_find(const struct neigh_table *t, uint8_t kind, uint16_t port, ui
 
 // Borrowed until the next neigh_intern. index < neigh_count(); state NEXTHOP_NONE is a free one.
 struct neigh_entry *neigh_get(struct neigh_table *t, uint16_t index);
+// Likewise, but the one that a NEXTHOP_LIMITED is a copy of: its index stands in nh.port, the MTU in nh.vlan.
+static inline struct neigh_entry *neigh_base(struct neigh_table *t, uint16_t index)
+{
+	struct neigh_entry *e = neigh_get(t, index);
+
+	return e->nh.kind == NEXTHOP_LIMITED ? neigh_get(t, e->nh.port) : e;
+}
 uint32_t neigh_count(const struct neigh_table *t); // highest index in use + 1, at least 1
 
 // What the kernel says of a neighbour: nud is NUD_*, lladdr may be NULL.

@@ -226,7 +226,7 @@ void out_forward_slow(struct worker *w, struct rte_mbuf *m, const struct parse_i
 	const struct out_view *v = out_view_get();
 	const struct nexthop *nh = out_nexthop(v, nexthop);
 	uint8_t addr[16] = {0}, family = 0;
-	uint16_t host = nexthop;
+	uint16_t host = nexthop, mtu = UINT16_MAX;
 
 	if (nh == NULL || nh->kind == NEXTHOP_GROUP) {
 		give_up(w, m, class, DROP_NO_ROUTE);
@@ -238,16 +238,20 @@ void out_forward_slow(struct worker *w, struct rte_mbuf *m, const struct parse_i
 			give_up(w, m, class, DROP_RUNT);
 			return;
 		}
+		if (nh->members != 0) // its route's own
+			mtu = nh->mtu;
 		host = neigh_host_find(v, nh->port, nh->vlan, family, addr);
 		if (host != 0)
 			nh = &v->nexthop[host];
 	}
+	if (nh->mtu < mtu)
+		mtu = nh->mtu;
 	if (nh->state != NEXTHOP_RESOLVED) {
 		hold(w, m, pi, nexthop, class, family, addr);
 		return;
 	}
-	if (pi->l3_len > nh->mtu) {
-		too_big(w, m, pi, nexthop, nh->mtu, class);
+	if (pi->l3_len > mtu) {
+		too_big(w, m, pi, nexthop, mtu, class);
 		return;
 	}
 	if (!write_l2(m, pi, nh)) {

@@ -76,7 +76,7 @@ uint16_t out_route(const struct out_view *v, uint16_t context, uint8_t family, c
 		leaf = member_of(v, nh, key);
 		nh = &v->nexthop[leaf];
 	}
-	if (nh->kind == NEXTHOP_GLEAN) {
+	if (nh->kind == NEXTHOP_GLEAN && nh->members == 0) {
 		host = neigh_host_find(v, nh->port, nh->vlan, family, key);
 		if (host != 0)
 			leaf = host;

@@ -29,6 +29,9 @@ enum nexthop_kind {
 		2, // "on this link, but nobody has asked yet": the packet names the neighbour
 	NEXTHOP_PEER = 3,  // the other end of a point-to-point port
 	NEXTHOP_GROUP = 4, // ECMP: out_route() picks a member, never gives a group out
+	// Never in a view: another next hop as a route with an MTU of its own sees it. There it stands as a copy
+	// of that one, with the smaller MTU.
+	NEXTHOP_LIMITED = 5,
 };
 
 #define NEXTHOP_GROUP_MAX 8
@@ -43,7 +46,7 @@ struct nexthop {
 	uint8_t state; // enum nexthop_state
 	uint8_t kind;  // enum nexthop_kind
 	uint8_t family;
-	uint8_t members; // NEXTHOP_GROUP
+	uint8_t members; // NEXTHOP_GROUP; NEXTHOP_GLEAN: 1: has an MTU of its own, so it stands for each neighbour
 	uint16_t context;
 	union {
 		uint8_t addr[16];                   // NEXTHOP_HOST; IPv4 in the first four

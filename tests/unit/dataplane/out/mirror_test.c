@@ -434,6 +434,99 @@ static void addresses_we_put_there_for_services_are_not_the_kernels(void **state
 	assert_false(out_kernel_address(out_view_get(), 4, addr));
 }
 
+static void local_address(bool add, const char *addr, bool by_sluice)
+{
+	struct ifaddrmsg *a = start(add ? RTM_NEWADDR : RTM_DELADDR, 0, sizeof(*a));
+
+	a->ifa_family = AF_INET;
+	a->ifa_prefixlen = 32;
+	a->ifa_index = DOWN;
+	put_addr(IFA_LOCAL, addr);
+	if (by_sluice)
+		mnl_attr_put_u8(&u.nlh, IFA_PROTO, 92);
+	send_it();
+	route_head(add, NLM_F_CREATE, addr, 32, RTN_LOCAL)->rtm_table = RT_TABLE_LOCAL;
+	mnl_attr_put_u32(&u.nlh, RTA_OIF, DOWN);
+	send_it();
+}
+
+// The other end of a link has addresses that its process put on this node, which both share.
+static void a_prefix_of_a_link_holds_what_sluice_put_on_the_node(void **state)
+{
+	struct ctl_prefix p[2] = {0};
+
+	p[0].port = p[1].port = 103;
+	p[0].prefix = (struct ctl_addr){.family = 4, .len = 16, .bytes = {30, 1}};
+	p[1].prefix = (struct ctl_addr){.family = 4, .len = 25, .bytes = {30, 1, 2}};
+	assert_int_equal(mirror_prefix_set(p, 2), 0);
+	local_address(true, "30.1.2.3", true);
+	local_address(true, "30.1.3.3", true);
+	local_address(true, "30.1.2.4", false);
+	local_address(true, "30.2.0.1", true);
+	assert_int_equal(hop_of("30.1.2.3")->port, 3);
+	assert_int_equal(hop_of("30.1.3.3")->port, 3); // behind the inner prefix, in the outer one
+	assert_int_equal(look(0, "30.1.2.4"), 0);      // the node's own: an operator put it there
+	assert_int_equal(look(0, "30.2.0.1"), 0);      // in no prefix
+	assert_int_equal(look(9, "30.1.2.3"), 0);      // the link is of another context
+	route(true, "30.1.2.0", 26, NULL, UP,
+	      0); // a longer route of the kernel's is a longer match
+	assert_int_equal(hop_of("30.1.2.3")->port, 0);
+	route(false, "30.1.2.0", 26, NULL, UP, 0);
+	assert_int_equal(mirror_prefix_set(p, 0), 0);
+	assert_int_equal(look(0, "30.1.2.3"), 0);
+}
+
+static void route_with_mtu(const char *dst, unsigned len, const char *gw, int oif, uint32_t mtu)
+{
+	struct nlattr *nest;
+
+	route_head(true, NLM_F_CREATE | NLM_F_REPLACE, dst, len, RTN_UNICAST);
+	if (gw != NULL)
+		put_addr(RTA_GATEWAY, gw);
+	mnl_attr_put_u32(&u.nlh, RTA_OIF, (uint32_t)oif);
+	nest = mnl_attr_nest_start(&u.nlh, RTA_METRICS);
+	mnl_attr_put_u32(&u.nlh, RTAX_ADVMSS, 900);
+	mnl_attr_put_u32(&u.nlh, RTAX_MTU, mtu);
+	mnl_attr_nest_end(&u.nlh, nest);
+	send_it();
+}
+
+// Two routes by one gateway differ in their MTU alone.
+static void a_routes_own_mtu_is_the_next_hops_for_that_route(void **state)
+{
+	route(true, "40.0.0.0", 8, "10.0.0.1", UP, 0);
+	route_with_mtu("40.1.0.0", 16, "10.0.0.1", UP, 1300);
+	route_with_mtu("fd40::", 16, "fd10::1", UP, 1290);
+	route_with_mtu("50.0.0.0", 8, NULL, DOWN, 9000); // no more than the link carries
+	assert_int_equal(hop_of("40.1.0.1")->state, NEXTHOP_PENDING);
+	neighbour(RTM_NEWNEIGH, "10.0.0.1", UP, NUD_REACHABLE, mac);
+	neighbour(RTM_NEWNEIGH, "fd10::1", UP, NUD_REACHABLE, mac);
+	assert_int_equal(hop_of("40.2.0.1")->mtu, 1500);
+	assert_int_equal(hop_of("40.1.0.1")->mtu, 1300);
+	assert_int_equal(hop_of("40.1.0.1")->kind, NEXTHOP_HOST);
+	assert_int_equal(hop_of("40.1.0.1")->state, NEXTHOP_RESOLVED);
+	assert_memory_equal(&hop_of("40.1.0.1")->dmac, mac, 6);
+	assert_int_equal(hop_of("fd40::1")->mtu, 1290);
+	assert_int_equal(hop_of("50.0.0.1")->mtu, 1400);
+	neighbour(RTM_NEWNEIGH, "10.0.0.1", UP, NUD_STALE, mac2); // the copy follows
+	assert_memory_equal(&hop_of("40.1.0.1")->dmac, mac2, 6);
+	link_is(UP, true, 1280);
+	assert_int_equal(hop_of("40.1.0.1")->mtu, 1280);
+	link_is(UP, true, 1500);
+	route_with_mtu("40.1.0.0", 16, "10.0.0.1", UP, 1350);
+	assert_int_equal(hop_of("40.1.0.1")->mtu, 1350);
+
+	// On a link the neighbours are many: the link itself stands for them.
+	route_with_mtu("60.0.0.0", 8, NULL, UP, 1310);
+	neighbour(RTM_NEWNEIGH, "60.0.0.7", UP, NUD_REACHABLE, mac);
+	assert_int_equal(hop_of("60.0.0.7")->kind, NEXTHOP_GLEAN);
+	assert_int_equal(hop_of("60.0.0.7")->mtu, 1310);
+	route(false, "60.0.0.0", 8, NULL, UP, 0);
+	route(true, "60.0.0.0", 8, NULL, UP, 0);
+	assert_int_equal(hop_of("60.0.0.7")->kind, NEXTHOP_HOST);
+	assert_int_equal(hop_of("60.0.0.7")->mtu, 1500);
+}
+
 // Cut messages and attributes of the wrong size change nothing and read nothing beyond their end.
 static void short_and_odd_messages_are_passed_over(void **state)
 {
@@ -471,6 +564,8 @@ int main(void)
 		TEST(a_link_that_goes_down_takes_its_routes_along),
 		TEST(prefixes_of_point_to_point_ports_need_no_neighbour),
 		TEST(addresses_we_put_there_for_services_are_not_the_kernels),
+		TEST(a_prefix_of_a_link_holds_what_sluice_put_on_the_node),
+		TEST(a_routes_own_mtu_is_the_next_hops_for_that_route),
 		TEST(short_and_odd_messages_are_passed_over),
 	};
 
