@@ -241,13 +241,15 @@ struct lb_counters { // per worker, per service and per server, by slot
 	uint64_t taken;
 };
 
-struct lb_other_counters {    // per worker: what happened beside the flows
-	uint64_t icmp_passed; // errors translated and forwarded
-	uint64_t too_big;     // packets answered: larger than the next hop's MTU
-	uint64_t expired;     // packets answered: hop limit reached
-	uint64_t mss_clamped; // SYNs whose MSS was lowered
-	uint64_t fragments;   // forwarded as parts of a datagram
-	uint64_t routed;      // of no flow, sent on as a router does (lb_route.c)
+struct lb_other_counters {       // per worker: what happened beside the flows
+	uint64_t icmp_passed;    // errors translated and forwarded
+	uint64_t too_big;        // packets answered: larger than the next hop's MTU
+	uint64_t expired;        // packets answered: hop limit reached
+	uint64_t mss_clamped;    // SYNs whose MSS was lowered
+	uint64_t fragments;      // later ones, forwarded as parts of a datagram
+	uint64_t proxy_written;  // PROXY headers, the first of each connection
+	uint64_t proxy_repeated; // and those sent again, until the server acknowledged them
+	uint64_t routed;         // of no flow, sent on as a router does (lb_route.c)
 };
 
 // What TCP shows of a server or service; by worker and slot. Only segments that change a flow's state or are
@@ -372,6 +374,9 @@ const struct lb_tcp_counters *lb_worker_service_tcp(const struct lb_worker *lw, 
 
 struct lb_persist_counters;
 const struct lb_persist_counters *lb_worker_persist_counters(const struct lb_worker *lw);
+const struct lb_other_counters *lb_worker_others(const struct lb_worker *lw);
+struct frag_counters;
+const struct frag_counters *lb_worker_fragments(const struct lb_worker *lw);
 
 struct lb_flow_info { // a copy for operators
 	uint8_t family, proto, state;

@@ -325,6 +325,29 @@ void lb_icmp_error(struct lb_worker *lw, struct worker *w, const struct port *po
 
 // ---- our own --------------------------------------------------------------------------------------
 
+// Our error speaks from where the packet was going. That is a service or local address of ours; where it is another's
+// (the client of a server behind NAT), a link end says who it is itself.
+static void speak_as_end(struct lb_worker *lw, struct rte_mbuf *m, const struct parse_info *pi)
+{
+	const struct port *port = port_get(m->port);
+	bool ipv4 = (pi->flags & PARSE_IPV4) != 0;
+	uint8_t *ip = rte_pktmbuf_mtod(m, uint8_t *) + pi->l3_off, *src = ip + (ipv4 ? 12 : 8);
+	uint32_t size = ipv4 ? 4 : 16;
+	const struct ctl_addr *own;
+	uint16_t before;
+
+	if (likely(port == NULL || !port->point_to_point))
+		return;
+	own = ipv4 ? &port->own4 : &port->own6;
+	if (own->family == 0 ||
+	    lb_own_find(publish_get(lw->publish), port->context, ipv4 ? 4 : 6, src) != NULL)
+		return;
+	before = rewrite_fold(sum_bytes(src, size));
+	memcpy(src, own->bytes, size);
+	patch_sum(ipv4 ? ip + 10 : ip + 40 + 2,
+		  rewrite_add(rewrite_fold(sum_bytes(src, size)), (uint16_t)~before));
+}
+
 void lb_expired(struct lb_worker *lw, struct worker *w, struct rte_mbuf *m,
 		const struct parse_info *pi)
 {
@@ -332,6 +355,7 @@ void lb_expired(struct lb_worker *lw, struct worker *w, struct rte_mbuf *m,
 		out_drop(w, m, DROP_IP_TTL);
 		return;
 	}
+	speak_as_end(lw, m, pi);
 	lw->others.expired++;
 	out_answer(w, m);
 }
@@ -364,6 +388,7 @@ static void answer_mtu(struct lb_worker *lw, struct worker *w, struct rte_mbuf *
 	if (!answer_allowed(w)) {
 		out_drop(w, m, DROP_ANSWER_LIMIT);
 	} else if (answer_too_big(m, pi, mtu)) {
+		speak_as_end(lw, m, pi);
 		lw->others.too_big++;
 		out_answer(w, m);
 	} else {

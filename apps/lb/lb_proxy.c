@@ -202,6 +202,7 @@ static void client_syn(struct flow *f, struct flow_cold *c, struct segment *s, s
 	if (f->state != FLOW_TCP_ESTABLISHED) {
 		c->start = seq + 1;
 		f->flags |= FLOW_F_PROXY_PENDING;
+		f->flags &= (uint16_t)~FLOW_F_PROXY_SENT;
 	}
 	cut_data(s, m, pi);
 	no_fast_open(s);
@@ -235,7 +236,8 @@ static bool make_room(struct segment *s, struct rte_mbuf *m, const struct parse_
 // The segment starts with the client's first byte, or stands before it with nothing worth keeping.
 static enum drop_reason add_header(struct flow *f, const struct flow_cold *c,
 				   const struct flow_key6 *key6, uint16_t mtu, struct segment *s,
-				   struct rte_mbuf *m, struct parse_info *pi, bool keep)
+				   struct rte_mbuf *m, struct parse_info *pi, bool keep,
+				   bool *headed)
 {
 	uint32_t len = lb_proxy_len(f);
 	uint16_t urgent;
@@ -261,12 +263,13 @@ static enum drop_reason add_header(struct flow *f, const struct flow_cold *c,
 	if ((s->l4[13] & TCP_URG) != 0)
 		put16(s->l4 + 18,
 		      urgent > UINT16_MAX - len ? UINT16_MAX : (uint16_t)(urgent + len));
+	*headed = true;
 	return DROP_NONE;
 }
 
 static enum drop_reason from_client(struct flow *f, struct flow_cold *c,
 				    const struct flow_key6 *key6, uint16_t mtu, struct segment *s,
-				    struct rte_mbuf *m, struct parse_info *pi)
+				    struct rte_mbuf *m, struct parse_info *pi, bool *headed)
 {
 	int32_t at = (int32_t)(get32(s->l4 + 4) - c->start);
 	int32_t len = (int32_t)lb_proxy_len(f);
@@ -284,7 +287,7 @@ static enum drop_reason from_client(struct flow *f, struct flow_cold *c,
 	}
 	if ((pi->tcp_flags & TCP_ACK) == 0 || at > 0 || at < -len)
 		return DROP_NONE;
-	return add_header(f, c, key6, mtu, s, m, pi, at == 0);
+	return add_header(f, c, key6, mtu, s, m, pi, at == 0, headed);
 }
 
 // ---- server to client -------------------------------------------------------------------------
@@ -298,6 +301,7 @@ static void server_syn(struct flow *f, struct flow_cold *c, struct segment *s)
 	if (f->state != FLOW_TCP_SYN || (f->flags & FLOW_F_PROXY_PENDING) == 0) {
 		c->start = ack;
 		f->flags |= FLOW_F_PROXY_PENDING;
+		f->flags &= (uint16_t)~FLOW_F_PROXY_SENT;
 	}
 	put32(s->l4 + 8, ack);
 	lower_mss(s, len);
@@ -338,15 +342,16 @@ void lb_proxy_quoted(const struct flow *f, const struct flow_cold *c, uint8_t *l
 
 enum drop_reason lb_proxy_pass(struct flow *f, struct flow_cold *c, const struct flow_key6 *key6,
 			       enum flow_dir dir, uint16_t mtu, struct rte_mbuf *m,
-			       struct parse_info *pi)
+			       struct parse_info *pi, bool *headed)
 {
 	struct segment s = segment_of(m, pi);
 	uint16_t before = sum_bytes(s.l4, s.head), sum_before, sum_after;
 	enum drop_reason reason = DROP_NONE;
 
+	*headed = false;
 	memcpy(&sum_before, s.l4 + 16, 2);
 	if (dir == FLOW_TO_SERVER)
-		reason = from_client(f, c, key6, mtu, &s, m, pi);
+		reason = from_client(f, c, key6, mtu, &s, m, pi, headed);
 	else
 		from_server(f, c, &s, pi->tcp_flags);
 	// What changed in the TCP header itself; the checksum's own change so far is none of it.

@@ -71,8 +71,9 @@ void lb_proxy_quoted(const struct flow *f, const struct flow_cold *c, uint8_t *l
 // A client's data that does not fit behind the header is cut off: the client sends it again. So is data of
 // each second segment that is larger than every link carries, for one on the way may be narrower than
 // the client knows: the header alone gets through.
-// Returns: DROP_NONE, *pi and the mbuf changed; or why it cannot be sent.
+// Returns: DROP_NONE, *pi and the mbuf changed, *headed: it carries the header now; or why it cannot be sent.
+// A new start of the connection clears FLOW_F_PROXY_SENT; the caller sets it with the first header.
 // Thread: owner worker
 enum drop_reason lb_proxy_pass(struct flow *f, struct flow_cold *c, const struct flow_key6 *key6,
 			       enum flow_dir dir, uint16_t mtu, struct rte_mbuf *m,
-			       struct parse_info *pi);
+			       struct parse_info *pi, bool *headed);

@@ -10,6 +10,7 @@
 #include "dataplane/core/handover.h"
 #include "apps/lb/lb_watch.h"
 #include "dataplane/core/clock.h"
+#include "dataplane/frag/frag.h"
 #include "dataplane/out/telemetry.h"
 #include "dataplane/port/port.h"
 
@@ -160,12 +161,17 @@ static void put_watch(const struct lb_conf *c, struct lb_text *t, const struct l
 		lb_text_time(t, "held-until", lb_health_held_until(c, e));
 }
 
-// What new flows go by now; hundredths.
+unsigned lb_effective_weight(const struct lb_conf *c, const struct lb_entry *server, bool takes_new)
+{
+	const struct lb_server *v = lb_server_get(&c->snap->pub, server->ref);
+
+	return v == NULL || !takes_new ? 0 : v->effective * 100u / LB_WEIGHT_UNIT;
+}
+
 static void put_weight(const struct lb_conf *c, struct lb_text *t, const struct lb_entry *e,
 		       bool takes_new)
 {
-	const struct lb_server *v = lb_server_get(&c->snap->pub, e->ref);
-	unsigned n = v == NULL || !takes_new ? 0 : v->effective * 100u / LB_WEIGHT_UNIT;
+	unsigned n = lb_effective_weight(c, e, takes_new);
 
 	lb_text_format(t, "effective-weight", "%u.%02u", n / 100, n % 100);
 }
@@ -359,6 +365,65 @@ static void put_persistence(const struct lb_conf *c, struct lb_text *t)
 	lb_text_counter(t, "persistence-evictions", n.forgotten);
 }
 
+void lb_others_sum(const struct lb_conf *c, struct lb_other_field field[LB_OTHERS])
+{
+	struct lb_other_counters o = {0};
+	struct frag_counters g = {0};
+
+	for (unsigned w = 0; w < c->workers; w++) {
+		const struct lb_other_counters *n =
+			c->worker[w] == NULL ? NULL : lb_worker_others(c->worker[w]);
+		const struct frag_counters *f =
+			c->worker[w] == NULL ? NULL : lb_worker_fragments(c->worker[w]);
+
+		if (n == NULL || f == NULL)
+			continue;
+		o.icmp_passed += n->icmp_passed;
+		o.too_big += n->too_big;
+		o.expired += n->expired;
+		o.mss_clamped += n->mss_clamped;
+		o.fragments += n->fragments;
+		o.routed += n->routed;
+		o.proxy_written += n->proxy_written;
+		o.proxy_repeated += n->proxy_repeated;
+		g.datagrams += f->datagrams;
+		g.completed += f->completed;
+		g.open += f->open;
+		g.held += f->held;
+		g.held_bytes += f->held_bytes;
+	}
+	memcpy(field,
+	       (const struct lb_other_field[LB_OTHERS]){
+		       {"icmp-errors-passed", o.icmp_passed, false},
+		       {"too-big-answered", o.too_big, false},
+		       {"hop-limit-answered", o.expired, false},
+		       {"mss-clamped", o.mss_clamped, false},
+		       {"routed", o.routed, false},
+		       {"fragments-forwarded", o.fragments, false},
+		       {"fragment-datagrams", g.datagrams, false},
+		       {"fragment-datagrams-completed", g.completed, false},
+		       {"fragment-datagrams-open", g.open, true},
+		       {"fragments-held", g.held, true},
+		       {"fragment-octets-held", g.held_bytes, true},
+		       {"proxy-headers", o.proxy_written, false},
+		       {"proxy-headers-repeated", o.proxy_repeated, false},
+	       },
+	       sizeof(struct lb_other_field) * LB_OTHERS);
+}
+
+static void put_others(const struct lb_conf *c, struct lb_text *t)
+{
+	struct lb_other_field field[LB_OTHERS];
+
+	lb_others_sum(c, field);
+	for (unsigned i = 0; i < LB_OTHERS; i++) {
+		if (field[i].gauge)
+			lb_text_number(t, field[i].name, field[i].value);
+		else
+			lb_text_counter(t, field[i].name, field[i].value);
+	}
+}
+
 static void put_process(struct lb_conf *c, struct lb_text *t)
 {
 	struct worker_counters sum;
@@ -371,6 +436,7 @@ static void put_process(struct lb_conf *c, struct lb_text *t)
 	lb_text_string(t, "receive-side-scaling", c->rss != NULL ? "known" : "unknown");
 	lb_text_counter(t, "active-flows", active_flows(c));
 	put_persistence(c, t);
+	put_others(c, t);
 	lb_text_open(t, "worker", '[');
 	for (unsigned w = 0; w < worker_count(); w++)
 		put_worker_state(t, w);
@@ -513,10 +579,20 @@ int lb_state_json(struct lb_conf *c, char **json)
 
 int lb_counters_json(struct lb_conf *c, char **json)
 {
-	char extra[96];
+	struct lb_other_field field[LB_OTHERS];
+	char *extra = NULL;
+	size_t size = 0;
+	FILE *f = open_memstream(&extra, &size);
 
-	snprintf(extra, sizeof(extra), "\"active-flows\":%llu,\"flows-taken-over\":%u",
-		 (unsigned long long)active_flows(c), c->flows_taken);
-	*json = out_counters_json(extra);
+	if (f == NULL)
+		return -ENOMEM;
+	lb_others_sum(c, field);
+	fprintf(f, "\"active-flows\":%llu,\"flows-taken-over\":%u",
+		(unsigned long long)active_flows(c), c->flows_taken);
+	for (unsigned i = 0; i < LB_OTHERS; i++)
+		fprintf(f, ",\"%s\":%llu", field[i].name, (unsigned long long)field[i].value);
+	if (fclose(f) == 0)
+		*json = out_counters_json(extra);
+	free(extra);
 	return *json == NULL ? -ENOMEM : 0;
 }

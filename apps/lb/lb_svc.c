@@ -61,13 +61,23 @@ static __rte_noinline void forward_proxy(struct lb_worker *lw, struct worker *w,
 	const struct flow_key6 *key6 =
 		(f->flags & FLOW_F_IPV6) != 0 ? &lw->table->key6[index] : NULL;
 	struct parse_info now = *pi;
-	enum drop_reason reason = lb_proxy_pass(f, &lw->table->cold[index], key6, ref >> 31,
-						nh != NULL ? nh->mtu : UINT16_MAX, m, &now);
+	bool headed;
+	enum drop_reason reason =
+		lb_proxy_pass(f, &lw->table->cold[index], key6, ref >> 31,
+			      nh != NULL ? nh->mtu : UINT16_MAX, m, &now, &headed);
 
-	if (unlikely(reason != DROP_NONE))
+	if (unlikely(reason != DROP_NONE)) {
 		out_drop(w, m, reason);
-	else
-		out_forward(w, m, &now, f->nexthop[ref >> 31]);
+		return;
+	}
+	if (headed) {
+		if ((f->flags & FLOW_F_PROXY_SENT) != 0)
+			lw->others.proxy_repeated++;
+		else
+			lw->others.proxy_written++;
+		f->flags |= FLOW_F_PROXY_SENT;
+	}
+	out_forward(w, m, &now, f->nexthop[ref >> 31]);
 }
 
 void lb_look(struct lb_worker *lw)

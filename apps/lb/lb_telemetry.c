@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// lb_telemetry - rte_telemetry commands: /sluice/lb/services, servers, rates, flows.
+// lb_telemetry - rte_telemetry commands: /sluice/lb/services, servers, rates, flows, others.
 //
 // DPDK calls them on threads of its own, while the records belong to the control thread. So a command is
 // handed over: its thread writes to an eventfd of the loop and waits; the control thread fills the
 // answer. One at a time; a command that the control thread does not reach in WAIT_MS answers nothing.
 
 #include "apps/lb/lb_conf.h"
+#include "apps/lb/lb_persist.h"
 #include "apps/lb/lb_rates.h"
 #include "apps/lb/lb_watch.h"
 #include "dataplane/core/loop.h"
@@ -110,8 +111,30 @@ static void add_tcp(struct rte_tel_data *e, const struct lb_tcp_stats *s)
 	rte_tel_data_add_dict_u64(e, "out_resets", s->sum.resets[FLOW_TO_CLIENT]);
 }
 
-static int add_entry(struct rte_tel_data *d, const char *name, const struct lb_counters *n,
-		     const struct lb_rates *r, const struct lb_tcp_stats *tcp, const char *health)
+// What stands beside a server's check, and what comes of all that.
+static void add_watch(const struct lb_conf *c, struct rte_tel_data *e, const struct lb_entry *s,
+		      const struct ctl_pool *p)
+{
+	static const char *const health[] = {"unknown", "up", "down"};
+	const struct ctl_server *r = (const void *)s->rec;
+	struct lb_server_flags f = lb_server_flags(r, p, &s->verdict);
+	char text[256];
+
+	rte_tel_data_add_dict_string(e, "health", health[lb_watch_health(&s->verdict, &p->check)]);
+	rte_tel_data_add_dict_u64(e, "available", f.takes_new);
+	rte_tel_data_add_dict_u64(e, "effective_weight_hundredths",
+				  lb_effective_weight(c, s, f.takes_new));
+	if (lb_watch_agent(&s->verdict, &p->check, text, sizeof(text))[0] != '\0')
+		rte_tel_data_add_dict_string(e, "agent", text);
+	rte_tel_data_add_dict_u64(e, "passive_down", lb_watch_is_passive(&s->verdict, &p->check));
+	rte_tel_data_add_dict_u64(e, "damped", lb_watch_is_damped(&s->verdict, &p->check));
+}
+
+// server: NULL for a service.
+static int add_entry(const struct lb_conf *c, struct rte_tel_data *d, const char *name,
+		     const struct lb_counters *n, const struct lb_rates *r,
+		     const struct lb_tcp_stats *tcp, const struct lb_entry *server,
+		     const struct ctl_pool *pool)
 {
 	uint64_t begun = n->new_flows + n->taken;
 	struct rte_tel_data *e = rte_tel_data_alloc();
@@ -119,8 +142,8 @@ static int add_entry(struct rte_tel_data *d, const char *name, const struct lb_c
 	if (e == NULL)
 		return -ENOMEM;
 	rte_tel_data_start_dict(e);
-	if (health != NULL)
-		rte_tel_data_add_dict_string(e, "health", health);
+	if (server != NULL)
+		add_watch(c, e, server, pool);
 	rte_tel_data_add_dict_u64(e, "new_flows", n->new_flows);
 	rte_tel_data_add_dict_u64(e, "active_flows",
 				  begun > n->ended_flows ? begun - n->ended_flows : 0);
@@ -173,14 +196,13 @@ static int fill_services(struct lb_conf *c, const char *params, struct rte_tel_d
 		rates = lb_rates_of(c, e);
 		tcp = lb_rates_tcp(c, e);
 		key_of(key, sizeof(key), r->name, NULL);
-		add_entry(d, key, &k, &rates, &tcp, NULL);
+		add_entry(c, d, key, &k, &rates, &tcp, NULL, NULL);
 	}
 	return 0;
 }
 
 static int fill_servers(struct lb_conf *c, const char *params, struct rte_tel_data *d)
 {
-	static const char *const health[] = {"unknown", "up", "down"};
 	struct lb_entry *e;
 	unsigned n = 0;
 
@@ -207,8 +229,7 @@ static int fill_servers(struct lb_conf *c, const char *params, struct rte_tel_da
 		rates = lb_rates_of(c, e);
 		tcp = lb_rates_tcp(c, e);
 		key_of(key, sizeof(key), p->name, r->name);
-		add_entry(d, key, &k, &rates, &tcp,
-			  health[lb_watch_health(&e->verdict, &p->check)]);
+		add_entry(c, d, key, &k, &rates, &tcp, e, p);
 	}
 	return 0;
 }
@@ -273,6 +294,29 @@ static int fill_flows(struct lb_conf *c, const char *params, struct rte_tel_data
 	return 0;
 }
 
+static int fill_others(struct lb_conf *c, const char *params, struct rte_tel_data *d)
+{
+	struct lb_other_field field[LB_OTHERS];
+	struct lb_persist_counters n;
+	char key[64];
+
+	(void)params;
+	rte_tel_data_start_dict(d);
+	lb_others_sum(c, field);
+	for (unsigned i = 0; i < LB_OTHERS; i++) {
+		snprintf(key, sizeof(key), "%s", field[i].name);
+		for (char *p = key; *p != '\0'; p++)
+			if (*p == '-')
+				*p = '_';
+		rte_tel_data_add_dict_u64(d, key, field[i].value);
+	}
+	lb_persist_sum(c, &n);
+	rte_tel_data_add_dict_u64(d, "persistence_entries", n.added);
+	rte_tel_data_add_dict_u64(d, "persistence_hits", n.found);
+	rte_tel_data_add_dict_u64(d, "persistence_evictions", n.forgotten);
+	return 0;
+}
+
 // ---- commands, on DPDK's threads --------------------------------------------------------------
 
 static int on_services(const char *cmd, const char *params, struct rte_tel_data *d)
@@ -299,6 +343,12 @@ static int on_flows(const char *cmd, const char *params, struct rte_tel_data *d)
 	return ask(fill_flows, params, d);
 }
 
+static int on_others(const char *cmd, const char *params, struct rte_tel_data *d)
+{
+	(void)cmd;
+	return ask(fill_others, params, d);
+}
+
 void lb_telemetry_init(struct lb_conf *c)
 {
 	pthread_condattr_t attr;
@@ -318,4 +368,7 @@ void lb_telemetry_init(struct lb_conf *c)
 	rte_telemetry_register_cmd("/sluice/lb/rates", on_rates,
 				   "Rates of workers and ports. No parameter");
 	rte_telemetry_register_cmd("/sluice/lb/flows", on_flows, "Flow tables. No parameter");
+	rte_telemetry_register_cmd(
+		"/sluice/lb/others", on_others,
+		"ICMP errors, path MTU, fragments, PROXY headers, persistence. No parameter");
 }

@@ -211,6 +211,16 @@ const struct lb_persist_counters *lb_worker_persist_counters(const struct lb_wor
 	return &lw->persist;
 }
 
+const struct lb_other_counters *lb_worker_others(const struct lb_worker *lw)
+{
+	return &lw->others;
+}
+
+const struct frag_counters *lb_worker_fragments(const struct lb_worker *lw)
+{
+	return frag_count(lw->frag);
+}
+
 const struct lb_counters *lb_worker_service_counters(const struct lb_worker *lw, uint32_t slot)
 {
 	const struct lb_service_chunk *c = slot > LB_SLOT_MASK ? NULL : lb_service_chunk(lw, slot);

@@ -53,6 +53,16 @@ static void print_sum(struct cli *c, const json_t *sum)
 	print_balance(c, sum);
 }
 
+static void print_detail(struct cli *c, const json_t *detail)
+{
+	const char *name;
+	char n[TABLE_TEXT];
+	json_t *v;
+
+	json_object_foreach((json_t *)(uintptr_t)detail, name, v)
+		fprintf(c->out, "%-30s %16s\n", name, table_count(print_number(v), n));
+}
+
 // Counters down, workers or ports across.
 static void print_across(struct cli *c, const json_t *list, const char *what, const char *title)
 {
@@ -108,6 +118,8 @@ int cmd_show_counters(struct cli *c, const struct cli_args *a)
 		print_across(c, json_object_get(result, "port"), "PORT", "");
 		fputs("\nSUM\n", c->out);
 		print_sum(c, json_object_get(result, "sum"));
+		fputs("\nDETAIL\n", c->out);
+		print_detail(c, json_object_get(result, "detail"));
 	}
 	json_decref(result);
 	return CLI_OK;

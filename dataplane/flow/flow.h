@@ -50,7 +50,8 @@ enum flow_flag {
 	FLOW_F_SILENT = 1 << 11,  // its SYN was sent again before the server said anything
 	FLOW_F_PROXY_LARGE =
 		1 << 12, // the header went in a segment that may be too large on its way
-	FLOW_F_ALL = (1 << 13) - 1,
+	FLOW_F_PROXY_SENT = 1 << 13, // the header went out once
+	FLOW_F_ALL = (1 << 14) - 1,
 };
 
 struct flow {

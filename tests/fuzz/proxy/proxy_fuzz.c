@@ -62,12 +62,13 @@ static void pass(const uint8_t *in, struct rte_mbuf *m, struct parse_info *pi)
 	struct flow_key6 key6 = {0};
 	struct parse_info again;
 	uint32_t before = pi->l3_len;
+	bool headed;
 
 	if (in[1] == 127)
 		c.start = number ^ 0x55555555;
 	f.flags |= (uint16_t)((in[0] & 2 ? FLOW_F_PROXY_PENDING : 0) |
 			      (in[0] & 4 ? FLOW_F_RST_CLIENT : 0) | (ipv6 ? FLOW_F_IPV6 : 0));
-	if (lb_proxy_pass(&f, &c, ipv6 ? &key6 : NULL, dir, mtu, m, pi) != DROP_NONE)
+	if (lb_proxy_pass(&f, &c, ipv6 ? &key6 : NULL, dir, mtu, m, pi, &headed) != DROP_NONE)
 		return;
 	frame = rte_pktmbuf_mtod(m, uint8_t *);
 	check(m->data_off + m->data_len <= m->buf_len && m->data_len == m->pkt_len);
@@ -76,6 +77,7 @@ static void pass(const uint8_t *in, struct rte_mbuf *m, struct parse_info *pi)
 	check(again.l3_len == pi->l3_len && again.l4_off == pi->l4_off);
 	check(pi->l3_len <= before || (dir == FLOW_TO_SERVER && pi->l3_len <= mtu));
 	check(sum_right(frame, pi) || !right);
+	check(!headed || dir == FLOW_TO_SERVER);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -207,6 +207,16 @@ const struct lb_persist_counters *lb_worker_persist_counters(const struct lb_wor
 	return NULL;
 }
 
+const struct lb_other_counters *lb_worker_others(const struct lb_worker *lw)
+{
+	return NULL;
+}
+
+const struct frag_counters *lb_worker_fragments(const struct lb_worker *lw)
+{
+	return NULL;
+}
+
 const struct lb_counters *lb_worker_server_counters(const struct lb_worker *lw, uint32_t slot)
 {
 	static const struct lb_counters c = {.new_flows = 5, .taken = 1, .ended_flows = 2};

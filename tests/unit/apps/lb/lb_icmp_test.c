@@ -291,6 +291,44 @@ static void answers_about_what_is_too_big_in_the_senders_words(void **state)
 	}
 }
 
+// Errors about what comes over a link: from the service where it is ours, else from the link end's own address, which
+// answers echo requests too.
+static void a_link_end_speaks_for_itself_where_no_service_can(void **state)
+{
+	static const unsigned services[] = {FAKE_NAT, FAKE_NAT6};
+	static const uint8_t own4[4] = {10, 9, 9, 9}, own6[16] = {0xfd, 9, [15] = 9};
+
+	(void)state;
+	world.port.point_to_point = true;
+	world.port.own4 = (struct ctl_addr){.family = 4, .len = 32, .bytes = {10, 9, 9, 9}};
+	world.port.own6 = (struct ctl_addr){.family = 6, .len = 128, .bytes = {0xfd, 9, [15] = 9}};
+	for (unsigned s = 0; s < 2; s++) {
+		bool v6 = services[s] == FAKE_NAT6;
+		const uint8_t *own = v6 ? own6 : own4, *service = world.service[services[s]].addr;
+		unsigned size = v6 ? 16 : 4, hop = 14 + (v6 ? 7 : 8), src = 14 + (v6 ? 8 : 12);
+		struct fake_packet *p, *forwarded = open_flow(services[s]);
+
+		for (unsigned back = 0; back < 2; back++) {
+			p = back ? fake_reply(forwarded, TCP_SYN | TCP_ACK)
+				 : fake_client(services[s], 1, TCP_SYN);
+			fake_bytes(p)[hop] = 1;
+			if (!v6)
+				fake_checksums(p);
+			fake_burst();
+			assert_int_equal(p->fate, FATE_ANSWER);
+			check_sums(p);
+			assert_memory_equal(fake_bytes(p) + src, back ? own : service, size);
+		}
+		p = error(fake_bytes(forwarded) + 14, 20, v6 ? 128 : 8, 0, 7);
+		memcpy(fake_bytes(p) + src + size, own, size);
+		icmp_sum(fake_bytes(p) + 14, 28);
+		fake_burst();
+		assert_int_equal(p->fate, FATE_ANSWER);
+		assert_memory_equal(fake_bytes(p) + src, own, size);
+		assert_int_equal(fake_bytes(p)[14 + (v6 ? 40 : 20)], v6 ? 129 : 0);
+	}
+}
+
 static unsigned id_of(const struct fake_packet *p)
 {
 	return (unsigned)fake_bytes(p)[18] << 8 | fake_bytes(p)[19];
@@ -408,6 +446,7 @@ int main(void)
 		T(believes_no_error_that_cannot_be),
 		T(believes_no_error_about_bytes_never_sent),
 		T(answers_about_what_is_too_big_in_the_senders_words),
+		T(a_link_end_speaks_for_itself_where_no_service_can),
 		T(forwards_fragments_with_their_flow),
 		T(holds_and_gives_up_a_fragment_without_its_first),
 		T(lowers_the_segment_size_wherever_it_stands),

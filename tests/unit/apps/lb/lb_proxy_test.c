@@ -161,10 +161,12 @@ static enum drop_reason pass_mtu(struct frame *f, enum flow_dir dir, uint16_t mt
 {
 	struct parse_info again;
 	enum drop_reason r;
+	uint32_t skip;
+	bool headed;
 
 	if (!lb_proxy_wants(&flow, f->pi.tcp_flags))
 		return DROP_NONE;
-	r = lb_proxy_pass(&flow, &cold, ipv6() ? &key6 : NULL, dir, mtu, &f->m, &f->pi);
+	r = lb_proxy_pass(&flow, &cold, ipv6() ? &key6 : NULL, dir, mtu, &f->m, &f->pi, &headed);
 	if (r != DROP_NONE)
 		return r;
 	assert_true(sums_good(f));
@@ -173,6 +175,10 @@ static enum drop_reason pass_mtu(struct frame *f, enum flow_dir dir, uint16_t mt
 			 DROP_NONE);
 	assert_int_equal(again.l3_len, f->pi.l3_len);
 	assert_int_equal(again.l4_off, f->pi.l4_off);
+	skip = (uint32_t)(l4(f)[12] >> 4) * 4; // headed: as the signature says
+	assert_int_equal(headed,
+			 again.l3_len >= (uint32_t)(again.l4_off - again.l3_off) + skip + 28 &&
+				 memcmp(l4(f) + skip, "\r\n\r\n\0\r\nQUIT\n", 12) == 0);
 	return r;
 }
 
@@ -555,6 +561,7 @@ static void urgent_data_moves_with_the_rest(void **state)
 static void damaged_segment_stays_damaged(void **state)
 {
 	struct frame f;
+	bool headed;
 
 	(void)state;
 	flow_new(false);
@@ -565,8 +572,9 @@ static void damaged_segment_stays_damaged(void **state)
 				.data = (const uint8_t *)"abcdef",
 				.len = 6});
 	l4(&f)[21] ^= 0x10;
-	assert_int_equal(lb_proxy_pass(&flow, &cold, NULL, FLOW_TO_SERVER, MTU, &f.m, &f.pi),
-			 DROP_NONE);
+	assert_int_equal(
+		lb_proxy_pass(&flow, &cold, NULL, FLOW_TO_SERVER, MTU, &f.m, &f.pi, &headed),
+		DROP_NONE);
 	assert_false(sums_good(&f));
 }
 
