@@ -50,8 +50,12 @@ static void fix(uint8_t *frame, unsigned len, unsigned flags)
 // Two flows, always the same: what a corpus quotes stays true.
 static void begin(void)
 {
-	fake_start(64);
-	memset(world.lw->table->seed, 1, sizeof(world.lw->table->seed));
+	if (world.lw == NULL) {
+		fake_start(64);
+		memset(world.lw->table->seed, 1, sizeof(world.lw->table->seed));
+	} else {
+		fake_again(); // to make a table takes a hundred times as long as an input
+	}
 	fake_client(FAKE_UDP, 1, 0);
 	fake_client(FAKE_TCP6, 1, TCP_SYN);
 	fake_burst();
@@ -91,6 +95,5 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fake_check_sum();
 	if (world.w.count.held != 0)
 		abort();
-	fake_stop();
 	return 0;
 }

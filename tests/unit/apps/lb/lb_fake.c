@@ -307,21 +307,26 @@ void fake_changed(void)
 	world.snap.serial++;
 }
 
+static void world_begin(uint32_t now)
+{
+	memset(&world, 0, sizeof(world));
+	build_snapshot();
+	world.publish.current = &world.snap;
+	world.answers_allowed = true;
+	world.route_server = FAKE_HOP_SERVER;
+	world.w.now_ticks = now;
+	world.snap.quiet_until = now;
+	world.port.parent = PORT_NONE;
+	world.port.view = PORT_VIEW_SHADOW;
+}
+
 void fake_start(uint32_t max)
 {
 	struct lb_worker_conf conf = {
 		.flow = {.max = max, .max6 = max / 2, .timeout = {1, 100, 1000, 50, 200}}};
 	uint32_t taken;
 
-	memset(&world, 0, sizeof(world));
-	build_snapshot();
-	world.publish.current = &world.snap;
-	world.answers_allowed = true;
-	world.route_server = FAKE_HOP_SERVER;
-	world.w.now_ticks = clock_ticks();
-	world.snap.quiet_until = world.w.now_ticks;
-	world.port.parent = PORT_NONE;
-	world.port.view = PORT_VIEW_SHADOW;
+	world_begin(clock_ticks());
 	view = aligned_alloc(64, sizeof(*view) + 4 * sizeof(view->nexthop[0]));
 	out_workers[0] = aligned_alloc(64, sizeof(*out_workers[0]));
 	assert_true(view != NULL && out_workers[0] != NULL);
@@ -338,13 +343,39 @@ void fake_start(uint32_t max)
 	world.rx = (struct lb_rx){.lw = world.lw, .port = &world.port};
 }
 
+static void free_packets(void)
+{
+	while (packet_count > 0)
+		free(packets[--packet_count]);
+}
+
+void fake_again(void)
+{
+	struct lb_worker *lw = world.lw;
+	struct flow_table *t = lw->table;
+	uint32_t now = world.w.now_ticks + FRAG_TIMEOUT_MS;
+
+	for (uint32_t i = 0; i < flow_capacity(t); i++)
+		if ((t->flow[i].flags & FLOW_F_VALID) != 0)
+			flow_delete(t, i);
+	assert_int_equal(t->count, 0);
+	frag_expire(lw->frag, now, &world.w);
+	assert_int_equal(frag_count(lw->frag)->open, 0);
+	free_packets();
+	world_begin(now);
+	memset(lw->server[0]->local, 0, sizeof(lw->server[0]->local));
+	memset(lw->cursor[0], 0, LB_CHUNK * sizeof(*lw->cursor[0]));
+	memset(&lw->others, 0, sizeof(lw->others));
+	world.lw = lw;
+	world.rx = (struct lb_rx){.lw = lw, .port = &world.port};
+}
+
 void fake_stop(void)
 {
 	lb_worker_destroy(world.lw);
 	free(view);
 	free(out_workers[0]);
-	while (packet_count > 0)
-		free(packets[--packet_count]);
+	free_packets();
 }
 
 // ---- packets -----------------------------------------------------------------------------------

@@ -62,6 +62,8 @@ extern struct fake_world {
 // A fresh world with a table of max flows. 192.0.2.1 and 2001:db8::1 are service addresses, 198.51.100.1
 // and .2 and 2001:db8:2::1 local ones, ports 1000 .. 1999.
 void fake_start(uint32_t max);
+// As fake_stop() and fake_start() together, with the same table, empty, and later on the clock.
+void fake_again(void);
 void fake_stop(void);
 void fake_changed(void); // the snapshot was edited: give it a new serial
 
