@@ -7,6 +7,7 @@
 balancer; what they are about is a connection of far's or deep's.
 """
 import errno
+import hashlib
 import random
 import socket
 import struct
@@ -21,7 +22,7 @@ from lb_alone import LOCAL, LbAlone, POOL4, POOL6
 from test_counters import RawSender, adds_up, mac_of
 
 PORT, ECHO, NEAR, SMALL = 9000, 7, 9001, 9002
-NEAR4, NEAR6, CLAMP4, CLAMP6 = 200, 201, 202, 203
+WEB, NEAR4, NEAR6 = 80, 200, 201
 IP_MTU_DISCOVER, IP_MTU, IP_RECVERR, PMTUDISC_DO = 10, 14, 11, 2
 IPV6_MTU_DISCOVER, IPV6_MTU = 23, 24
 
@@ -62,6 +63,41 @@ for fam in (socket.AF_INET, socket.AF_INET6):
 """
 
 
+# PUT: answers the hash of what came. GET: as many bytes as the path says.
+HTTP_SERVER = """
+import hashlib, socket
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def log_message(self, *a): pass
+    def reply(self, body):
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def do_PUT(self):
+        left, h = int(self.headers["Content-Length"]), hashlib.sha256()
+        while left:
+            d = self.rfile.read(min(left, 1 << 16))
+            if not d: return
+            left -= len(d)
+            h.update(d)
+        self.reply(h.hexdigest().encode())
+    def do_GET(self):
+        n = int(self.path[1:])
+        self.reply((bytes(range(251)) * (n // 251 + 1))[:n])
+class Server6(ThreadingHTTPServer):
+    address_family = socket.AF_INET6
+    daemon_threads = True
+Server6(("::", 80), Handler).serve_forever()
+"""
+
+
+def pattern(n):
+    """What HTTP_SERVER gives for GET /n."""
+    return (bytes(range(251)) * (n // 251 + 1))[:n]
+
+
 class PathLab(LbAlone):
     def __init__(self):
         records = []
@@ -72,6 +108,7 @@ class PathLab(LbAlone):
                         ctl.server(base, near, "s2", "10.20.0.12" if fam == 4 else "fd20::12", 0),
                         ctl.server(base + 1, deep, "deep", "10.40.0.2" if fam == 4 else "fd40::2", 0),
                         ctl.service(base + 2, deep, LOCAL, f"deep{fam}", vip, PORT),
+                        ctl.service(base + 7, deep, LOCAL, f"web{fam}", vip, WEB),
                         ctl.service(base + 3, deep, LOCAL, f"udp{fam}", vip, ECHO, ctl.UDP),
                         ctl.service(base + 4, near, LOCAL, f"near{fam}", vip, NEAR),
                         ctl.service(base + 5, near, LOCAL, f"clamp{fam}", vip, SMALL, mss_max=1200),
@@ -116,6 +153,8 @@ class PathLab(LbAlone):
         route(s1.node, "10.40.0.0/24", "10.40.1.2", "fd40::/64", "fd40:1::2")
         route(self.rd, "default", "10.40.1.1", "default", "fd40:1::1")
         route(self.deep, "default", "10.40.0.1", "default", "fd40::1")
+        self.deep.start("http", "/usr/bin/python3", "-c", HTTP_SERVER)
+        wait_for("HTTP", lambda: self.deep.listening(WEB))
         for node in (self.deep, s2.node):
             node.start("echo", "/usr/bin/python3", "-c", SERVER)
             wait_for("the servers", lambda n=node: n.listening(PORT) and n.listening(ECHO, "udp"))
@@ -175,6 +214,31 @@ def test_both_ends_find_the_mtu_of_both_sides(lab, family):
     local = "fd20::200" if family == socket.AF_INET6 else "10.20.0.200"
     assert "mtu 1400" in lab.far.out(*route, "route", "get", vip(family))
     assert "mtu 1400" in lab.deep.out(*route, "route", "get", local)
+
+
+def curl_both_ways(lab, node, address, port, size, forget_between):
+    """Upload and download by curl, whole. A client that knows the path limits what the server sends by its SYN, so
+    between them it forgets."""
+    url = f"http://[{address}]:{port}/" if ":" in address else f"http://{address}:{port}/"
+    data, got = random.Random(port).randbytes(size), lab.base / "download"
+    (lab.base / "upload").write_bytes(data)
+    p = node.run("curl", "-sf", "-m", "20", "-H", "Expect:", "-T", lab.base / "upload", url + "upload")
+    assert p.stdout.strip() == hashlib.sha256(data).hexdigest()
+    forget_between()
+    node.run("curl", "-sf", "-m", "20", "-o", got, url + str(size))
+    assert got.read_bytes() == pattern(size)
+
+
+@FAMILIES
+def test_curl_finds_the_mtu_of_both_sides(lab, family):
+    forget(lab)
+    route = ["ip", "-6"] if family == socket.AF_INET6 else ["ip"]
+
+    def uploaded():
+        assert "mtu 1400" in lab.far.out(*route, "route", "get", vip(family))
+        forget(lab)
+    curl_both_ways(lab, lab.far, vip(family), WEB, 2 << 20, uploaded)
+    assert "mtu 1400" in lab.deep.out(*route, "route", "get", "fd20::200" if family == socket.AF_INET6 else "10.20.0.200")
 
 
 @FAMILIES
