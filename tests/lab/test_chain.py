@@ -246,7 +246,7 @@ def test_counters_beside_the_flows_are_shown_everywhere(lab):
     tel = telemetry(lab, "lb2", "/sluice/lb/others")
     told = dict(line.split() for line in lab.ctl("--instance", "lb2", "show", "counters").stdout.split("DETAIL\n")[1].splitlines())
     seen = ("icmp-errors-passed", "too-big-answered", "fragments-forwarded", "fragment-datagrams", "fragment-datagrams-completed")
-    for name in (*seen, "hop-limit-answered", "mss-clamped", "proxy-headers", "proxy-headers-repeated", "fragments-held"):
+    for name in (*seen, "routed", "hop-limit-answered", "mss-clamped", "proxy-headers", "proxy-headers-repeated", "fragments-held"):
         n = detail[name]
         assert (n > 0) == (name in seen), name
         assert int(state[name]) == n and tel[name.replace("-", "_")] == n, name
