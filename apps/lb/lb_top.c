@@ -3,6 +3,7 @@
 // lb_top - query "top": the services and servers with most of something per second, and all workers,
 // ports and drops.
 
+#include "apps/lb/lb_build.h"
 #include "apps/lb/lb_query.h"
 #include "apps/lb/lb_rates.h"
 
@@ -238,39 +239,61 @@ static const struct lb_entry *find_service(const struct lb_conf *c, const char *
 	return NULL;
 }
 
-static const struct lb_entry *find_server(const struct lb_conf *c, const char *pool,
-					  const char *name)
+static const struct lb_entry *find_pool(const struct lb_conf *c, const char *name)
 {
 	const struct lb_entry *p;
 
 	LB_STORE_FOREACH(p, &c->store, CTL_REC_POOL)
-	{
-		if (p->rec == NULL ||
-		    strcmp(((const struct ctl_pool *)(const void *)p->rec)->name, pool) != 0)
-			continue;
-		for (uint32_t i = 0; i < p->members; i++)
-			if (strcmp(((const struct ctl_server *)(const void *)p->member[i]->rec)
-					   ->name,
-				   name) == 0)
-				return p->member[i];
-	}
+	if (p->rec != NULL &&
+	    strcmp(((const struct ctl_pool *)(const void *)p->rec)->name, name) == 0)
+		return p;
 	return NULL;
+}
+
+static const struct lb_entry *find_server(const struct lb_conf *c, const char *pool,
+					  const char *name)
+{
+	const struct lb_entry *p = find_pool(c, pool);
+
+	for (uint32_t i = 0; p != NULL && i < p->members; i++)
+		if (strcmp(((const struct ctl_server *)(const void *)p->member[i]->rec)->name,
+			   name) == 0)
+			return p->member[i];
+	return NULL;
+}
+
+// Flows of the pool's servers that are down now: what a pool that resets those would reset.
+static uint64_t active_down(const struct lb_conf *c, const struct lb_entry *p)
+{
+	struct ctl_pool as = *(const struct ctl_pool *)(const void *)p->rec;
+	uint64_t n = 0;
+
+	as.on_down = CTL_ON_DOWN_RESET;
+	for (uint32_t i = 0; i < p->members; i++) {
+		const struct lb_entry *e = p->member[i];
+
+		if (!lb_server_flags((const void *)e->rec, &as, &e->verdict).alive)
+			n += active_of(c, e);
+	}
+	return n;
 }
 
 int lb_query_active(struct lb_conf *c, json_t *args, char **json)
 {
-	json_t *services = NULL, *servers = NULL, *v;
+	json_t *services = NULL, *servers = NULL, *pools = NULL, *v;
 	struct lb_text t = {0};
 	size_t i;
 
-	if (json_unpack_ex(args, NULL, JSON_STRICT, "{s:o, s:o}", "services", &services, "servers",
-			   &servers) != 0 ||
+	if (json_unpack_ex(args, NULL, JSON_STRICT, "{s:o, s:o, s?o}", "services", &services,
+			   "servers", &servers, "pools", &pools) != 0 ||
 	    !json_is_array(services) || !json_is_array(servers) ||
-	    json_array_size(services) + json_array_size(servers) > ROWS_MAX)
+	    (pools != NULL && !json_is_array(pools)) ||
+	    json_array_size(services) + json_array_size(servers) + json_array_size(pools) >
+		    ROWS_MAX)
 		return lb_query_fail(
 			json, -EINVAL,
-			"give services, a list of names, and servers, a list of pool and "
-			"name; 1000 at most");
+			"give services, a list of names, servers, a list of pool and name, and "
+			"pools, a list of names; 1000 at most");
 	lb_text_open(&t, NULL, '{');
 	lb_text_open(&t, "services", '[');
 	json_array_foreach(services, i, v)
@@ -290,6 +313,15 @@ int lb_query_active(struct lb_conf *c, json_t *args, char **json)
 			pool == NULL || name == NULL ? NULL : find_server(c, pool, name);
 
 		lb_text_number(&t, NULL, e == NULL ? 0 : active_of(c, e));
+	}
+	lb_text_close(&t, ']');
+	lb_text_open(&t, "pools", '[');
+	json_array_foreach(pools, i, v)
+	{
+		const char *name = json_string_value(v);
+		const struct lb_entry *e = name == NULL ? NULL : find_pool(c, name);
+
+		lb_text_number(&t, NULL, e == NULL ? 0 : active_down(c, e));
 	}
 	lb_text_close(&t, ']');
 	lb_text_close(&t, '}');

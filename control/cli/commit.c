@@ -161,8 +161,8 @@ static int preview(struct cli *c)
 	json_array_foreach(json_object_get(result, "effects"), i, x)
 	{
 		const char *kind = print_text(x, "kind");
-		bool hurts = strncmp(kind, "flows-", 6) == 0 || strcmp(kind, "port-closed") == 0 ||
-			     strcmp(kind, "port-changed") == 0;
+		bool hurts = strncmp(kind, "flows-", 6) == 0 || strcmp(kind, "range") == 0 ||
+			     strcmp(kind, "port-closed") == 0 || strcmp(kind, "port-changed") == 0;
 
 		fprintf(c->out, "%s%s%s", table_escape(c->color, hurts ? TABLE_RED : TABLE_YELLOW),
 			print_text(x, "text"), table_escape(c->color, TABLE_PLAIN));
@@ -172,9 +172,14 @@ static int preview(struct cli *c)
 	}
 	if (print_count(result, "more") > 0)
 		fprintf(c->out, "and %s more\n", table_count(print_count(result, "more"), n));
-	if (json_array_size(json_object_get(result, "diff")) > 0)
-		fprintf(c->out, "\n%s flows at most would end; nothing is changed yet\n",
+	if (json_array_size(json_object_get(result, "diff")) > 0) {
+		fprintf(c->out, "\n%s flows at most would end",
 			table_count(print_count(result, "flows-at-most"), n));
+		if (print_count(result, "uncounted") > 0)
+			fprintf(c->out, ", and those of %s above that could not be counted",
+				table_count(print_count(result, "uncounted"), n));
+		fputs("; nothing is changed yet\n", c->out);
+	}
 	json_decref(result);
 	return CLI_OK;
 }

@@ -58,18 +58,26 @@ struct net_alarm {
 size_t net_alarms(struct net_alarm *out, size_t max);
 
 // What a change would do to the traffic of now.
+enum net_asks { // whose flows an effect is about
+	NET_ASKS_NOTHING,
+	NET_ASKS_SERVICE,
+	NET_ASKS_SERVER,
+	NET_ASKS_POOL,  // those of its servers that are down
+	NET_ASKS_LOCAL, // those that use the local address `name`
+};
+
 struct net_effect {
 	char instance[64];
 	char kind
-		[24]; // flows-end, flows-reset, flows-break, no-new-flows, range, match, port-closed,
-		      // port-opened, port-changed
-	char path[512]; // of the entry
-	char pool[64];  // of a server, else ""
-	char name[64];  // of the entry
-	char text[256]; // a sentence
-	bool asks;      // it is about flows ...
-	bool counted;   // ... and the application says how many
-	uint64_t flows; // that live now
+		[24]; // flows-end, flows-reset, flows-break, no-new-flows, range, forwarding, match,
+		      // port-closed, port-opened, port-changed
+	char path[512];     // of the entry
+	char pool[64];      // of a server, else ""
+	char name[64];      // of the entry
+	char text[256];     // a sentence
+	enum net_asks asks; // it is about flows ...
+	bool counted;       // ... and the application says how many
+	uint64_t flows;     // that live now
 };
 
 // more: effects beyond those told.

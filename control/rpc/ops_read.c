@@ -266,7 +266,7 @@ static void previewed(void *arg, const struct net_effect *effect, size_t count, 
 {
 	struct call *call = arg;
 	json_t *diff = call->data, *list = json_array();
-	uint64_t flows = 0;
+	uint64_t flows = 0, uncounted = more;
 
 	for (size_t i = 0; i < count; i++) {
 		const struct net_effect *x = &effect[i];
@@ -275,13 +275,16 @@ static void previewed(void *arg, const struct net_effect *effect, size_t count, 
 
 		if (x->counted)
 			json_object_set_new(e, "flows", json_integer((json_int_t)x->flows));
-		if (x->counted &&
-		    (strcmp(x->kind, "flows-end") == 0 || strcmp(x->kind, "flows-reset") == 0))
-			flows += x->flows;
+		// Those that end or may: a range that shrinks ends some of its service's.
+		if (strncmp(x->kind, "flows-", 6) == 0 || strcmp(x->kind, "range") == 0) {
+			flows += x->counted ? x->flows : 0;
+			uncounted += !x->counted;
+		}
 		json_array_append_new(list, e);
 	}
-	reply_json(call, json_pack("{s:O, s:o, s:I, s:I}", "diff", diff, "effects", list, "more",
-				   (json_int_t)more, "flows-at-most", (json_int_t)flows));
+	reply_json(call, json_pack("{s:O, s:o, s:I, s:I, s:I}", "diff", diff, "effects", list,
+				   "more", (json_int_t)more, "flows-at-most", (json_int_t)flows,
+				   "uncounted", (json_int_t)uncounted));
 }
 
 static void free_preview(void *data)

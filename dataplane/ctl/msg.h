@@ -342,7 +342,8 @@ static_assert(sizeof(struct ctl_service) == 152, "no padding");
 //   "explain"  {"protocol":s,"client":s,"service":s,"context":n | "port":s} -> what becomes of it, and why
 //   "top"      {"limit":n,"sort":s} -> rates per second: {"all":{..},"workers":[..],"ports":[..],
 //              "services":[..],"servers":[..],"drops":[..]}, of services and servers the greatest
-//   "active"   {"services":[s,..],"servers":[[pool,s],..]} -> flows of each, {"services":[n,..],"servers":[n,..]}
+//   "active"   {"services":[s,..],"servers":[[pool,s],..],"pools":[s,..]} -> flows of each, of pools those of
+//              their servers that are down: {"services":[n,..],"servers":[n,..],"pools":[n,..]}
 //   "capture"  {"file":f,"filter":s,"limit":n} | {"stop":true} -> {"captured":n}
 //   "trace"    {"filter":s,"limit":n} -> {"packets":[...]}
 //   "doctor"   {}                     -> {"ports":[{"name":..,"offload":{..},"fd":bool,...}]}
