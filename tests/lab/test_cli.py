@@ -101,7 +101,7 @@ def test_show_servers_with_shares(border, cli):
         border.client.run("curl", "-sf", f"http://{border.vip4}/")
     out = cli.out("show", "servers", "web4", env={"LC_ALL": "C"})
     rows = [line for line in out.split("\n") if line.startswith("web4")]
-    assert len(rows) == 3 and all(re.search(r" up .*\d+\.\d %  #+$", r) for r in rows), out
+    assert len(rows) == 3 and all(re.search(r" up .*\d+\.\d %  #+ +\d[\d.]* [mu]?s", r) for r in rows), out
     shares = [float(re.search(r"([\d.]+) %", r).group(1)) for r in rows]
     assert abs(sum(shares) - 100) < 0.3
     assert "web6" in cli.out("show", "servers")
@@ -446,14 +446,29 @@ def test_capture(border, cli):
 
 def test_trace(border, cli):
     tracer = subprocess.Popen([*cli.node.prefix(), str(program("sluicectl")), "--base", str(cli.base), "trace", "--limit",
-                               "4", "--filter", f"host {border.vip4} or host 10.20.0.11"], text=True,
+                               "100", "--seconds", "2", "--filter", f"host {border.vip4} and tcp"], text=True,
                               stdout=subprocess.PIPE)
     time.sleep(0.3)
     border.client.run("curl", "-sf", f"http://{border.vip4}/")
     out, _ = tracer.communicate(timeout=15)
     assert tracer.returncode == 0
-    assert re.search(rf"10\.10\.0\.2\S* > {re.escape(border.vip4)}\S* tcp, \d+ bytes", out), out
-    assert re.search(r"rx.* > .*flow-new.* > forward = forward", out), out
+    seen = re.findall(r"worker (\d+)  up  (\S+) > (\S+) tcp, \d+ bytes\n +(.*)\n", out)
+    assert seen and all(c.startswith("10.10.0.2.") and v == f"{border.vip4}.80" for _, c, v, _ in seen), out
+    # At the flow's owner, the first packet opens the flow; those behind find it. A worker that is not the owner hands over.
+    owner = [(w, stages) for w, _, _, stages in seen if "hand-over" not in stages]
+    given = [(w, stages) for w, _, _, stages in seen if "hand-over" in stages]
+    assert len({w for w, _ in owner}) == 1 and owner[0][0] not in {w for w, _ in given}, out
+    assert re.search(r"^rx.* > .*flow-new.* > forward = forward$", owner[0][1]), out
+    assert len(owner) >= 4 and all(re.search(r"^rx.* > flow-hit.* > forward = forward$", s) for _, s in owner[1:]), out
+    assert all(re.search(r"^rx \d+ > hand-over \d+ = hand-over$", s) for _, s in given), out
+    # A trace ends with its limit.
+    tracer = subprocess.Popen([*cli.node.prefix(), str(program("sluicectl")), "--base", str(cli.base), "trace", "--limit", "2",
+                               "--seconds", "10"], text=True, stdout=subprocess.PIPE)
+    time.sleep(0.3)
+    border.client.run("curl", "-sf", f"http://{border.vip4}/")
+    begin = time.monotonic()
+    out, _ = tracer.communicate(timeout=15)
+    assert len(re.findall(r"^\S+  worker \d", out, re.M)) == 2 and time.monotonic() - begin < 5, out
     assert "no packet matched" in cli.out("trace", "--seconds", "1", "--filter", "host 203.0.113.77")
 
 
