@@ -348,6 +348,15 @@ void lb_worker_destroy(struct lb_worker *lw);
 struct flow_rss;
 void lb_worker_set_rss(struct lb_worker *lw, const struct flow_rss *rss);
 
+// Put the flows of the process before us where they belong now: those of the workers' tables, and of `old`, files
+// of other tables. spread: a number for how packets are spread; tables that were settled under the same one are
+// left as they are. After the first snapshot, before the first source. Thread: control
+struct lb_moved {
+	uint32_t moved, lost, strangers, unreadable;
+};
+void lb_worker_settle(struct lb_worker *const *lw, unsigned workers, uint64_t spread,
+		      char *const *old, unsigned olds, struct lb_moved *result);
+
 // Make room for counters and cursors of slots and pools up to these (control, before a snapshot with
 // them is published; old arrays are retired by RCU). 0 or -ENOMEM.
 int lb_worker_reserve(struct lb_worker *lw, uint32_t servers, uint32_t services, uint32_t cursors);

@@ -25,6 +25,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #define SERVERS_MAX   (1u << LB_SLOT_BITS)
 #define SERVICES_MAX  (1u << 20)
@@ -238,6 +239,61 @@ static int open_table(struct lb_conf *c, unsigned w, struct lb_flow_size size)
 	return rc;
 }
 
+char *lb_conf_old_file(const struct lb_conf *c, unsigned i)
+{
+	char *path;
+
+	return asprintf(&path, "%s/%s.old%u.flows", c->flow_dir, c->instance, i) < 0 ? NULL : path;
+}
+
+// Files of tables that are not as ours will be: their flows are moved once it is known to whom (lb_move.c). Until
+// then they have another name, which a kill does not undo.
+static void put_aside(const struct lb_conf *c, struct lb_flow_size size)
+{
+	unsigned free_name = 0;
+
+	for (unsigned w = 0; w < WORKER_MAX; w++) {
+		char *path, *old = NULL;
+
+		if (asprintf(&path, "%s/%s.w%u.flows", c->flow_dir, c->instance, w) < 0)
+			return;
+		if (access(path, F_OK) == 0 &&
+		    (w >= c->workers || !flow_file_fits(path, size_per_worker(c, size.all),
+							size_per_worker(c, size.ipv6)))) {
+			do {
+				free(old);
+				old = lb_conf_old_file(c, free_name++);
+			} while (old != NULL && access(old, F_OK) == 0 && free_name < LB_OLD_FILES);
+			if (old != NULL && rename(path, old) != 0)
+				LOG(ERR, "flow table %s cannot be put aside: %s\n", path,
+				    strerror(errno));
+		}
+		free(old);
+		free(path);
+	}
+}
+
+// There is no memory for new tables beside the old ones. Returns: true if some is free now.
+static bool drop_old(struct lb_conf *c)
+{
+	bool dropped = false;
+
+	for (unsigned i = 0; i < LB_OLD_FILES; i++) {
+		char *path = lb_conf_old_file(c, i);
+
+		dropped = (path != NULL && unlink(path) == 0) || dropped;
+		free(path);
+	}
+	if (!dropped)
+		return false;
+	LOG(ERR, "no memory for the new flow tables beside the old ones: flows are lost\n");
+	lb_conf_event(
+		c, CTL_EVENT_STATE, 3, NULL,
+		"no memory for flow tables of another size beside the old ones: the flows of the "
+		"process before are lost");
+	return true;
+}
+
 static int open_tables(struct lb_conf *c, struct ctl_ack *ack)
 {
 	const struct lb_entry *e;
@@ -245,8 +301,16 @@ static int open_tables(struct lb_conf *c, struct ctl_ack *ack)
 	int rc = 0;
 
 	c->flows_taken = 0;
+	put_aside(c, size);
 	for (unsigned w = 0; rc == 0 && w < c->workers; w++)
 		rc = open_table(c, w, size);
+	if (rc == -ENOMEM && drop_old(c)) {
+		close_tables(c);
+		c->flows_taken = 0;
+		rc = 0;
+		for (unsigned w = 0; rc == 0 && w < c->workers; w++)
+			rc = open_table(c, w, size);
+	}
 	if (rc == 0) {
 		c->tables_made_now = true;
 		c->flow_size = size;
@@ -589,13 +653,13 @@ static void warn_size(struct lb_conf *c)
 	c->flow_size_warned = size;
 	LOG(WARNING,
 	    "flow table: %llu entries (%llu IPv6) are in use, %llu (%llu) are configured; the change takes "
-	    "effect at the next start, which then begins without flows\n",
+	    "effect at the next start\n",
 	    (unsigned long long)c->flow_size.all, (unsigned long long)c->flow_size.ipv6,
 	    (unsigned long long)size.all, (unsigned long long)size.ipv6);
 	lb_conf_event(
 		c, CTL_EVENT_STATE, 4, e,
-		"flow-table/size %llu (IPv6 %llu) takes effect at the next start of sluice-lb (which then "
-		"begins without flows); %llu entries (%llu) are in use",
+		"flow-table/size %llu (IPv6 %llu) takes effect at the next start of sluice-lb; "
+		"%llu entries (%llu) are in use",
 		(unsigned long long)size.all, (unsigned long long)size.ipv6,
 		(unsigned long long)c->flow_size.all, (unsigned long long)c->flow_size.ipv6);
 }

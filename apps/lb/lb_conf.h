@@ -71,7 +71,7 @@ struct lb_conf {
 	struct lb_flow_size flow_size;        // of the tables in use
 	struct lb_flow_size flow_size_warned;
 	uint32_t flows_taken; // over from the process before us
-	bool tables_made_now;
+	bool tables_made_now, flows_settled;
 
 	struct lb_rx *rx; // sources of the workers
 	enum lb_rss_mode rss_mode;
@@ -115,6 +115,10 @@ void lb_conf_event(struct lb_conf *c, uint32_t kind, uint32_t severity,
 
 // Publish what verdicts changed. Errors: -ENOMEM (tried again by a timer)
 int lb_conf_publish_health(struct lb_conf *c);
+
+// Name of the i-th file of flows that wait to be moved; malloc'ed, NULL: out of memory.
+#define LB_OLD_FILES (2 * WORKER_MAX)
+char *lb_conf_old_file(const struct lb_conf *c, unsigned i);
 
 // ---- lb_check.c ------------------------------------------------------------------------------
 

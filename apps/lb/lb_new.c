@@ -174,15 +174,30 @@ static bool choose(struct lb_worker *lw, struct worker *w, const struct port *po
 	return true;
 }
 
+// Does the pair belong to a flow of another worker (lb_move.c)?
+static bool is_strange(const struct lb_worker *lw, const struct fresh *n)
+{
+	const struct lb_server *s = n->server;
+
+	return unlikely(lw->strangers != NULL) &&
+	       lb_stranger_owner(lw->strangers, &(struct lb_tuple){.context = n->service->context,
+								   .family = s->family,
+								   .proto = n->service->proto,
+								   .sport = n->server_port,
+								   .dport = n->local_port,
+								   .src = s->addr,
+								   .dst = n->local}) >= 0;
+}
+
 // A local pair that no flow towards this server uses. The first one has been chosen and probed.
 static bool free_local(struct lb_worker *lw, struct fresh *n)
 {
-	if (flow_find(lw->table, &n->key) == FLOW_NONE)
+	if (flow_find(lw->table, &n->key) == FLOW_NONE && !is_strange(lw, n))
 		return true;
 	for (unsigned tries = 1; tries < LOCAL_TRIES; tries++) {
 		if (!next_local(lw, n))
 			return false;
-		if (flow_lookup(lw->table, &n->key) == FLOW_NONE)
+		if (flow_lookup(lw->table, &n->key) == FLOW_NONE && !is_strange(lw, n))
 			return true;
 	}
 	return false;

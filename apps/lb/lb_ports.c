@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 RTE_LOG_REGISTER(lb_ports_log, sluice.ports, NOTICE)
 #define LOG(level, ...) rte_log(RTE_LOG_##level, lb_ports_log, "ports: " __VA_ARGS__)
@@ -266,6 +267,58 @@ static void decide_rss(struct lb_conf *c)
 		lb_worker_set_rss(c->worker[w], c->rss);
 }
 
+// A number for how packets are spread over workers, never 0.
+static uint64_t spread_of(const struct lb_conf *c)
+{
+	uint64_t h = UINT64_C(14695981039346656037); // FNV-1a
+	const uint8_t *b;
+
+	h = (h ^ c->workers) * UINT64_C(1099511628211);
+	if (c->rss == NULL)
+		return h | 1;
+	b = (const uint8_t *)c->rss;
+	for (size_t i = 0; i < sizeof(*c->rss); i++)
+		h = (h ^ b[i]) * UINT64_C(1099511628211);
+	return h | 1;
+}
+
+// Flows of the process before us to their owners, before the first packet.
+static void settle_flows(struct lb_conf *c)
+{
+	struct lb_moved r;
+	char *old[LB_OLD_FILES];
+	unsigned n = 0;
+
+	if (c->flows_settled || !c->rss_decided)
+		return;
+	c->flows_settled = true;
+	for (unsigned i = 0; i < LB_OLD_FILES; i++) {
+		old[n] = lb_conf_old_file(c, i);
+		if (old[n] != NULL && access(old[n], F_OK) == 0)
+			n++;
+		else
+			free(old[n]);
+	}
+	lb_worker_settle(c->worker, c->workers, spread_of(c), old, n, &r);
+	for (unsigned i = 0; i < n; i++) {
+		unlink(old[i]);
+		free(old[i]);
+	}
+	if (n > 0)
+		c->flows_taken += r.moved;
+	if (r.moved + r.lost + r.strangers + r.unreadable == 0)
+		return;
+	LOG(NOTICE,
+	    "flows: %u moved to other workers, %u with replies by another, %u lost, %u files unreadable\n",
+	    r.moved, r.strangers, r.lost, r.unreadable);
+	if (r.lost + r.unreadable != 0)
+		lb_conf_event(
+			c, CTL_EVENT_STATE, 3, NULL,
+			"%u flows and %u tables of the process before could not be taken over: they "
+			"are lost",
+			r.lost, r.unreadable);
+}
+
 // The last source of a turn: what the others put into TX buffers leaves. Thread: owner worker
 static unsigned flush_poll(struct worker *w, void *arg)
 {
@@ -283,6 +336,9 @@ int lb_ports_sources(struct lb_conf *c, struct port *const *gone, unsigned gone_
 	if (c->worker[0] == NULL)
 		return 0; // no configuration yet
 	decide_rss(c);
+	settle_flows(c);
+	if (!c->flows_settled)
+		return 0; // no port yet, and so no packet
 	set = calloc(c->workers, sizeof(*set));
 	rx = calloc(queues_of_all() + 1, sizeof(*rx));
 	if (set == NULL || rx == NULL) {

@@ -72,6 +72,7 @@ struct lb_worker {
 	const struct lb_loads *loads;
 	struct lb_persist_counters persist; // owner worker: rw
 	struct flow_steer steer;
+	struct lb_strangers *strangers; // NULL: none; all workers share it
 	// packets of no common kind; owner worker
 	struct frag_table *frag;
 	struct out_bucket icmp;          // errors passed on
@@ -171,6 +172,11 @@ void lb_give(struct lb_worker *lw, struct worker *w, struct rte_mbuf *m, unsigne
 // Hand packet m (TCP or UDP) to the worker that owns it. Returns: false if that is this one.
 bool lb_hand_over(struct lb_worker *lw, struct worker *w, const struct port *port,
 		  struct rte_mbuf *m, const struct parse_info *pi);
+
+// lb_move.c
+//
+// Owner of a reply whose local port names another worker; -1: none such is known.
+int lb_stranger_owner(const struct lb_strangers *s, const struct lb_tuple *t);
 
 // lb_clear.c
 //

@@ -30,6 +30,12 @@ unsigned lb_owner(const struct lb_worker *lw, const struct lb_tuple *t)
 	bool answer;
 
 	if (own != NULL && (own->kind & LB_OWN_LOCAL) != 0) {
+		if (unlikely(lw->strangers != NULL)) {
+			int owner = lb_stranger_owner(lw->strangers, t);
+
+			if (owner >= 0)
+				return (unsigned)owner;
+		}
 		p.port = t->dport;
 		p.peer_port = t->sport;
 		return flow_steer_owner(&lw->steer, &p);

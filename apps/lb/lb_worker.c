@@ -82,6 +82,8 @@ void lb_worker_destroy(struct lb_worker *lw)
 	free(lw->service);
 	free(lw->cursor);
 	flow_table_close(lw->table);
+	if (lw->index == 0)
+		free(lw->strangers);
 	free(lw);
 }
 

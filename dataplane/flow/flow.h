@@ -130,6 +130,29 @@ uint64_t flow_table_bytes(uint32_t max, uint32_t max6);
 int flow_table_open(const struct flow_conf *conf, uint32_t now, struct flow_table **out,
 		    uint32_t *taken);
 
+// How packets are spread over workers, as the app numbers it, when the flows of the table were last put where
+// they belong; it outlives the process. 0 in a new table: not known. Thread: control
+uint64_t flow_table_spread(const struct flow_table *t);
+void flow_table_set_spread(struct flow_table *t, uint64_t spread);
+
+// ---- moving flows between tables, and out of files of another size. Thread: control while no worker uses them
+
+// Is the file one of this version and size, which flow_table_open would take over? False too if it is none.
+bool flow_file_fits(const char *path, uint32_t max, uint32_t max6);
+
+// Call each() for every flow of a file of this version, of whatever size; what is inconsistent in it is left
+// out. k: for IPv6, else NULL.
+// Returns: 0. Errors: -EINVAL no such file, -EBUSY locked by another process, -ENOMEM, -EIO
+int flow_file_read(const char *path,
+		   void (*each)(void *ctx, const struct flow *f, const struct flow_cold *c,
+				const struct flow_key6 *k),
+		   void *ctx);
+
+// Put a copy of a flow of another table into this one. k: its key line; IPv4: NULL.
+// Returns: 0 and *index. Errors: -EEXIST one of its tuples is there; -ENOSPC full
+int flow_adopt(struct flow_table *t, const struct flow *f, const struct flow_cold *c,
+	       const struct flow_key6 *k, uint32_t now, uint32_t *index);
+
 // The file stays. Thread: control while no worker uses it
 void flow_table_close(struct flow_table *t);
 

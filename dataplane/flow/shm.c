@@ -51,6 +51,8 @@ struct shm_header {
 	uint64_t bytes;
 };
 
+#define SHM_SPREAD 256 // offset of what flow_table_spread() is, in the header's page
+
 struct shm_layout {
 	uint32_t buckets;
 	uint64_t bucket, stash, flow, cold, key6; // offsets
@@ -75,6 +77,18 @@ static struct shm_layout layout(uint32_t max, uint32_t max6)
 uint64_t flow_table_bytes(uint32_t max, uint32_t max6)
 {
 	return layout(max, max6).bytes;
+}
+
+static struct shm_header header_of(uint32_t max, uint32_t max6)
+{
+	return (struct shm_header){.magic = SHM_MAGIC,
+				   .version = SHM_VERSION,
+				   .flow_size = sizeof(struct flow),
+				   .cold_size = sizeof(struct flow_cold),
+				   .key6_size = sizeof(struct flow_key6),
+				   .max = max,
+				   .max6 = max6,
+				   .bytes = layout(max, max6).bytes};
 }
 
 static uint64_t memory_available(void)
@@ -179,9 +193,8 @@ err_close:
 }
 
 // May this entry be linked? Nothing of it is trusted.
-static bool entry_right(const struct flow_table *t, uint32_t index)
+static bool entry_right(const struct flow *f, uint32_t index, uint32_t max6)
 {
-	const struct flow *f = &t->flow[index];
 	bool tcp = f->state >= FLOW_TCP_SYN && f->state <= FLOW_TCP_CLOSING;
 
 	if ((f->flags & FLOW_F_VALID) == 0 || (f->flags & ~FLOW_F_ALL) != 0)
@@ -191,7 +204,7 @@ static bool entry_right(const struct flow_table *t, uint32_t index)
 	if (f->service_port == 0 || f->local_port == 0 || f->server_port == 0)
 		return false;
 	if ((f->flags & FLOW_F_IPV6) != 0)
-		return index < t->max6 && f->client == index && f->service_addr == 0 &&
+		return index < max6 && f->client == index && f->service_addr == 0 &&
 		       f->local == 0 && f->server_addr == 0;
 	return true;
 }
@@ -249,7 +262,7 @@ static uint32_t rebuild(struct flow_table *t, uint32_t now)
 		for (uint32_t i = 0; i < n; i++) {
 			uint32_t index = left - 1 - i;
 
-			right[i] = entry_right(t, index);
+			right[i] = entry_right(&t->flow[index], index, t->max6);
 			if (!right[i])
 				continue;
 			hash[i][0] = flow_hash_of(t, index, 0);
@@ -321,14 +334,7 @@ int flow_table_open(const struct flow_conf *conf, uint32_t now, struct flow_tabl
 	if (conf->max < SHM_MIN || conf->max > FLOW_MAX || conf->max6 > conf->max)
 		return -EINVAL;
 	l = layout(conf->max, conf->max6);
-	want = (struct shm_header){.magic = SHM_MAGIC,
-				   .version = SHM_VERSION,
-				   .flow_size = sizeof(struct flow),
-				   .cold_size = sizeof(struct flow_cold),
-				   .key6_size = sizeof(struct flow_key6),
-				   .max = conf->max,
-				   .max6 = conf->max6,
-				   .bytes = l.bytes};
+	want = header_of(conf->max, conf->max6);
 	if (conf->path != NULL) {
 		rc = open_file(conf->path, &l, &want, &fd, &fresh);
 		if (rc != 0)
@@ -362,6 +368,117 @@ err_close:
 			unlink(conf->path);
 		close(fd);
 	}
+	return rc;
+}
+
+uint64_t flow_table_spread(const struct flow_table *t)
+{
+	uint64_t v;
+
+	memcpy(&v, (const uint8_t *)t->map + SHM_SPREAD, sizeof(v));
+	return v;
+}
+
+void flow_table_set_spread(struct flow_table *t, uint64_t spread)
+{
+	memcpy((uint8_t *)t->map + SHM_SPREAD, &spread, sizeof(spread));
+}
+
+// ---- moving ------------------------------------------------------------------------------------------
+
+// Open a file for reading and read its header. Returns: the fd, -1: it is none of this version.
+static int open_old(const char *path, struct shm_header *h)
+{
+	struct shm_header want;
+	struct stat st;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+
+	if (fd < 0)
+		return -1;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+	    pread(fd, h, sizeof(*h), 0) == sizeof(*h) && h->max >= SHM_MIN && h->max <= FLOW_MAX &&
+	    h->max6 <= h->max) {
+		want = header_of(h->max, h->max6);
+		if (memcmp(h, &want, sizeof(want)) == 0 && (uint64_t)st.st_size == want.bytes)
+			return fd;
+	}
+	close(fd);
+	return -1;
+}
+
+bool flow_file_fits(const char *path, uint32_t max, uint32_t max6)
+{
+	struct shm_header h;
+	int fd = open_old(path, &h);
+
+	if (fd < 0)
+		return false;
+	close(fd);
+	return h.max == max && h.max6 == max6;
+}
+
+int flow_file_read(const char *path,
+		   void (*each)(void *ctx, const struct flow *f, const struct flow_cold *c,
+				const struct flow_key6 *k),
+		   void *ctx)
+{
+	struct shm_header h;
+	struct shm_layout l;
+	const uint8_t *map;
+	int fd = open_old(path, &h);
+
+	if (fd < 0)
+		return -EINVAL;
+	if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+		close(fd);
+		return errno == EWOULDBLOCK ? -EBUSY : -EIO;
+	}
+	l = layout(h.max, h.max6);
+	map = mmap(NULL, l.bytes, PROT_READ, MAP_SHARED, fd, 0);
+	if (map == MAP_FAILED) {
+		close(fd);
+		return -ENOMEM;
+	}
+	for (uint32_t i = 0; i < h.max; i++) {
+		const struct flow *f = (const struct flow *)(const void *)(map + l.flow) + i;
+		const struct flow_cold *c =
+			(const struct flow_cold *)(const void *)(map + l.cold) + i;
+		const struct flow_key6 *k =
+			(const struct flow_key6 *)(const void *)(map + l.key6) + i;
+
+		if (entry_right(f, i, h.max6))
+			each(ctx, f, c, (f->flags & FLOW_F_IPV6) != 0 ? k : NULL);
+	}
+	munmap((void *)(uintptr_t)map, l.bytes);
+	close(fd);
+	return 0;
+}
+
+int flow_adopt(struct flow_table *t, const struct flow *f, const struct flow_cold *c,
+	       const struct flow_key6 *k, uint32_t now, uint32_t *index)
+{
+	uint32_t i = flow_alloc(t, k != NULL);
+	uint64_t hash[2];
+	int rc = -EEXIST;
+
+	if (i == FLOW_NONE)
+		return -ENOSPC;
+	t->flow[i] = *f;
+	t->flow[i].flags &= (uint16_t)~FLOW_F_VALID;
+	t->cold[i] = *c;
+	if (k != NULL) {
+		t->flow[i].client = i;
+		t->key6[i] = *k;
+	}
+	t->flow[i].view_generation = 0;
+	hash[0] = flow_hash_of(t, i, 0);
+	hash[1] = flow_hash_of(t, i, FLOW_DIR_BIT);
+	if (!entry_doubled(t, i, hash))
+		rc = flow_link(t, i, hash[0], hash[1], now);
+	if (rc != 0)
+		flow_unalloc(t, i);
+	else
+		*index = i;
 	return rc;
 }
 

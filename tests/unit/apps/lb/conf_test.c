@@ -196,6 +196,12 @@ void lb_worker_set_rss(struct lb_worker *lw, const struct flow_rss *rss)
 {
 }
 
+void lb_worker_settle(struct lb_worker *const *lw, unsigned workers, uint64_t spread,
+		      char *const *old, unsigned olds, struct lb_moved *result)
+{
+	memset(result, 0, sizeof(*result));
+}
+
 int lb_worker_reserve(struct lb_worker *lw, uint32_t servers, uint32_t services, uint32_t cursors)
 {
 	fake.reserved_servers = servers;
