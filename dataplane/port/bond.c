@@ -7,8 +7,8 @@
 // The AF_XDP driver never says that a link is down, and cannot set a MAC address. So the kernel's word
 // (watch.c) is passed on: a member without carrier is stopped as a DPDK device, which is what the bonding
 // driver, looking every 10 ms, takes for a link that is down. Workers keep off the bond meanwhile. The
-// MAC addresses are set here, and the driver is told that all is well (rte_eth_dev_default_mac_addr_set
-// below, over DPDK's as xsk_socket__create in af_xdp.c is over libxdp's).
+// MAC addresses are set here, and multicast let in, and the driver is told that all is well (two calls
+// below stand over DPDK's as xsk_socket__create in af_xdp.c is over libxdp's).
 //
 // active-backup: only the socket of the member in use is in its program's map, so that a backup's
 // packets are dropped and no old ones wait in its ring for the day it takes over.
@@ -61,18 +61,32 @@ struct bond {
 	unsigned ticks; // since it took over
 };
 
+// What the driver cannot do to an AF_XDP device was done to its kernel interface.
+static int unless_af_xdp(uint16_t port_id, int rc)
+{
+	struct rte_eth_dev_info info;
+
+	return rc == -ENOTSUP && rte_eth_dev_info_get(port_id, &info) == 0 &&
+			       strcmp(info.driver_name, "net_af_xdp") == 0
+		       ? 0
+		       : rc;
+}
+
 int rte_eth_dev_default_mac_addr_set(uint16_t port_id, struct rte_ether_addr *mac)
 {
 	__typeof__(rte_eth_dev_default_mac_addr_set) *set;
-	struct rte_eth_dev_info info;
-	int rc;
 
 	set = (__typeof__(set))dlsym(RTLD_NEXT, "rte_eth_dev_default_mac_addr_set");
-	rc = set != NULL ? set(port_id, mac) : -ENOSYS;
-	if (rc == -ENOTSUP && rte_eth_dev_info_get(port_id, &info) == 0 &&
-	    strcmp(info.driver_name, "net_af_xdp") == 0)
-		return 0; // its kernel interface has it
-	return rc;
+	return set == NULL ? -ENOSYS : unless_af_xdp(port_id, set(port_id, mac));
+}
+
+// Without it an LACP bond drops broadcasts too.
+int rte_eth_allmulticast_enable(uint16_t port_id)
+{
+	__typeof__(rte_eth_allmulticast_enable) *enable;
+
+	enable = (__typeof__(enable))dlsym(RTLD_NEXT, "rte_eth_allmulticast_enable");
+	return enable == NULL ? -ENOSYS : unless_af_xdp(port_id, enable(port_id));
 }
 
 // ---- what the configuration may say --------------------------------------------------------------
@@ -295,6 +309,7 @@ static void announce_on(struct port_slot *s, uint16_t vid)
 {
 	static const uint8_t rarp[] = {0x80, 0x35, 0, 1, 8, 0, 6, 4, 0, 3};
 	struct rte_mbuf *m = rte_pktmbuf_alloc(s->pool);
+	uint16_t sent;
 	uint8_t *f;
 
 	if (m == NULL)
@@ -313,11 +328,14 @@ static void announce_on(struct port_slot *s, uint16_t vid)
 	memcpy(f, rarp, sizeof(rarp));
 	memcpy(f + 10, &s->p.mac, 6); // sender and target: itself
 	memcpy(f + 20, &s->p.mac, 6);
-	if (rte_eth_tx_burst(s->p.queue[0].rte_id, 0, &m, 1) != 1)
+	rte_spinlock_lock(&s->tx_lock[0]);
+	sent = rte_eth_tx_burst(s->p.queue[0].rte_id, 0, &m, 1);
+	rte_spinlock_unlock(&s->tx_lock[0]);
+	if (sent != 1)
 		rte_pktmbuf_free(m);
 }
 
-// No worker is in the bond.
+// Beside the workers: a bond's transmit queue has a lock.
 static void announce(struct port_slot *s)
 {
 	announce_on(s, 0);
@@ -468,8 +486,8 @@ int bond_bring_up(struct port_slot *s, struct port_error *err)
 			s->xsk_fd[i] = af_xdp_socket_take(b->m[i].name);
 	if (rc != 0)
 		return rc;
-	if (!xdp)
-		rte_eth_allmulticast_enable(s->p.queue[0].rte_id); // kernel interfaces have it
+	if (rte_eth_allmulticast_enable(s->p.queue[0].rte_id) != 0)
+		PORT_LOG(WARNING, "%s: members take no multicast\n", s->p.name);
 	rc = make_epoll(s, err);
 	if (rc != 0)
 		return rc;
@@ -580,9 +598,7 @@ void bond_tick(struct port_slot *s)
 		due |= when[i] == now;
 	if (!due || !s->bond->carries || s->conf.bond_mode != CTL_BOND_ACTIVE_BACKUP)
 		return;
-	keep_off(s);
 	announce(s);
-	atomic_store_explicit(&s->p.live, true, memory_order_release);
 }
 
 static void set_carrier(struct port_slot *s, struct member *m, bool carrier)

@@ -405,7 +405,8 @@ static int check(struct port_slot *s, struct port_error *err)
 	rc = slot_lock(s, err);
 	if (rc == 0)
 		rc = check_kind(s, err);
-	s->p.tx_shared = s->p.queues < worker_count();
+	// The control thread announces a bond's take-over.
+	s->p.tx_shared = s->p.queues < worker_count() || s->p.kind == CTL_PORT_BOND;
 	return rc;
 }
 

@@ -69,7 +69,7 @@ struct port {
 	_Atomic bool up; // operational state for operators and routes. control: rw
 	_Atomic bool
 		live; // the device is there: port_rx and port_tx do nothing while it is not. control: rw
-	bool tx_shared; // fewer queues than workers: port_tx takes a lock
+	bool tx_shared; // fewer queues than workers, or a bond: port_tx takes a lock
 	bool lacp;      // a bond whose protocol runs within port_rx: at least once in 100 ms
 	struct port_queue queue[PORT_QUEUE_MAX];
 };

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Ports whose kernel view is a TAP: a bond of kernel interfaces, and PCI devices as far as they are refused."""
+import json
 import pathlib
+import subprocess
 import time
 
 import pytest
@@ -11,6 +13,7 @@ from lab import wait_for
 from lb_alone import UP_PORT, LbAlone
 from test_counters import adds_up
 
+HERE = pathlib.Path(__file__).parent
 BACKUP, XOR, LACP = 1, 2, 3
 OWN4, OWN6 = "10.10.0.1", "fd10::1"
 
@@ -81,6 +84,7 @@ def mac(node, dev):
 
 
 def test_the_bond_carries_and_the_kernel_lives_on_its_tap(lab):
+    wait_for("the kernel's address", lambda: lab.client.run("ping", "-c", "1", "-W", "1", OWN4, check=False).returncode == 0)
     assert " 5 received" in lab.client.out("ping", "-c", "5", "-i", "0.05", "-W", "2", OWN4)
     assert " 5 received" in lab.client.out("ping", "-c", "5", "-i", "0.05", "-W", "2", OWN6)
     assert lab.works()
@@ -221,6 +225,57 @@ def test_a_bond_comes_and_goes(lab, mode):
         assert lab.border.run("ip", "link", "show", "dev", dev, check=False).returncode != 0
     out = lab.border.out("ip", "link", "show", "dev", "spare")
     assert "xdp" not in out and "ALLMULTI" not in out and mac(lab.border, "spare") == before
+    assert lab.works()
+
+
+def test_lacp_with_a_partner(lab):
+    """Both links of an aggregate carry, by a hash of addresses and ports; one whose partner falls silent is left."""
+    for i in range(2):
+        lab.veth(lab.client, f"r{i}", lab.border, f"q{i}")
+    peer = lab.client.start("lacp", "/usr/bin/python3", HERE / "lacp_peer.py", "lag0", "r0", "r1", stdin=subprocess.PIPE)
+    wait_for("LACP peer", lambda: "ready" in peer.text())
+    lab.client.addr("lag0", "10.11.0.2/24", "fd11::2/64")
+    lab.commit([bond(LACP, ["q0", "q1"], 90, "lag"), ctl.service(95, 20, 10, "lag4", "10.11.0.100")])
+    lab.border.addr("lag", "10.11.0.1/24", "fd11::1/64")
+
+    def say(line):
+        peer.p.stdin.write(f"{line}\n".encode())
+        peer.p.stdin.flush()
+
+    def counts():
+        seen = peer.text().count("{")
+        say("count")
+        wait_for("counts", lambda: peer.text().count("{") > seen and peer.text().endswith("\n"))
+        return json.loads(peer.text().strip().split("\n")[-1])
+
+    def curl():
+        r = lab.client.run("curl", "-sf", "--max-time", "2", "http://10.11.0.100/", check=False)
+        return r.returncode == 0
+
+    def pings(address="10.11.0.1"):
+        return " 3 received" in lab.client.run("ping", "-c", "3", "-i", "0.1", "-W", "1", address, check=False).stdout
+
+    wait_for("the aggregate carries", pings, 20)
+    assert pings("fd11::1")
+
+    def both():
+        before = counts()
+        assert sum(curl() for _ in range(20)) == 20
+        after = counts()
+        return all(after[d] - before[d] >= 20 for d in ("r0", "r1"))
+
+    wait_for("both links carry", both, 20, 0.2)
+    say("mute r0")
+
+    def left():
+        before = counts()
+        assert sum(curl() for _ in range(10)) == 10  # the other end still hears it: nothing is lost
+        after = counts()
+        return after["r0"] == before["r0"] and after["r1"] > before["r1"]
+
+    wait_for("the silent partner is left", left, 20, 0.2)
+    lab.commit(deletes=[(ctl.SERVICE, 95), (ctl.PORT, 90)])
+    peer.kill()
     assert lab.works()
 
 
