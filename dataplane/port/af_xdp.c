@@ -49,6 +49,26 @@ int af_xdp_socket_take(const char *device)
 	return -1;
 }
 
+// Bytes of packet memory from the page in which it begins; control thread only.
+static uint64_t umem_size;
+
+// The driver multiplies buffers by their size, but no buffer crosses a huge page: a few at the end lie beyond
+// that. The kernel would throw away what is sent from those, without a word.
+int xsk_umem__create(struct xsk_umem **umem, void *area, __u64 size, struct xsk_ring_prod *fill,
+		     struct xsk_ring_cons *comp, const struct xsk_umem_config *config)
+{
+	__typeof__(xsk_umem__create) *create;
+	void *libxdp = dlopen("libxdp.so.1", RTLD_NOW | RTLD_NOLOAD);
+
+	if (libxdp == NULL)
+		return -ENOSYS;
+	create = (__typeof__(create))dlsym(libxdp, "xsk_umem__create");
+	dlclose(libxdp); // the driver keeps it
+	if (create == NULL)
+		return -ENOSYS;
+	return create(umem, area, size < umem_size ? umem_size : size, fill, comp, config);
+}
+
 int xsk_socket__create(struct xsk_socket **xsk, const char *device, __u32 queue_id,
 		       struct xsk_umem *umem, struct xsk_ring_cons *rx, struct xsk_ring_prod *tx,
 		       const struct xsk_socket_config *config)
@@ -209,6 +229,7 @@ static int add_queue(struct port_slot *s, unsigned queue, struct port_error *err
 
 int af_xdp_bring_up(struct port_slot *s, struct port_error *err)
 {
+	const struct rte_mempool_memhdr *chunk;
 	struct steer_stat st;
 	int rc;
 
@@ -235,6 +256,8 @@ int af_xdp_bring_up(struct port_slot *s, struct port_error *err)
 		return port_fail(err, -ENOMEM, CTL_TAG_RESOURCE_DENIED, "device",
 				 "packet memory is in %u pieces, AF_XDP needs one",
 				 s->pool->nb_mem_chunks);
+	chunk = STAILQ_FIRST(&s->pool->mem_list);
+	umem_size = chunk->len + ((uintptr_t)chunk->addr & ((uintptr_t)getpagesize() - 1));
 	for (unsigned q = 0; q < s->p.queues; q++) {
 		rc = add_queue(s, q, err);
 		if (rc != 0)

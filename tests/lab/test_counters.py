@@ -6,6 +6,7 @@ import random
 import re
 import socket
 import subprocess
+import time
 
 import pytest
 from scapy.all import (ARP, ICMP, IP, TCP, UDP, Dot1Q, Ether, ICMPv6EchoRequest, ICMPv6ND_NS, IPv6,
@@ -292,3 +293,26 @@ def test_counters_add_up_after_ports_were_closed_and_opened():
             wait_for("a moment without packets under way", lambda: lab.counters()["sum"]["difference"] == 0, 5)
             adds_up(lab.counters())
         assert lab.counters()["sum"]["forwarded"] > before["forwarded"]
+
+
+def test_what_a_port_says_it_sent_was_on_the_wire():
+    """From each packet buffer, those at the end of the pool included. Two workers, so that buffers go round: one's are
+    given back by the other."""
+    with LbAlone(workers=2) as lab:
+        def on_wire():
+            return json.loads(lab.switch.out("ip", "-j", "-s", "link", "show", "border"))[0]["stats64"]["rx"]["packets"]
+
+        def sent():
+            return next(p["tx-packets"] for p in lab.settled()["port"] if p["name"] == "down")
+
+        eth = Ether(src=mac_of(lab.client, "eth0"), dst=mac_of(lab.border, "up"))
+        sender = RawSender(lab.client, "eth0")
+        syns = [bytes(eth / ip4() / TCP(sport=p, dport=80, flags="S")) for p in range(5000, 5200)]
+        sender.send(syns)
+        said, was = sent(), on_wire()
+        for _ in range(200):
+            sender.send(syns)
+            time.sleep(0.01)  # the ring in front of the workers is not what this is about
+        said, was = sent() - said, on_wire() - was
+        assert said > 20000
+        assert said <= was, (said, was)
