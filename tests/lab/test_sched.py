@@ -281,13 +281,19 @@ def test_persistence_survives_a_kill(lab, fam):
 def test_slow_start(lab, fam):
     pool = {"slow-start": 3000}
     put(lab, "weighted-round-robin", (4, 4, 4, 4), off=("s3",), pool=pool)
-    begin = time.monotonic()
-    put(lab, "weighted-round-robin", (4, 4, 4, 4), pool=pool)
-    early = collections.Counter(ask(lab, fam, 60))
-    weight = float(server_state(lab, fam, "s3")["effective-weight"])
-    if time.monotonic() - begin < 1.5:
-        assert 0.4 <= weight < 3, weight
-        assert early["s3"] <= 10, early
+    for attempt in range(3):  # it takes a quick look, and a crowded machine may be slow at it
+        begin = time.monotonic()
+        put(lab, "weighted-round-robin", (4, 4, 4, 4), pool=pool)
+        early = collections.Counter(ask(lab, fam, 60))
+        weight = float(server_state(lab, fam, "s3")["effective-weight"])
+        took = time.monotonic() - begin
+        if took < 1.5:
+            break
+        put(lab, "weighted-round-robin", (4, 4, 4, 4), off=("s3",), pool=pool)
+    else:
+        pytest.skip(f"60 requests take this machine {took:.1f} s: too long to see the early weights of 3 s of slow start")
+    assert 0.4 <= weight < 3, weight
+    assert early["s3"] <= 10, early
     wait_for("full weight", lambda: server_state(lab, fam, "s3")["effective-weight"] in (4, "4.0", "4.00"), 6, 0.1)
     assert time.monotonic() - begin > 2.5
     late = collections.Counter(ask(lab, fam, 80))
