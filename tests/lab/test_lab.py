@@ -35,7 +35,8 @@ def processes_of(base):
 
 
 CHILD = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have it ignored
 sys.path.insert(0, {here!r})
 from border import Border
 lab = Border(servers=1)
