@@ -154,10 +154,27 @@ struct lb_spans {
 	const struct lb_span **hash;
 };
 
+// What sockets of the node's kernel wait for, as far as it matters to services of any port. Made by lb_listen.c.
+struct lb_listener {
+	uint8_t family, proto;
+	rte_be16_t port;
+	uint8_t addr[16];
+};
+
+#define LB_PORT_WORDS (65536 / 64)
+struct lb_listeners {
+	uint64_t any[2][2][LB_PORT_WORDS];  // [UDP][IPv6], a bit for each port: on all addresses
+	uint64_t some[2][2][LB_PORT_WORDS]; // on single addresses, which are in `single`
+	uint32_t count;
+	uint32_t zero;
+	struct lb_listener single[]; // sorted by memcmp
+};
+
 struct lb_snapshot {
 	uint64_t version;
-	uint64_t
-		serial; // grows with every snapshot published, those for a verdict included; never 0
+	// Grows with every snapshot published, those for a verdict included; never 0. The same where nothing but
+	// listeners differs: flows need not be looked at again then.
+	uint64_t serial;
 	uint32_t timeout[FLOW_STATE_COUNT]; // clock ticks
 	uint32_t quiet_until; // clock ticks: stray packets are dropped silently till then
 	// Services of one port on one address by lb_service_hash(): open addressing with linear probing, power
@@ -178,6 +195,7 @@ struct lb_snapshot {
 	const struct lb_own_address **own_hash;
 	const struct lb_spans *spans;          // NULL: none
 	const struct lb_lengths *own_prefixes; // of services in own_hash; NULL: none
+	const struct lb_listeners *listeners;  // NULL: no service of any port, or nothing waits
 };
 
 // Hashes of the two tables above; mask by service_mask or own_mask. addr: 16 bytes, IPv4 in the first
@@ -226,6 +244,12 @@ static inline bool lb_service_exact(const struct lb_service *v)
 {
 	return v->port != 0 && v->port == v->port_max &&
 	       v->prefix_len == (v->family == 4 ? 32 : 128);
+}
+
+// Does it take any port of one address? The kernel keeps what its sockets wait for then.
+static inline bool lb_service_any_port(const struct lb_service *v)
+{
+	return v->port == 0 && v->prefix_len == (v->family == 4 ? 32 : 128);
 }
 
 // What lb_conf.c makes sure of when it builds: a pool's servers that take new flows are of the family of every

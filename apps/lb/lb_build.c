@@ -7,6 +7,7 @@
 #include "apps/lb/lb_build.h"
 
 #include "apps/lb/lb_build_priv.h"
+#include "apps/lb/lb_listen.h"
 #include "apps/lb/lb_timed.h"
 #include "apps/lb/lb_watch.h"
 #include "apps/lb/scheduler.h"
@@ -292,6 +293,7 @@ static int take_base(struct lb_builder *b)
 	p->own_hash = base->pub.own_hash;
 	p->spans = base->pub.spans;
 	p->own_prefixes = base->pub.own_prefixes;
+	p->listeners = base->pub.listeners;
 	p->nat = base->pub.nat;
 	memcpy(p->timeout, base->pub.timeout, sizeof(p->timeout));
 	if ((rc = copy_array(&p->server, base->pub.server, base->pub.server_chunks,
@@ -652,6 +654,26 @@ static void publish_pools(struct lb_builder *b)
 		s->pub.watched |= s->pool[i] != NULL && s->pool[i]->scheduler->moved != NULL;
 }
 
+static int build_listeners(struct lb_builder *b)
+{
+	const struct lb_listeners *old = b->s->pub.listeners, *l = b->in->listeners;
+	struct lb_listeners *copy = NULL;
+	int rc;
+
+	if (lb_listeners_same(old, l))
+		return 0;
+	if (l != NULL) {
+		copy = malloc(lb_listeners_size(l));
+		if (copy == NULL)
+			return -ENOMEM;
+		memcpy(copy, l, lb_listeners_size(l));
+	}
+	rc = lb_build_part_swap(b, copy, lb_unconst(old), LB_PART_PLAIN);
+	if (rc == 0)
+		b->s->pub.listeners = copy;
+	return rc;
+}
+
 static int build_all(struct lb_builder *b)
 {
 	int rc = take_base(b);
@@ -670,6 +692,8 @@ static int build_all(struct lb_builder *b)
 	if (b->services_dirty && (rc = lb_build_service_hash(b)) != 0)
 		return rc;
 	if (b->own_dirty && (rc = lb_build_own_hash(b)) != 0)
+		return rc;
+	if ((rc = build_listeners(b)) != 0)
 		return rc;
 	build_settings(b);
 	publish_pools(b);
@@ -752,5 +776,6 @@ void lb_snap_destroy(struct lb_snap *s)
 	free(s->pub.own_hash);
 	free(lb_unconst(s->pub.spans));
 	free(lb_unconst(s->pub.own_prefixes));
+	free(lb_unconst(s->pub.listeners));
 	snap_free_arrays(s);
 }

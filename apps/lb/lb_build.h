@@ -40,6 +40,7 @@ struct lb_build_in {
 	const struct lb_loads *loads;                        // flows of servers, for the schedulers
 	struct lb_persist *persist;                          // NULL: none yet
 	struct lb_timed *timed;                              // slow starts that begin
+	const struct lb_listeners *listeners;                // NULL: none; copied
 	// Servers whose verdict changed, beside what the transaction touches.
 	struct lb_entry *const *health;
 	uint32_t health_count;

@@ -4,7 +4,10 @@
 // the record, the YANG leaf and what to do.
 
 #include "apps/lb/lb_conf.h"
+#include "dataplane/flow/steer.h"
 #include "dataplane/port/port.h"
+
+#include <rte_log.h>
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -13,6 +16,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statfs.h>
+
+RTE_LOG_REGISTER(lb_check_log, sluice.check, NOTICE)
+#define LOG(level, ...) rte_log(RTE_LOG_##level, lb_check_log, "check: " __VA_ARGS__)
 
 int lb_refuse(struct ctl_ack *ack, int err, uint16_t tag, const struct lb_entry *e,
 	      const char *field, const char *fmt, ...)
@@ -310,6 +316,59 @@ int lb_check_families(const struct lb_store *s, struct ctl_ack *ack)
 			return rc;
 	}
 	return 0;
+}
+
+// ---- local ports --------------------------------------------------------------------------------
+
+// A worker uses local ports alone whose replies come to it: has each one there?
+static bool serves_all(const struct lb_conf *c, const struct ctl_local_pool *r)
+{
+	struct flow_steer s;
+
+	if (c->workers == 1)
+		return true;
+	if (c->rss != NULL)
+		return flow_rss_serves(c->rss, 4, r->port_min, r->port_max) &&
+		       flow_rss_serves(c->rss, 6, r->port_min, r->port_max);
+	flow_steer_init(&s, (uint16_t)c->workers);
+	return flow_steer_serves(&s, r->port_min, r->port_max);
+}
+
+#define TOO_FEW                                                                                    \
+	"ports %u to %u are too few for %u workers: not every worker has one of them, and those "  \
+	"without refuse their share of the clients; widen the range"
+
+int lb_check_locals(const struct lb_conf *c, struct ctl_ack *ack)
+{
+	struct lb_entry *e;
+
+	LB_STORE_TOUCHED(e, &c->store)
+	{
+		const struct ctl_local_pool *r = (const void *)e->next;
+
+		if (e->type != CTL_REC_LOCAL_POOL || r == NULL || serves_all(c, r))
+			continue;
+		return lb_refuse(ack, -ERANGE, CTL_TAG_INVALID_VALUE, e, "port-max", TOO_FEW,
+				 r->port_min, r->port_max, c->workers);
+	}
+	return 0;
+}
+
+void lb_check_locals_report(struct lb_conf *c)
+{
+	struct lb_entry *e;
+
+	LB_STORE_FOREACH(e, &c->store, CTL_REC_LOCAL_POOL)
+	{
+		const struct ctl_local_pool *r = (const void *)e->rec;
+
+		if (r == NULL || serves_all(c, r))
+			continue;
+		LOG(WARNING, "local-address-pool '%s': " TOO_FEW "\n", r->name, r->port_min,
+		    r->port_max, c->workers);
+		lb_conf_event(c, CTL_EVENT_STATE, 3, e, "local-address-pool '%s': " TOO_FEW,
+			      r->name, r->port_min, r->port_max, c->workers);
+	}
 }
 
 // ---- health checks -----------------------------------------------------------------------------

@@ -428,12 +428,14 @@ static int reserve(struct lb_conf *c)
 static int build(struct lb_conf *c, bool next, const struct lb_snap *base, uint64_t version,
 		 struct lb_snap **out, struct ctl_ack *ack)
 {
+	// Only what the kernel listens on: flows need not be looked at again.
+	bool listeners_only = !next && base != NULL && c->dirty_count == 0;
 	struct lb_build_in in = {
 		.store = &c->store,
 		.next = next,
 		.base = base,
 		.version = version,
-		.serial = ++c->serial,
+		.serial = listeners_only ? base->pub.serial : ++c->serial,
 		.start_ticks = c->start_ticks,
 		.server_slots = c->server_slots.size,
 		.service_slots = c->service_slots.size,
@@ -441,6 +443,7 @@ static int build(struct lb_conf *c, bool next, const struct lb_snap *base, uint6
 		.locals = c->local_index.size,
 		.loads = &c->loads,
 		.timed = &c->timed,
+		.listeners = c->listeners,
 		.persist = next || !c->persist_made_now ? c->persist : NULL,
 		.health = next ? NULL : c->dirty,
 		.health_count = next ? 0 : c->dirty_count,
@@ -469,7 +472,8 @@ static int conf_prepare(void *arg, uint64_t target, struct ctl_ack *ack)
 	if ((rc = lb_check_members(&c->store)) != 0)
 		return out_of_memory(ack);
 	// A last good state is served whatever the node has become.
-	if (!c->restoring && (rc = lb_check_node(&c->store, ack)) != 0)
+	if (!c->restoring &&
+	    ((rc = lb_check_node(&c->store, ack)) != 0 || (rc = lb_check_locals(c, ack)) != 0))
 		return rc;
 	if ((rc = lb_check_backups(&c->store, ack)) != 0 ||
 	    (rc = lb_check_targets(&c->store, ack)) != 0 ||
@@ -478,6 +482,7 @@ static int conf_prepare(void *arg, uint64_t target, struct ctl_ack *ack)
 		return rc;
 	if ((rc = reserve(c)) != 0)
 		return out_of_memory(ack);
+	lb_listen_read(c, true);
 	rc = build(c, true, c->snap, target, &c->prepared, ack);
 	if (rc == -ENOMEM)
 		return out_of_memory(ack);
@@ -705,7 +710,7 @@ int lb_conf_publish_health(struct lb_conf *c)
 	struct ctl_ack ack = {0};
 	int rc;
 
-	if (c->dirty_count == 0)
+	if (c->dirty_count == 0 && lb_listeners_same(c->listeners, c->snap->pub.listeners))
 		return 0;
 	rc = build(c, false, c->snap, c->version, &now, &ack);
 	if (rc != 0)
@@ -750,6 +755,7 @@ static void conf_greeted(void *arg)
 				      "port '%s': its device is gone", p->name);
 	}
 	lb_health_report(c);
+	lb_check_locals_report(c);
 }
 
 // ---- records on disk --------------------------------------------------------------------------
@@ -888,6 +894,9 @@ void lb_conf_linked(struct lb_conf *c, struct ctl_link *link)
 	c->port_timer = loop_add_timer(c->loop, PORT_RETRY_MS, PORT_RETRY_MS, on_port_retry, c);
 	if (lb_health_start(c) < 0)
 		LOG(ERR, "no memory to watch servers by their clients' connections\n");
+	lb_check_locals_report(c);
+	if (lb_listen_start(c) < 0)
+		LOG(ERR, "no memory to follow what the kernel listens on\n");
 }
 
 void lb_conf_fini(struct lb_conf *c)
@@ -910,6 +919,7 @@ void lb_conf_fini(struct lb_conf *c)
 	lb_store_fini(&c->store);
 	lb_loads_fini(&c->loads);
 	lb_timed_fini(c);
+	lb_listen_fini(c);
 	lb_persist_close(c->persist);
 	free(c->dirty);
 	free(c->rx);

@@ -17,6 +17,7 @@
 
 #include "apps/lb/lb.h"
 #include "apps/lb/lb_build.h"
+#include "apps/lb/lb_listen.h"
 #include "apps/lb/lb_load.h"
 #include "apps/lb/lb_slots.h"
 #include "apps/lb/lb_store.h"
@@ -73,6 +74,9 @@ struct lb_conf {
 	uint32_t flows_taken; // over from the process before us
 	bool tables_made_now, flows_settled;
 
+	struct lb_listen listen;
+	struct lb_listeners *listeners; // as read last; NULL: none. The published one is a copy
+
 	struct lb_rx *rx; // sources of the workers
 	enum lb_rss_mode rss_mode;
 	struct flow_rss *rss; // NULL: not known
@@ -113,7 +117,7 @@ void lb_conf_event(struct lb_conf *c, uint32_t kind, uint32_t severity,
 		   const struct lb_entry *about, const char *fmt, ...)
 	__attribute__((format(printf, 5, 6)));
 
-// Publish what verdicts changed. Errors: -ENOMEM (tried again by a timer)
+// Publish what verdicts and listeners changed. Errors: -ENOMEM (tried again by a timer)
 int lb_conf_publish_health(struct lb_conf *c);
 
 // Name of the i-th file of flows that wait to be moved; malloc'ed, NULL: out of memory.
@@ -134,6 +138,11 @@ void lb_check_members_drop(struct lb_store *s, bool take);
 int lb_check_backups(const struct lb_store *s, struct ctl_ack *ack);
 // Families of services, their servers and local addresses agree. Errors: -EINVAL with *ack
 int lb_check_families(const struct lb_store *s, struct ctl_ack *ack);
+// Has every worker a port of each local pool that is new or changed? Errors: -ERANGE with *ack
+int lb_check_locals(const struct lb_conf *c, struct ctl_ack *ack);
+// An event for each local pool in force of which a worker has no port: with other workers or devices than when it
+// was accepted.
+void lb_check_locals_report(struct lb_conf *c);
 // Is there a port to check wherever a check needs one? Errors: -EINVAL with *ack
 int lb_check_targets(const struct lb_store *s, struct ctl_ack *ack);
 // Would the transaction take an address from the node itself: a local address that is one of its own, a

@@ -144,7 +144,9 @@ static enum fate first_of_flow(struct lb_worker *lw, struct worker *w, const str
 		}
 	}
 	ref = flow_of(lw, d);
-	if (d->proto == IPPROTO_TCP && !in_pieces(lw, ref)) {
+	// What is the kernel's keeps its identification.
+	kernel = ref == FLOW_NONE && lb_service_of(lw, port, ip, p->pi) == NULL;
+	if (!kernel && d->proto == IPPROTO_TCP && !in_pieces(lw, ref)) {
 		out_drop(w, m, DROP_FRAGMENT);
 		return FATE_DROP;
 	}
@@ -156,8 +158,7 @@ static enum fate first_of_flow(struct lb_worker *lw, struct worker *w, const str
 	} else {
 		d->id = frag_next_any(ids);
 	}
-	kernel = lb_match(lw->snap, port, ip, p->pi) == NULL;
-	if (ref != FLOW_NONE || !kernel) // what is not ours keeps its own
+	if (!kernel)
 		write_id(p, ids, d->id);
 	lw->pi[0] = *p->pi;
 	if (p->pi->flags & PARSE_IPV4)

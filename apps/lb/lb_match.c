@@ -6,8 +6,14 @@
 //
 // Services of one port on one address are one probe of a hash. Only where there is none, and there are
 // others at all, each prefix length that occurs costs a probe more, and its ranges a binary search.
+//
+// Any port of an address leaves out the ports that sockets of the kernel wait for there: no service has them,
+// shorter prefixes neither.
 
 #include "apps/lb/lb_priv.h"
+
+#include <netinet/in.h>
+#include <stdlib.h>
 
 static const struct lb_service *in_span(const struct lb_span *p, uint16_t port)
 {
@@ -52,10 +58,31 @@ static __rte_noinline const struct lb_service *in_spans(const struct lb_spans *t
 	return NULL;
 }
 
+static int compare(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct lb_listener));
+}
+
+// Does a socket of the kernel wait for packets to this address and port? full: 16 bytes
+static __rte_noinline bool kernel_listens(const struct lb_listeners *l, uint8_t family,
+					  uint8_t proto, const uint8_t full[16], rte_be16_t port)
+{
+	unsigned udp = proto == IPPROTO_UDP, ipv6 = family == 6, at = rte_be_to_cpu_16(port);
+	struct lb_listener key = {.family = family, .proto = proto, .port = port};
+
+	if ((l->any[udp][ipv6][at / 64] >> at % 64 & 1) != 0)
+		return true;
+	if ((l->some[udp][ipv6][at / 64] >> at % 64 & 1) == 0)
+		return false;
+	memcpy(key.addr, full, 16);
+	return bsearch(&key, l->single, l->count, sizeof(key), compare) != NULL;
+}
+
 const struct lb_service *lb_match_address(const struct lb_snapshot *s, uint16_t context,
 					  uint8_t family, uint8_t proto, const uint8_t *addr,
 					  rte_be16_t port)
 {
+	const struct lb_service *v;
 	uint8_t full[16] = {0};
 	uint32_t i;
 
@@ -65,15 +92,18 @@ const struct lb_service *lb_match_address(const struct lb_snapshot *s, uint16_t 
 		memcpy(full, addr, 16);
 	for (i = lb_service_hash(context, proto, full, port) & s->service_mask;
 	     s->service_hash[i] != NULL; i = (i + 1) & s->service_mask) {
-		const struct lb_service *v = s->service_hash[i];
-
+		v = s->service_hash[i];
 		if (v->port == port && v->proto == proto && v->family == family &&
 		    v->context == context && memcmp(v->addr, full, 16) == 0)
 			return v;
 	}
 	if (likely(s->spans == NULL))
 		return NULL;
-	return in_spans(s->spans, context, family, proto, full, rte_be_to_cpu_16(port));
+	v = in_spans(s->spans, context, family, proto, full, rte_be_to_cpu_16(port));
+	if (v != NULL && s->listeners != NULL && lb_service_any_port(v) &&
+	    kernel_listens(s->listeners, family, proto, full, port))
+		return NULL;
+	return v;
 }
 
 const struct lb_service *lb_match(const struct lb_snapshot *s, const struct port *port,

@@ -129,14 +129,22 @@ static bool is_nodes(const struct lb_worker *lw, const struct lb_service *v, con
 	       out_kernel_address(lw->view, v->family, dst);
 }
 
+const struct lb_service *lb_service_of(const struct lb_worker *lw, const struct port *port,
+				       const uint8_t *ip, const struct parse_info *pi)
+{
+	const struct lb_service *v = lb_match(lw->snap, port, ip, pi);
+
+	return v != NULL && unlikely(is_nodes(lw, v, lb_destination(ip, pi))) ? NULL : v;
+}
+
 // Step 1. Returns: true if the packet starts a flow and *n is chosen; else it has been dealt with.
 static bool choose(struct lb_worker *lw, struct worker *w, const struct port *port,
 		   struct rte_mbuf *m, const struct parse_info *pi, struct fresh *n)
 {
 	const uint8_t *ip = rte_pktmbuf_mtod(m, uint8_t *) + pi->l3_off;
 
-	n->service = lb_match(lw->snap, port, ip, pi);
-	if (n->service == NULL || unlikely(is_nodes(lw, n->service, lb_destination(ip, pi)))) {
+	n->service = lb_service_of(lw, port, ip, pi);
+	if (n->service == NULL) {
 		no_service(lw, w, port, m, pi);
 		return false;
 	}

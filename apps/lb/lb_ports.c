@@ -265,6 +265,8 @@ static void decide_rss(struct lb_conf *c)
 			     "from worker to worker\n");
 	for (unsigned w = 0; c->rss != NULL && w < c->workers; w++)
 		lb_worker_set_rss(c->worker[w], c->rss);
+	if (c->rss != NULL)
+		lb_check_locals_report(c);
 }
 
 // A number for how packets are spread over workers, never 0.

@@ -191,6 +191,11 @@ bool lb_cleared(struct lb_worker *lw, struct worker *w, struct rte_mbuf *m,
 void lb_new_burst(struct lb_worker *lw, struct worker *w, const struct port *port,
 		  struct rte_mbuf **pkts, unsigned n);
 
+// The service that a TCP or UDP packet without a flow is for, addresses of the node itself left out of prefixes;
+// NULL: none, it is the kernel's unless it is to a local address.
+const struct lb_service *lb_service_of(const struct lb_worker *lw, const struct port *port,
+				       const uint8_t *ip, const struct parse_info *pi);
+
 // lb_match.c
 //
 // The service that a TCP or UDP packet (ip: its header) is for, or NULL.

@@ -37,6 +37,11 @@ static void begin_burst(struct lb_worker *lw)
 	if (likely(s == lw->snap && s->serial == lw->serial &&
 		   out_view_generation(v) == lw->view_generation))
 		return;
+	if (s->serial == lw->serial && out_view_generation(v) == lw->view_generation &&
+	    lw->epoch != 0) {
+		lw->snap = s; // what differs is for new flows alone
+		return;
+	}
 	if (s != &empty_snapshot && (s != lw->snap || s->serial != lw->serial))
 		flow_set_timeouts(lw->table, s->timeout);
 	lw->snap = s;

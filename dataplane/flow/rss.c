@@ -127,3 +127,34 @@ uint16_t flow_rss_port(const struct flow_rss *r, uint8_t family, uint32_t rest, 
 	}
 	return 0;
 }
+
+// Which workers do the buckets (a flag each) reach behind this rest of the hash?
+static bool reaches_all(const struct flow_rss *r, const bool *bucket, uint32_t rest)
+{
+	bool seen[256] = {false};
+	unsigned count = 0;
+
+	for (uint32_t b = 0; b <= r->mask; b++) {
+		unsigned w = r->worker[(b ^ rest) & r->mask];
+
+		if (bucket[b] && !seen[w]) {
+			seen[w] = true;
+			count++;
+		}
+	}
+	return count == r->workers;
+}
+
+bool flow_rss_serves(const struct flow_rss *r, uint8_t family, uint16_t min, uint16_t max)
+{
+	const struct flow_rss_ports *p = family == 4 ? &r->ports4 : &r->ports6;
+	bool bucket[FLOW_RSS_SLOTS];
+	uint32_t from;
+
+	for (uint32_t b = 0; b <= r->mask; b++)
+		bucket[b] = in_bucket(p, b, min, max, &from) != 0;
+	for (uint32_t rest = 0; rest <= r->mask; rest++)
+		if (!reaches_all(r, bucket, rest))
+			return false;
+	return true;
+}

@@ -83,3 +83,6 @@ static inline unsigned flow_rss_worker(const struct flow_rss *r, uint32_t hash)
 // Returns: the port; 0 if there is none. Thread: any
 uint16_t flow_rss_port(const struct flow_rss *r, uint8_t family, uint32_t rest, unsigned worker,
 		       uint16_t min, uint16_t max, uint32_t turn);
+
+// Has every worker a local port within min .. max, whatever the rest of the tuple is? Thread: control
+bool flow_rss_serves(const struct flow_rss *r, uint8_t family, uint16_t min, uint16_t max);

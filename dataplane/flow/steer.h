@@ -64,6 +64,21 @@ static inline bool flow_steer_port_mine(const struct flow_steer *s, uint16_t por
 	return flow_steer_port_owner(s, port) == worker;
 }
 
+// Has every worker a local port within min .. max (host order), RSS not known? Thread: control
+static inline bool flow_steer_serves(const struct flow_steer *s, uint16_t min, uint16_t max)
+{
+	bool seen[FLOW_STEER_SLOTS] = {false};
+	unsigned count = 0;
+
+	for (uint32_t port = min; port <= max && count < s->workers; port++) {
+		unsigned w = flow_steer_port_owner(s, (uint16_t)port);
+
+		count += !seen[w];
+		seen[w] = true;
+	}
+	return count == s->workers;
+}
+
 static inline uint64_t flow_steer_fold6(const uint8_t addr[16])
 {
 	uint64_t w[2];

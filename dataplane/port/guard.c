@@ -174,10 +174,12 @@ static void put_sets(FILE *f, const struct port_steer *set, unsigned count,
 }
 
 // A wildcard leaves alone what a socket of the kernel is there for; `transparent` is asked, not `wildcard`,
-// since that knows no connection whose handshake is under way. What comes from a NAT server is
+// since that knows no connection whose handshake is under way. Later fragments show no port: without a first
+// one, which is asked, they come to nothing and are answered by nobody. What comes from a NAT server is
 // silenced where it is forwarded: answers to the node's own connections are not.
 static const char chains[] =
-	" chain wild { socket transparent 0 return\n  socket transparent 1 return\n  counter drop\n }\n"
+	" chain wild { ip frag-off & 0x1fff != 0 return\n  frag frag-off != 0 return\n"
+	"  socket transparent 0 return\n  socket transparent 1 return\n  counter drop\n }\n"
 	" chain guard { type filter hook prerouting priority raw; policy accept;\n"
 	"  ip daddr . meta l4proto . th dport @service4 counter drop\n"
 	"  ip6 daddr . meta l4proto . th dport @service6 counter drop\n"

@@ -177,6 +177,19 @@ int port_node_addresses(struct ctl_addr **out, unsigned *count);
 // Does a socket of the node wait for connections or datagrams to this address and port (network order)?
 bool port_node_listens(const struct ctl_addr *addr, uint8_t proto, uint16_t port);
 
+// A port that a socket of the kernel holds. A socket of both families is two of these.
+struct port_listener {
+	uint8_t family, proto;
+	bool any;       // on all addresses of the family; else on addr
+	bool connected; // a TCP connection (no TIME-WAIT); else it waits for connections or datagrams
+	rte_be16_t port;
+	int ifindex;      // that it is bound to, 0: none
+	uint8_t addr[16]; // IPv4 in the first four, the rest zero
+};
+// All of them but connected UDP sockets, in no order. *out is malloc'ed. Errors: -ENOMEM, those of netlink
+// (-ENOENT: a kernel without sock_diag). Thread: control
+int port_listeners(struct port_listener **out, unsigned *count);
+
 struct port_counters {
 	uint64_t xdp_seen, xdp_passed, xdp_redirected, xdp_dropped; // AF_XDP only
 	uint64_t rx_packets, rx_bytes, rx_missed, rx_errors;

@@ -13,6 +13,7 @@
 //	sluice_net   LPM_TRIE      steer_net_key -> u32 port set: prefixes of services
 //	sluice_from  HASH          steer_addr_key -> u32 port set: servers of NAT services
 //	sluice_port  LPM_TRIE      steer_port_key -> u32 enum steer_port: the port sets
+//	sluice_frag  LRU_HASH      steer_frag_key -> u32 (unused, 1): datagrams in fragments that are the kernel's
 //	sluice_vlan  HASH          u32 VLAN id -> u32 (unused, 1)
 //	sluice_stat  PERCPU_ARRAY  0 -> steer_stat
 //	sluice_conf  ARRAY         0 -> steer_conf: says that the program is ours, and whose
@@ -24,7 +25,7 @@
 #include <linux/types.h>
 
 #define STEER_MAGIC   0x52545331 // "1STR"
-#define STEER_VERSION 2
+#define STEER_VERSION 3
 
 #define STEER_PROG     "xsk_def_prog" // the name by which libxdp takes a program over
 #define STEER_WHOLE    "sluice_whole" // the program that takes all that arrives: member of a bond
@@ -34,6 +35,7 @@
 #define STEER_MAP_NET  "sluice_net"
 #define STEER_MAP_FROM "sluice_from"
 #define STEER_MAP_PORT "sluice_port"
+#define STEER_MAP_FRAG "sluice_frag"
 #define STEER_MAP_VLAN "sluice_vlan"
 #define STEER_MAP_STAT "sluice_stat"
 #define STEER_MAP_CONF "sluice_conf"
@@ -44,6 +46,7 @@
 #define STEER_NET_MAX     65536
 #define STEER_FROM_MAX    262144
 #define STEER_PORT_MAX    262144
+#define STEER_FRAG_MAX    4096
 #define STEER_VLAN_MAX    4096
 
 // IPv4 addresses stand in the first four bytes, the rest zero.
@@ -90,6 +93,13 @@ struct steer_port_key {
 enum steer_port {
 	STEER_PORT_TAKE = 1,
 	STEER_PORT_WILD = 2, // of a wildcard: taken unless a socket of the kernel is there
+};
+
+struct steer_frag_key {
+	__u8 src[16];
+	__u8 dst[16];
+	__u32 id;    // as in the packet
+	__u32 proto; // IPv6: 0, since it is the first fragment's alone
 };
 
 // Per CPU. seen = passed + redirected + dropped.

@@ -148,10 +148,11 @@ err_close:
 // Share the maps of a left program of the same version.
 static int reuse_maps(struct steer_bpf *skel, const struct left *l)
 {
-	struct bpf_map *maps[] = {
-		skel->maps.xsks_map,    skel->maps.sluice_svc,  skel->maps.sluice_addr,
-		skel->maps.sluice_net,  skel->maps.sluice_from, skel->maps.sluice_port,
-		skel->maps.sluice_vlan, skel->maps.sluice_stat, skel->maps.sluice_conf};
+	struct bpf_map *maps[] = {skel->maps.xsks_map,    skel->maps.sluice_svc,
+				  skel->maps.sluice_addr, skel->maps.sluice_net,
+				  skel->maps.sluice_from, skel->maps.sluice_port,
+				  skel->maps.sluice_frag, skel->maps.sluice_vlan,
+				  skel->maps.sluice_stat, skel->maps.sluice_conf};
 	int fd, rc;
 
 	for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++) {

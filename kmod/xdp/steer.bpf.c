@@ -9,7 +9,8 @@
 // everything unknown or malformed go to the kernel, which knows how to refuse them.
 //
 // Where a service takes all ports of an address, a socket of the kernel on it (one that listens, or a
-// connection of the node's own) keeps its packets: it is asked for each.
+// connection of the node's own) keeps its packets: it is asked for each. Of a datagram in fragments the first
+// one tells, and those that come after it follow.
 //
 // Taken packets go to the socket of the queue they arrived on. With no socket there (the app is gone) the
 // redirect yields XDP_DROP: the addresses fall silent, no reset leaves.
@@ -31,6 +32,7 @@
 
 #define IP_OFFSET         0x1fff
 #define IP_OFFSET_OR_MORE 0x3fff // fragment offset and "more fragments"
+#define IP6_OFFSET        0xfff8
 #define EXTENSIONS_MAX    6
 #define ICMP_HEAD         8 // bytes before the inner packet of an error
 
@@ -80,6 +82,13 @@ struct {
 	__uint(max_entries, STEER_PORT_MAX);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 } sluice_port SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__type(key, struct steer_frag_key);
+	__type(value, __u32);
+	__uint(max_entries, STEER_FRAG_MAX);
+} sluice_frag SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -222,8 +231,8 @@ static __noinline int is_to_us(struct xdp_md *ctx, struct packet *p)
 			return 1;
 	}
 	hit = port_in(set, p->proto, p->dport);
-	if (hit == STEER_PORT_WILD)
-		hit = !kernel_has_socket(ctx, p);
+	if (hit == STEER_PORT_WILD && kernel_has_socket(ctx, p))
+		return 0; // nor is it a prefix's
 	if (hit || (flags & STEER_ADDR_NODE))
 		return hit != 0;
 	return port_in(net_of(&p->dst), p->proto, p->dport) != 0;
@@ -252,6 +261,61 @@ static __noinline int is_ours(struct xdp_md *ctx, struct packet *p)
 	if (p->proto == IPPROTO_TCP || p->proto == IPPROTO_UDP)
 		return is_to_us(ctx, p) || is_nat_reply(p);
 	return 0;
+}
+
+struct fragment_head {
+	__u8 next;
+	__u8 zero;
+	__be16 offset; // upper 13 bits, in units of 8 bytes; "more fragments" is the lowest bit
+	__be32 id;
+};
+
+// Does a socket of the kernel wait for this datagram where a service takes any port of the address?
+static __noinline int is_the_kernels(struct xdp_md *ctx, struct packet *p)
+{
+	struct steer_service_key key = {};
+	struct steer_addr *addr;
+
+	if (p->proto != IPPROTO_TCP && p->proto != IPPROTO_UDP)
+		return 0;
+	addr = bpf_map_lookup_elem(&sluice_addr, &p->dst);
+	if (!addr || port_in(addr->set, p->proto, p->dport) != STEER_PORT_WILD)
+		return 0;
+	__builtin_memcpy(key.addr, p->dst.addr, sizeof(key.addr));
+	key.port = p->dport;
+	key.proto = (__u8)p->proto;
+	key.family = (__u8)p->dst.family;
+	if (bpf_map_lookup_elem(&sluice_svc, &key))
+		return 0;
+	return kernel_has_socket(ctx, p);
+}
+
+// A fragment: p->proto as its headers say, layer 4 of the first one at `at`. Ours?
+static __noinline int fragment_is_ours(struct xdp_md *ctx, struct packet *p, __u32 id, __u32 at,
+				       int first)
+{
+	struct steer_frag_key key = {};
+	union l4_start l4 = {};
+	__u32 one = 1;
+
+	__builtin_memcpy(key.src, p->src.addr, sizeof(key.src));
+	__builtin_memcpy(key.dst, p->dst.addr, sizeof(key.dst));
+	key.id = id;
+	key.proto = p->src.family == 4 ? p->proto : 0;
+	if (first) {
+		if (bpf_xdp_load_bytes(ctx, at, &l4, sizeof(l4)) == 0) {
+			p->sport = l4.sport;
+			p->dport = l4.dport;
+			if (is_the_kernels(ctx, p)) {
+				bpf_map_update_elem(&sluice_frag, &key, &one, BPF_ANY);
+				return 0;
+			}
+		}
+	} else if (bpf_map_lookup_elem(&sluice_frag, &key)) {
+		return 0;
+	}
+	p->proto = IPPROTO_FRAGMENT;
+	return is_ours(ctx, p);
 }
 
 // Walk the extension headers at offset `at` (from the start of the frame).
@@ -345,9 +409,10 @@ static __always_inline int ours4(struct xdp_md *ctx, void *l3, void *end)
 	__builtin_memcpy(p.dst.addr, &ip->daddr, 4);
 	p.proto = ip->protocol;
 	at = ETH_HLEN + ip->ihl * 4;
-	if ((ip->frag_off & bpf_htons(IP_OFFSET_OR_MORE)) != 0) {
-		p.proto = IPPROTO_FRAGMENT;
-	} else if (ip->ihl == 5) {
+	if ((ip->frag_off & bpf_htons(IP_OFFSET_OR_MORE)) != 0)
+		return fragment_is_ours(ctx, &p, ip->id, at,
+					(ip->frag_off & bpf_htons(IP_OFFSET)) == 0);
+	if (ip->ihl == 5) {
 		h = (void *)(ip + 1);
 		if ((void *)(h + 1) > end)
 			return 0;
@@ -379,6 +444,7 @@ static __always_inline int ours6(struct xdp_md *ctx, void *l3, void *end)
 	union l4_start l4 = {}, *h;
 	struct packet p = {};
 	struct ipv6hdr *ip = l3;
+	struct fragment_head f;
 	__u8 next;
 
 	if ((void *)(ip + 1) > end || ip->version != 6)
@@ -395,7 +461,14 @@ static __always_inline int ours6(struct xdp_md *ctx, void *l3, void *end)
 	} else {
 		if (skip_extensions(ctx, &next, &at) != 0)
 			return 0;
-		if (next != IPPROTO_FRAGMENT && bpf_xdp_load_bytes(ctx, at, &l4, sizeof(l4)) != 0)
+		if (next == IPPROTO_FRAGMENT) {
+			if (bpf_xdp_load_bytes(ctx, at, &f, sizeof(f)) != 0)
+				return 0;
+			p.proto = f.next;
+			return fragment_is_ours(ctx, &p, f.id, at + sizeof(f),
+						(f.offset & bpf_htons(IP6_OFFSET)) == 0);
+		}
+		if (bpf_xdp_load_bytes(ctx, at, &l4, sizeof(l4)) != 0)
 			return 0;
 	}
 	if (next == IPPROTO_ICMPV6) {

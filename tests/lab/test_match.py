@@ -16,6 +16,8 @@ FAMILIES = pytest.mark.parametrize("fam", [4, 6], ids=["ipv4", "ipv6"])
 ANY = {4: "10.10.0.101", 6: "fd10::101"}        # an address of services with any port
 NET = {4: "10.10.1.{}", 6: "fd10:1::{}"}        # a prefix, routed to the node
 OTHER = {4: "10.10.2.{}", 6: "fd10:2::{}"}      # one with any port
+VLAN = {4: "10.30.0.100", 6: "fd30::100"}       # one with any port, reached over a tagged port
+VID = 100
 VIP = {4: VIP4, 6: VIP6}
 SERVICE = "/sluice-lb:load-balancers/load-balancer[name='lb']/services/service[name='{}']"
 
@@ -33,6 +35,7 @@ def services(fam):
         ("net-inner", NET[fam].format(8), 29 if fam == 4 else 125, 2000, None, "fixed"),
         ("net-one", NET[fam].format(9), long, 2000, 2001, "same"),
         ("other", OTHER[fam].format(0), 24 if fam == 4 else 64, 0, None, "same"),
+        ("vlan", VLAN[fam], None, 0, None, "same"),
     ]
 
 
@@ -56,6 +59,8 @@ def configuration(lab):
                 out.append(s)
     config = lab.config(services=out)
     config["sluice-lb:load-balancers"]["load-balancer"][0]["pools"]["pool"] = pools
+    up = config["ietf-interfaces:interfaces"]["interface"][0]
+    up["sluice-port:port"]["vlan"] = [{"vid": VID, "tap": "up100"}]
     return config
 
 
@@ -74,6 +79,11 @@ def lab():
         lab.start_sluice()
         lab.good = configuration(lab)
         lab.configure(lab.good)
+        lab.border.run("ip", "link", "set", "dev", "up100", "up")
+        lab.border.addr("up100", "10.30.0.1/24", "fd30::1/64")
+        p = lab.client.start("vlan-peer", "/usr/bin/python3", HERE / "vlan_peer.py", "eth0", str(VID), "v100")
+        wait_for("tagged peer", lambda: "ready" in p.text())
+        lab.client.addr("v100", "10.30.0.2/24", "fd30::2/64")
         yield lab
 
 
@@ -136,6 +146,47 @@ def test_any_port_but_what_the_node_listens_on(lab, fam, ask):
     if ask is ask_tcp:
         assert ask(lab, ANY[fam], 2222) == "node 2222"  # a socket of the kernel
     assert ask(lab, ANY[fam], 5999) == "refused"    # by the server
+
+
+def ask_udp_pieces(lab, address, port, size=4000):
+    """Who answers a datagram in fragments. The answer may come from another address of the node."""
+    s = lab.client.in_netns(socket.socket, socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
+    s.settimeout(2)
+    try:
+        s.sendto(b"?" * size, (address, port))
+        return s.recv(100).decode()
+    except TimeoutError:
+        return "nobody"
+    finally:
+        s.close()
+
+
+@FAMILIES
+def test_any_port_leaves_fragments_to_the_kernel_too(lab, fam):
+    for size in (10, 2000, 8000):
+        assert ask_udp_pieces(lab, ANY[fam], 2222, size) == "node 2222"
+        assert ask_udp_pieces(lab, ANY[fam], 2020, size) == "s1 2020"
+        assert ask_udp_pieces(lab, ANY[fam], 2003, size) == "s2 2020"
+
+
+@FAMILIES
+def test_any_port_leaves_what_the_node_listens_on_over_a_vlan(lab, fam):
+    """No steering program looks into tagged frames: the balancer itself follows the kernel's sockets."""
+    address = VLAN[fam]
+    for ask in (ask_tcp, ask_udp_pieces):
+        assert ask(lab, address, 2020) == "s1 2020"
+        assert ask(lab, address, 2222) == "node 2222"
+    assert ask_udp_pieces(lab, address, 2222, 10) == "node 2222"
+    # A socket that comes is seen, and its end.
+    assert ask_tcp(lab, address, 2025) == "s1 2025"
+    p = lab.border.start("later", "/usr/bin/python3", HERE / "port_server.py", "node", 2025)
+    try:
+        wait_for("all ports open", lambda: "all ports open" in p.text())
+        wait_for("the node's socket to be seen", lambda: ask_tcp(lab, address, 2025) == "node 2025", 5, 0.2)
+        assert ask_udp_pieces(lab, address, 2025) == "node 2025"
+    finally:
+        p.kill()
+    wait_for("the end of it", lambda: ask_tcp(lab, address, 2025) == "s1 2025", 5, 0.2)
 
 
 @FAMILIES

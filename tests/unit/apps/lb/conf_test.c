@@ -44,8 +44,11 @@ static struct {
 	unsigned cleared;
 	uint32_t trial_service, trial_server;
 	char path[256];
-	struct lb_tcp_counters tcp[8]; // by server slot
-	struct ctl_check check;        // beside the check proper
+	struct lb_tcp_counters tcp[8];    // by server slot
+	struct ctl_check check;           // beside the check proper
+	struct port_listener listener[8]; // of the kernel
+	unsigned listeners, listener_reads;
+	int listener_error;
 } fake;
 
 int __wrap_port_open(const struct ctl_port *conf, const struct ctl_vlan *vlans, unsigned vlan_count,
@@ -88,6 +91,25 @@ struct port *__wrap_port_get(uint16_t index);
 struct port *__wrap_port_get(uint16_t index)
 {
 	return index < PORT_MAX ? fake.port[index] : NULL;
+}
+
+int __wrap_port_listeners(struct port_listener **out, unsigned *count);
+int __wrap_port_listeners(struct port_listener **out, unsigned *count)
+{
+	fake.listener_reads++;
+	if (fake.listener_error != 0)
+		return fake.listener_error;
+	*out = malloc(sizeof(fake.listener));
+	memcpy(*out, fake.listener, sizeof(fake.listener));
+	*count = fake.listeners;
+	return 0;
+}
+
+// Interface 7 is one of our ports.
+struct port *__wrap_port_by_ifindex(int ifindex);
+struct port *__wrap_port_by_ifindex(int ifindex)
+{
+	return ifindex == 7 ? fake.port[0] : NULL;
 }
 
 int __wrap_port_queue_fd(const struct port *p, uint16_t queue);
@@ -1047,7 +1069,154 @@ static void a_spoilt_verdict_file_is_ignored(void **state)
 	assert_int_equal(picks(), 3);
 }
 
+// ---- what the kernel listens on -----------------------------------------------------------------
+
+static void kernel_waits(const char *a, uint16_t port, int ifindex, bool connected)
+{
+	struct port_listener *l = &fake.listener[fake.listeners++];
+	struct ctl_addr x = addr(a);
+
+	*l = (struct port_listener){.family = x.family,
+				    .proto = IPPROTO_TCP,
+				    .any = strcmp(a, "0.0.0.0") == 0 || strcmp(a, "::") == 0,
+				    .connected = connected,
+				    .port = htons(port),
+				    .ifindex = ifindex};
+	memcpy(l->addr, x.bytes, 16);
+}
+
+// Of port: do workers believe that the kernel has it, on any address and on which single ones?
+static bool any_has(uint16_t port, bool ipv6)
+{
+	const struct lb_listeners *l = seen()->listeners;
+
+	return l != NULL && (l->any[0][ipv6][port / 64] >> port % 64 & 1) != 0;
+}
+
+static bool single_has(const char *a, uint16_t port)
+{
+	const struct lb_listeners *l = seen()->listeners;
+	struct ctl_addr x = addr(a);
+
+	for (uint32_t i = 0; l != NULL && i < l->count; i++)
+		if (l->single[i].port == htons(port) && l->single[i].family == x.family &&
+		    memcmp(l->single[i].addr, x.bytes, 16) == 0)
+			return (l->some[0][x.family == 6][port / 64] >> port % 64 & 1) != 0;
+	return false;
+}
+
+static void workers_are_told_what_the_kernel_waits_for(void **state)
+{
+	uint64_t serial;
+
+	kernel_waits("0.0.0.0", 22, 0, false);
+	configure();
+	fake_loop_advance(loop, 2 * LB_LISTEN_MS);
+	assert_null(seen()->listeners); // no service of any port: not asked for
+	assert_int_equal(fake.listener_reads, 0);
+
+	begin(c.version);
+	put_service(SVC + 1, "any", "10.1.0.2", 0);
+	commit();
+	assert_true(any_has(22, false)); // at once
+	assert_false(any_has(22, true));
+	assert_false(any_has(23, false));
+
+	serial = seen()->serial;
+	kernel_waits("::", 23, 0, false);
+	kernel_waits("10.1.0.2", 24, 0, false);
+	kernel_waits("10.1.0.9", 25, 0, false); // no service of any port is there
+	kernel_waits("0.0.0.0", 26, 99, false); // another device's
+	kernel_waits("0.0.0.0", 27, 7, false);
+	kernel_waits("10.1.0.2", 28, 0, true);
+	fake_loop_advance(loop, LB_LISTEN_MS);
+	assert_true(any_has(22, false) && any_has(23, true) && any_has(27, false));
+	assert_false(any_has(26, false));
+	assert_true(single_has("10.1.0.2", 24) && single_has("10.1.0.2", 28));
+	assert_false(single_has("10.1.0.9", 25));
+	assert_int_equal(seen()->serial, serial); // flows are not looked at again for it
+
+	fake.listener_error = -EPERM; // what was known stays
+	fake_loop_advance(loop, LB_LISTEN_MS);
+	assert_true(any_has(22, false));
+	fake.listener_error = 0;
+	fake.listeners = 1;
+	fake_loop_advance(loop, LB_LISTEN_MS);
+	assert_true(any_has(22, false));
+	assert_false(any_has(23, true) || single_has("10.1.0.2", 24));
+	verdict(S1, CTL_HEALTH_DOWN, "x");
+	assert_true(any_has(22, false));
+	assert_true(seen()->serial > serial);
+}
+
+static void listeners_follow_services_of_a_transaction(void **state)
+{
+	configure();
+	begin(c.version);
+	put_service(SVC + 1, "any", "10.1.0.2", 0);
+	commit();
+	kernel_waits("10.1.0.3", 22, 0, false);
+	kernel_waits("10.1.0.2", 23, 0, false);
+	begin(c.version);
+	put_service(SVC + 2, "any2", "10.1.0.3", 0);
+	assert_int_equal(prepare(), 0);
+	fake_loop_advance(loop, LB_LISTEN_MS); // between prepare and commit
+	assert_true(single_has("10.1.0.2", 23));
+	verdict(S1, CTL_HEALTH_DOWN, "x");
+	calls->abort(&c);
+	fake_loop_advance(loop, LB_LISTEN_MS);
+	assert_true(single_has("10.1.0.2", 23));
+	assert_false(single_has("10.1.0.3", 22));
+	begin(c.version);
+	put_service(SVC + 2, "any2", "10.1.0.3", 0);
+	assert_int_equal(prepare(), 0);
+	fake_loop_advance(loop, LB_LISTEN_MS);
+	calls->commit(&c, c.version + 1);
+	assert_true(single_has("10.1.0.2", 23) && single_has("10.1.0.3", 22));
+	fake_loop_advance(loop, LB_LISTEN_MS);
+	assert_true(single_has("10.1.0.2", 23) && single_has("10.1.0.3", 22));
+	begin(c.version);
+	assert_int_equal(calls->del(&c, CTL_REC_SERVICE, SVC + 1, &ack), 0);
+	assert_int_equal(calls->del(&c, CTL_REC_SERVICE, SVC + 2, &ack), 0);
+	commit();
+	fake_loop_advance(loop, LB_LISTEN_MS);
+	assert_null(seen()->listeners);
+}
+
 // ---- refusals ---------------------------------------------------------------------------------
+
+// With two workers and RSS unknown, one has the even ports and one the odd ones.
+static void local_pools_that_leave_a_worker_without_a_port_are_refused(void **state)
+{
+	struct ctl_local_pool narrow = {.rec = R(CTL_REC_LOCAL_POOL, struct ctl_local_pool, SNAT),
+					.name = "snat",
+					.port_min = 5000,
+					.port_max = 5000};
+
+	configure(); // one worker: any pool will do
+	begin(c.version);
+	put(&narrow);
+	commit();
+	fini_conf();
+	init_conf(2);
+	configure();
+	begin(c.version);
+	put(&narrow);
+	refuse(-ERANGE, CTL_REC_LOCAL_POOL, SNAT, "port-max");
+	narrow.port_max = 5001;
+	begin(c.version);
+	put(&narrow);
+	commit();
+	// The last good state of a node that had fewer workers is served all the same.
+	fini_conf();
+	init_conf(3);
+	c.restoring = true;
+	begin(0);
+	put_base();
+	put(&narrow);
+	commit();
+	c.restoring = false;
+}
 
 static void references_to_nothing_are_refused(void **state)
 {
@@ -1923,6 +2092,9 @@ int main(void)
 		T(a_server_that_flaps_is_held_down),
 		T(a_check_without_a_port_is_refused),
 		T(a_spoilt_verdict_file_is_ignored),
+		T(workers_are_told_what_the_kernel_waits_for),
+		T(listeners_follow_services_of_a_transaction),
+		T(local_pools_that_leave_a_worker_without_a_port_are_refused),
 		T(references_to_nothing_are_refused),
 		T(services_of_ranges_and_prefixes_lie_in_spans),
 		T(what_crosses_or_holds_local_addresses_is_refused),

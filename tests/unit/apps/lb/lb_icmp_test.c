@@ -404,6 +404,127 @@ static void holds_and_gives_up_a_fragment_without_its_first(void **state)
 	assert_int_equal(world.w.count.held, 0);
 }
 
+// A packet (not yet run) in two fragments: `first` bytes behind the IP header, then the rest.
+static void cut(struct fake_packet *whole, unsigned id, unsigned first,
+		struct fake_packet *piece[2])
+{
+	unsigned rest = whole->m.data_len - 34u - first;
+	uint8_t f[200];
+
+	world.in_count--; // a pattern only
+	whole->fate = FATE_DROP;
+	for (unsigned i = 0; i < 2; i++) {
+		memcpy(f, fake_bytes(whole), whole->m.data_len);
+		if (i == 1)
+			memmove(f + 34, f + 34 + first, rest);
+		f[17] = (uint8_t)(20 + (i == 0 ? first : rest));
+		f[18] = (uint8_t)(id >> 8);
+		f[19] = (uint8_t)id;
+		f[20] = i == 0 ? 0x20 : 0;
+		f[21] = i == 0 ? 0 : (uint8_t)(first / 8);
+		memset(f + 24, 0, 2);
+		uint16_t sum = rte_ipv4_cksum((struct rte_ipv4_hdr *)(f + 14));
+		memcpy(f + 24, &sum, 2);
+		piece[i] = fake_frame(f, 34 + (i == 0 ? first : rest));
+	}
+}
+
+// Both go to the kernel as they came: it can put them together.
+static void check_untouched(struct fake_packet *const piece[2], unsigned id)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(piece[i]->fate, FATE_PUNT);
+		assert_int_equal(id_of(piece[i]), id);
+		assert_int_equal(rte_raw_cksum(fake_bytes(piece[i]) + 14, 20), 0xffff);
+	}
+}
+
+// From a server of a NAT service to a host beyond: in its own affairs, by TCP as by UDP.
+static void leaves_fragments_without_a_flow_to_the_kernel(void **state)
+{
+	struct fake_packet *p[2];
+
+	(void)state;
+	world.snap.nat = true;
+	for (unsigned udp = 0; udp < 2; udp++) {
+		struct fake_packet *whole = fake_client(udp ? FAKE_NAT_UDP : FAKE_NAT, 3, TCP_ACK);
+
+		memcpy(fake_bytes(whole) + 26, world.server[1].addr, 4);
+		memcpy(fake_bytes(whole) + 30, (uint8_t[]){10, 2, 0, 9}, 4);
+		fake_checksums(whole);
+		cut(whole, 301 + udp, udp ? 8 : 24, p);
+		fake_burst();
+		check_untouched(p, 301 + udp);
+	}
+	// To a service a connection that is not known is none in pieces.
+	cut(fake_client(FAKE_NAT, 4, TCP_SYN), 303, 24, p);
+	fake_burst();
+	ASSERT_DROPPED(p[0], FRAGMENT);
+	ASSERT_DROPPED(p[1], FRAGMENT);
+	assert_int_equal(lb_worker_flow_count(world.lw), 0);
+}
+
+static struct fake_packet *datagram_to(unsigned c, uint16_t port)
+{
+	struct fake_packet *p = fake_client(FAKE_UDP, c, 0);
+
+	fake_bytes(p)[36] = (uint8_t)(port >> 8);
+	fake_bytes(p)[37] = (uint8_t)port;
+	fake_checksums(p);
+	return p;
+}
+
+// A service takes any port but those that sockets of the kernel wait for, in pieces or not.
+static void leaves_what_the_kernel_waits_for_beside_any_port(void **state)
+{
+	static const uint16_t first[1] = {0};
+	static struct lb_listeners listeners;
+	const struct lb_service *any = &world.service[FAKE_UDP];
+	struct lb_span span = {.family = 4,
+			       .proto = IPPROTO_UDP,
+			       .len = 32,
+			       .count = 1,
+			       .first = first,
+			       .service = &any};
+	const struct lb_span *hash[2] = {NULL, NULL};
+	struct lb_spans spans = {.lengths = {.count = {1}, .len = {{32}}}, .mask = 1, .hash = hash};
+	struct lb_snapshot next;
+	struct fake_packet *p[2], *whole;
+	uint16_t epoch;
+
+	(void)state;
+	world.service[FAKE_UDP].port = world.service[FAKE_UDP].port_max = 0;
+	memcpy(span.addr, any->addr, 16);
+	hash[lb_span_hash(0, IPPROTO_UDP, any->addr, 32) & 1] = &span;
+	world.snap.spans = &spans;
+
+	whole = datagram_to(1, 500); // nobody waits yet
+	cut(datagram_to(2, 500), 400, 8, p);
+	fake_burst();
+	assert_int_equal(whole->fate, FATE_FORWARD);
+	assert_int_equal(p[0]->fate, FATE_FORWARD);
+	assert_int_equal(p[1]->fate, FATE_FORWARD);
+	epoch = world.lw->epoch;
+
+	listeners.any[1][0][500 / 64] = UINT64_C(1) << 500 % 64;
+	next = world.snap; // the same serial
+	next.listeners = &listeners;
+	world.publish.current = &next;
+	whole = datagram_to(3, 500);
+	cut(datagram_to(4, 500), 401, 8, p);
+	fake_burst();
+	assert_int_equal(whole->fate, FATE_PUNT);
+	check_untouched(p, 401);
+	whole = datagram_to(5, 501);
+	fake_burst();
+	assert_int_equal(whole->fate, FATE_FORWARD);
+	whole = datagram_to(1, 500); // a flow that there was goes on, and is not looked at again
+	fake_burst();
+	assert_int_equal(whole->fate, FATE_FORWARD);
+	assert_int_equal(world.lw->epoch, epoch);
+	world.publish.current = &world.snap;
+}
+
 // Every place and neighbourhood of the option; an odd place moves its bytes across words.
 static void lowers_the_segment_size_wherever_it_stands(void **state)
 {
@@ -449,6 +570,8 @@ int main(void)
 		T(a_link_end_speaks_for_itself_where_no_service_can),
 		T(forwards_fragments_with_their_flow),
 		T(holds_and_gives_up_a_fragment_without_its_first),
+		T(leaves_fragments_without_a_flow_to_the_kernel),
+		T(leaves_what_the_kernel_waits_for_beside_any_port),
 		T(lowers_the_segment_size_wherever_it_stands),
 	};
 

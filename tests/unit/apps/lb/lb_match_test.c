@@ -358,6 +358,50 @@ static void random_sets_are_refused_where_the_model_says_so(void **state)
 	clear();
 }
 
+// ---- what the kernel waits for ------------------------------------------------------------------
+
+static void any_port_leaves_out_what_the_kernel_waits_for(void **state)
+{
+	static struct {
+		struct lb_listeners l;
+		struct lb_listener single[1];
+	} set;
+	const struct lb_service *any, *range, *wide;
+
+	(void)state;
+	memset(&set, 0, sizeof(set));
+	set.l.any[0][0][22 / 64] |= UINT64_C(1) << 22 % 64;
+	set.l.some[0][0][2222 / 64] |= UINT64_C(1) << 2222 % 64;
+	set.l.count = 1;
+	set.single[0] = (struct lb_listener){.family = 4,
+					     .proto = IPPROTO_TCP,
+					     .port = RTE_BE16(2222),
+					     .addr = {10, 10, 0, 100}};
+	add(0, 4, IPPROTO_TCP, net, 24, 0, 0);
+	any = add(0, 4, IPPROTO_TCP, vip, 32, 0, 0);
+	range = add(0, 4, IPPROTO_TCP, vip, 32, 20, 22);
+	assert_int_equal(build(), 0);
+	w.snap.listeners = &set.l;
+	assert_ptr_equal(match(0, 4, IPPROTO_TCP, vip, 22), range); // asked for by number
+	assert_ptr_equal(match(0, 4, IPPROTO_TCP, vip, 23), any);
+	assert_null(match(0, 4, IPPROTO_TCP, vip, 2222));
+	clear();
+	w.snap.listeners = &set.l;
+	wide = add(0, 4, IPPROTO_TCP, net, 24, 0, 0);
+	any = add(0, 4, IPPROTO_TCP, vip, 32, 0, 0);
+	add(0, 4, IPPROTO_UDP, vip, 32, 0, 0);
+	add(0, 4, IPPROTO_TCP, (const uint8_t[4]){10, 10, 0, 101}, 32, 0, 0);
+	assert_int_equal(build(), 0);
+	assert_null(match(0, 4, IPPROTO_TCP, vip, 22)); // the prefix has it neither
+	assert_non_null(match(0, 4, IPPROTO_UDP, vip, 22));
+	assert_ptr_equal(match(0, 4, IPPROTO_TCP, (const uint8_t[4]){10, 10, 0, 7}, 22), wide);
+	assert_null(match(0, 4, IPPROTO_TCP, vip, 2222));
+	assert_non_null(match(0, 4, IPPROTO_TCP, (const uint8_t[4]){10, 10, 0, 101}, 2222));
+	w.snap.listeners = NULL;
+	assert_ptr_equal(match(0, 4, IPPROTO_TCP, vip, 22), any);
+	clear();
+}
+
 // ---- addresses of ours --------------------------------------------------------------------------
 
 static void own_address_goes_before_its_prefix(void **state)
@@ -403,6 +447,7 @@ int main(void)
 		cmocka_unit_test(nested_ranges_give_way_to_the_narrower),
 		cmocka_unit_test(refuses_the_same_and_crossing_ranges),
 		cmocka_unit_test(random_sets_are_refused_where_the_model_says_so),
+		cmocka_unit_test(any_port_leaves_out_what_the_kernel_waits_for),
 		cmocka_unit_test(own_address_goes_before_its_prefix),
 	};
 
