@@ -2,7 +2,7 @@
 //
 // Weighted round robin: shares within 1 %, turns spread evenly.
 
-#include "apps/lb/scheduler.h"
+#include "tests/unit/apps/lb/sched_pool.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -194,6 +194,116 @@ static void without_weights_all_take_turns(void **state)
 	scheduler = &sched_wrr;
 }
 
+// ---- random histories against a model ------------------------------------------------------------
+
+static uint32_t turns_of(const struct lb_server *s, bool weighted)
+{
+	if (!s->takes_new)
+		return 0;
+	return weighted ? s->effective : s->effective / s->weight;
+}
+
+// Turns that server i has in one round of all, and how many a round is.
+static uint32_t round_of(const struct sched_pool *p, bool weighted, uint32_t *turns)
+{
+	uint32_t divisor = 0, total = 0;
+
+	for (uint32_t i = 0; i < p->members; i++) {
+		uint32_t a = turns[i] = turns_of(&p->server[i], weighted);
+
+		while (a != 0) { // greatest common divisor
+			uint32_t r = divisor % a;
+
+			divisor = a;
+			a = r;
+		}
+	}
+	for (uint32_t i = 0; i < p->members; i++)
+		total += turns[i] /= divisor == 0 ? 1 : divisor;
+	return total;
+}
+
+// Different weights: each lays out its own turns evenly, so a place is up to half a turn of each off.
+static uint32_t weights_in(const uint32_t *turns, uint32_t count)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < count; i++) {
+		uint32_t k = 0;
+
+		while (turns[k] != turns[i])
+			k++;
+		n += k == i && turns[i] != 0;
+	}
+	return n;
+}
+
+// Over any round, from wherever it begins, each server has its turns exactly. Within it they lie apart: after k
+// picks nobody is more than a turn off its share, beside what the places of other weights move.
+static void check_round(struct sched_pool *p, bool weighted)
+{
+	static uint32_t turns[64], got[64];
+	uint32_t total = round_of(p, weighted, turns), weights = weights_in(turns, p->members);
+
+	memset(got, 0, sizeof(got));
+	if (total == 0) {
+		assert_int_equal(sched_pool_pick(p, 0), LB_NONE);
+		return;
+	}
+	p->cursor = 0;
+	for (uint32_t k = 1; k <= total; k++) {
+		got[sched_pool_pick(p, sched_rand(1000))]++;
+		for (uint32_t i = 0; i < p->members; i++) {
+			double part = (double)turns[i] / total, off = got[i] - k * part;
+			double most = 1 + (weights / 2.0 + 1) * part;
+
+			assert_true(off <= most && off >= -most);
+		}
+	}
+	for (uint32_t i = 0; i < p->members; i++)
+		assert_int_equal(got[i], turns[i]);
+	memset(got, 0, sizeof(got));
+	p->cursor = sched_rand(3 * total); // anywhere, past its end too
+	for (uint32_t k = 0; k < total; k++)
+		got[sched_pool_pick(p, 0)]++;
+	for (uint32_t i = 0; i < p->members; i++)
+		assert_int_equal(got[i], turns[i]);
+}
+
+// Servers come and go, weights change, slow start ramps; what was before makes no difference.
+static void history(const struct lb_scheduler *s, bool weighted, uint32_t members, unsigned steps)
+{
+	struct sched_pool p;
+
+	sched_pool_start(&p, members, 1);
+	sched_pool_build(&p, s);
+	for (unsigned n = 0; n < steps; n++) {
+		uint32_t i = sched_rand(members);
+
+		sched_pool_weight(&p, i,
+				  sched_rand(3) == 0 ? 0 : 1 + sched_rand(weighted ? 12 : 256));
+		if (p.server[i].weight > 0 && sched_rand(4) == 0)
+			p.server[i].effective =
+				(uint16_t)(p.server[i].weight * (1 + sched_rand(LB_WEIGHT_UNIT)));
+		sched_pool_build(&p, s);
+		for (uint32_t k = sched_rand(20); k > 0 && p.count > 0; k--)
+			assert_true(p.server[sched_pool_begin(&p, k)].takes_new);
+		check_round(&p, weighted);
+	}
+	sched_pool_stop(&p);
+}
+
+static void every_server_has_its_turns_over_random_histories(void **state)
+{
+	static const uint32_t members[] = {1, 2, 3, 5, 8, 16, 33, 64};
+
+	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
+		sched_seed = i + 1;
+		history(&sched_rr, false, members[i], 150);
+		history(&sched_wrr, true, members[i], 150);
+	}
+}
+
 static void the_table_knows_its_schedulers(void **state)
 {
 	assert_ptr_equal(sched_get(CTL_SCHED_WRR), &sched_wrr);
@@ -214,6 +324,7 @@ int main(void)
 		cmocka_unit_test(a_cursor_beyond_the_sequence_starts_over),
 		cmocka_unit_test(long_sequences_are_bounded_and_still_fair),
 		cmocka_unit_test(without_weights_all_take_turns),
+		cmocka_unit_test(every_server_has_its_turns_over_random_histories),
 		cmocka_unit_test(the_table_knows_its_schedulers),
 	};
 
