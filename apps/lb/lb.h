@@ -278,7 +278,7 @@ struct lb_other_counters {       // per worker: what happened beside the flows
 
 // What TCP shows of a server or service; by worker and slot. Only segments that change a flow's state or are
 // sent again are counted here: no cost for others.
-#define LB_SYN_TIMES 16
+#define LB_SYN_TIMES 32 // every power of two: a lost SYN alone takes a second
 struct lb_tcp_counters {
 	alignas(64) uint64_t
 		again[2];  // segments with data, SYN or FIN sent once more, by enum flow_dir
@@ -290,12 +290,10 @@ struct lb_tcp_counters {
 	uint32_t syn_times[LB_SYN_TIMES]; // by lb_syn_time()
 };
 
-// Which of syn_times a time belongs to: i holds 1 << i .. (2 << i) - 1 us, the first 0 too, the last all longer.
+// Which of syn_times a time belongs to: i holds 1 << i .. (2 << i) - 1 us, the first 0 too.
 static inline unsigned lb_syn_time(uint32_t us)
 {
-	unsigned i = us < 2 ? 0 : 31 - (unsigned)__builtin_clz(us);
-
-	return i < LB_SYN_TIMES ? i : LB_SYN_TIMES - 1;
+	return us < 2 ? 0 : 31 - (unsigned)__builtin_clz(us);
 }
 
 static inline const struct lb_server *lb_server_get(const struct lb_snapshot *s, uint32_t ref)

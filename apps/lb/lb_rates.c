@@ -361,7 +361,7 @@ static uint32_t high_time(const struct lb_conf *c, const struct lb_entry *e)
 	for (unsigned i = 0; all > 0 && i < LB_SYN_TIMES; i++) {
 		below += times[i];
 		if (below * 20 >= all * 19)
-			return UINT32_C(2) << i;
+			return i + 1 < LB_SYN_TIMES ? UINT32_C(2) << i : UINT32_MAX;
 	}
 	return 0;
 }

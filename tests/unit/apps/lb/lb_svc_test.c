@@ -894,6 +894,7 @@ static void counts_what_tcp_shows_of_a_server(void **state)
 	assert_int_equal(lb_syn_time(2), 1);
 	assert_int_equal(lb_syn_time(3), 1);
 	assert_int_equal(lb_syn_time(4096), 12);
+	assert_int_equal(lb_syn_time(1100000), 20); // a lost SYN
 	assert_int_equal(lb_syn_time(UINT32_MAX), LB_SYN_TIMES - 1);
 	assert_null(lb_worker_server_tcp(world.lw, UINT32_MAX));
 	assert_null(lb_worker_service_tcp(world.lw, LB_CHUNK));
