@@ -336,6 +336,60 @@ def test_preview_says_what_a_commit_would_end(border, cli):
     t.close()
 
 
+SNAT = "/sluice-lb:load-balancers/load-balancer[name='lb']/local-address-pools/local-address-pool[name='snat']"
+
+
+def effects(preview):
+    return sorted((e["kind"], e["path"].split("'")[-2], e.get("flows")) for e in preview["effects"])
+
+
+def test_preview_goes_by_the_pool_as_it_will_be(border, cli):
+    t = Talker(border.client, [(VIP4, 80)] * 6)
+    of_s1 = flows(cli, "server=web4/s1")["total"]
+    version = cli.json("show", "state")["version"]
+    assert of_s1 > 0
+    # The pool keeps and a server is disabled, in one commit: nothing ends.
+    cli("set", "pool", "web4", "on-server-down", "keep")
+    cli("set", "server", "web4", "s1", "admin-state", "disabled")
+    p = cli.json("commit", "--preview")
+    assert effects(p) == [("no-new-flows", "s1", of_s1)] and (p["flows-at-most"], p["uncounted"]) == (0, 0)
+    cli("commit")
+    assert all(t.answers(i) for i in range(6)) and flows(cli, "server=web4/s1")["total"] == of_s1
+    # Back to reset: what was kept is reset, and said before.
+    cli("set", "pool", "web4", "on-server-down", "reset")
+    p = cli.json("commit", "--preview")
+    assert effects(p) == [("flows-reset", "web4", of_s1)] and p["flows-at-most"] == of_s1
+    assert all(t.answers(i) for i in range(6))
+    cli("commit")
+    assert sum(t.alive(i) for i in range(6)) == 6 - of_s1
+    cli("rollback", str(version), "--commit")
+    t.close()
+
+
+def test_preview_counts_a_local_address_and_tells_all_of_a_service(border, cli):
+    t = Talker(border.client, [(VIP4, 80)] * 6)
+    version = cli.json("show", "state")["version"]
+    using = flows(cli, "local=10.20.0.200")["total"]
+    assert 0 < using < 6
+    cli("delete", SNAT + "/address", "10.20.0.200")
+    p = cli.json("commit", "--preview")
+    assert effects(p) == [("flows-break", "10.20.0.200", using)] and (p["flows-at-most"], p["uncounted"]) == (using, 0)
+    assert "local address 10.20.0.200 goes" in cli.out("commit", "--preview")
+    cli("discard")
+    cli("set", "service", "dns", "port-max", "60")
+    assert cli.json("commit", "--preview")["effects"] == []  # more ports end nothing
+    cli("commit")
+    udp(border, 3)
+    cli("set", "service", "dns", "port-max", "55")
+    cli("set", "service", "dns", "forwarding", "nat")
+    cli("delete", "service", "dns", "local-address-pool")
+    p = cli.json("commit", "--preview")
+    assert effects(p) == [("forwarding", "dns", 3), ("range", "dns", 3)] and p["flows-at-most"] == 3
+    cli("discard")
+    cli("rollback", str(version), "--commit")
+    t.close()
+
+
 def test_completion_and_manual(border, cli):
     def complete(*words):
         return cli.out("--complete", "--", *words).split()
