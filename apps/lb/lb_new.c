@@ -278,7 +278,7 @@ static void fill(struct lb_worker *lw, struct worker *w, const struct fresh *n, 
 	if (pi->proto == IPPROTO_TCP) {
 		struct flow_tcp_segment syn = lb_segment(ip, pi);
 
-		flow_tcp_start(f, &syn, lb_syn_clock(w));
+		flow_tcp_start(f, c, &syn, lb_syn_clock(w));
 	}
 	f->nexthop[FLOW_TO_SERVER] =
 		out_route(lw->view, f->context, n->server->family, n->server->addr);

@@ -244,33 +244,58 @@ static void count_silence(struct lb_worker *lw, struct flow *f)
 	lb_service_tcp(lw, f->service)->silent++;
 }
 
+// The server has taken the client's SYN on a flow that was over: the flow goes on as another.
+static void count_anew(struct lb_worker *lw, const struct worker *w, const struct flow *f,
+		       struct flow_cold *c)
+{
+	lb_server_count(lw, f->server)->ended_flows++;
+	lb_service_count(lw, f->service)->ended_flows++;
+	lb_server_count(lw, f->server)->new_flows++;
+	lb_service_count(lw, f->service)->new_flows++;
+	c->created = w->now_ticks;
+}
+
+// A SYN on a flow that is over and may be an old one come late: to another server all the same if its own
+// takes no new flows.
+static bool moves_on(const struct lb_worker *lw, const struct flow *f)
+{
+	const struct lb_server *server = lb_server_get(lw->snap, f->server);
+
+	return flow_tcp_over(f) && server != NULL && !server->takes_new;
+}
+
 // A TCP segment that may change the flow's state. Returns: false if it starts another connection: the flow
 // is gone then.
 static __rte_noinline bool follow(struct lb_worker *lw, struct worker *w, struct rte_mbuf *m,
 				  const struct parse_info *pi, uint32_t ref)
 {
 	struct flow *f = flow_at(lw->table, ref);
+	struct flow_cold *c = &lw->table->cold[ref & ~FLOW_DIR_BIT];
 	enum flow_dir dir = ref >> 31;
 	struct flow_tcp_segment s =
 		lb_segment(rte_pktmbuf_mtod(m, const uint8_t *) + pi->l3_off, pi);
 	uint32_t since = lb_syn_clock(w) - f->end[FLOW_TO_CLIENT], us;
 	unsigned event;
 
-	if (unlikely((f->flags & FLOW_F_PROXY_PENDING) != 0) && dir == FLOW_TO_CLIENT)
-		s.ack = lb_proxy_ack(f, &lw->table->cold[ref & ~FLOW_DIR_BIT], s.ack);
-	if (flow_tcp_is_syn(s.flags) && dir == FLOW_TO_SERVER && flow_tcp_reopens(f, &s)) {
+	if (unlikely((f->flags & FLOW_F_PROXY) != 0) && dir == FLOW_TO_CLIENT &&
+	    (f->flags & (FLOW_F_PROXY_PENDING | FLOW_F_SYN_AGAIN)) != 0)
+		s.ack = lb_proxy_ack(f, c, s.ack);
+	if (flow_tcp_is_syn(s.flags) && dir == FLOW_TO_SERVER &&
+	    (flow_tcp_reopens(f, &s) || moves_on(lw, f))) {
 		lb_flow_end(lw, ref);
 		return false;
 	}
 	if ((s.flags & TCP_SYN) != 0)
 		clamp(lw, m, pi, f);
-	event = flow_tcp_step(f, dir, &s);
+	event = flow_tcp_step(f, c, dir, &s);
 	if (event == 0)
 		return true;
 	if ((event & FLOW_TCP_REFILE) != 0) {
 		f->last_seen = w->now_ticks;
 		flow_refile(lw->table, ref & ~FLOW_DIR_BIT, w->now_ticks);
 	}
+	if ((event & FLOW_TCP_ANEW) != 0)
+		count_anew(lw, w, f, c);
 	us = (uint32_t)(clock_tsc_to_ns((uint64_t)since << LB_SYN_CLOCK_SHIFT) / 1000);
 	count_tcp(lb_server_tcp(lw, f->server), dir, event, us);
 	count_tcp(lb_service_tcp(lw, f->service), dir, event, us);
@@ -406,8 +431,10 @@ struct lb_quick {
 };
 
 // Flags that make no difference to a plain packet.
-#define QUICK_FLAGS (FLOW_F_FIN_CLIENT | FLOW_F_FIN_SERVER | FLOW_F_SERVER_SPOKE)
-#define QUICK_MASK  ((UINT64_C(1) << 48) - 1 - ((uint64_t)QUICK_FLAGS << 32))
+#define QUICK_FLAGS                                                                                \
+	(FLOW_F_FIN_CLIENT | FLOW_F_FIN_SERVER | FLOW_F_SERVER_SPOKE | FLOW_F_SILENT |             \
+	 FLOW_F_PROXY | FLOW_F_PROXY_LARGE | FLOW_F_PROXY_SENT | FLOW_F_SYN_AGAIN)
+#define QUICK_MASK ((UINT64_C(1) << 48) - 1 - ((uint64_t)QUICK_FLAGS << 32))
 
 static inline uint64_t quick_word(uint16_t context, uint8_t proto, enum flow_state state)
 {

@@ -51,7 +51,11 @@ enum flow_flag {
 	FLOW_F_PROXY_LARGE =
 		1 << 12, // the header went in a segment that may be too large on its way
 	FLOW_F_PROXY_SENT = 1 << 13, // the header went out once
-	FLOW_F_ALL = (1 << 14) - 1,
+	// SYN: the server has sent more than its SYN-ACK. Closing by RST: the other side has spoken since
+	FLOW_F_SPOKE_ON = 1 << 14,
+	FLOW_F_SYN_AGAIN =
+		1 << 15, // flow_cold.start is of a SYN that only the server's answer makes count
+	FLOW_F_ALL = (1 << 16) - 1,
 };
 
 struct flow {
@@ -85,9 +89,10 @@ static_assert(offsetof(struct flow, context) == 24 && offsetof(struct flow, flag
 	      "context, protocol, state and flags are compared as one word");
 
 struct flow_cold {
-	uint32_t next, prev;    // wheel
-	uint32_t created;       // clock ticks
-	uint32_t start;         // FLOW_F_PROXY: sequence number of the client's first byte
+	uint32_t next, prev; // wheel
+	uint32_t created;    // clock ticks
+	uint32_t
+		start; // TCP: of the client's first byte; kept up to date after the handshake for FLOW_F_PROXY only
 	uint32_t packets_hi[2]; // units of 256
 	uint32_t bytes_hi[2];   // units of 64 KiB
 };

@@ -201,6 +201,9 @@ static bool entry_right(const struct flow *f, uint32_t index, uint32_t max6)
 		return false;
 	if (!(tcp && f->proto == IPPROTO_TCP) && !(f->state == FLOW_UDP && f->proto == IPPROTO_UDP))
 		return false;
+	if ((f->flags & FLOW_F_SPOKE_ON) != 0 && f->state != FLOW_TCP_SYN &&
+	    f->state != FLOW_TCP_CLOSING)
+		return false;
 	if (f->service_port == 0 || f->local_port == 0 || f->server_port == 0)
 		return false;
 	if ((f->flags & FLOW_F_IPV6) != 0)

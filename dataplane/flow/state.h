@@ -4,6 +4,7 @@
 //
 //	SYN --server's SYN-ACK, then the client acknowledges it--> ESTABLISHED --FIN of both--> CLOSING
 //	any --RST--> CLOSING --(was ESTABLISHED) who sent the RST speaks on--> ESTABLISHED
+//	CLOSING, or SYN --another SYN, and a SYN-ACK that answers it--> SYN
 //
 // Of each side the end of its sequence numbers is kept (flow.end): one past the highest byte, SYN or FIN
 // that it has sent and that can be true. What a stranger who sees none of the packets would have to guess
@@ -13,15 +14,28 @@
 //	FIN          ends exactly at its sender's end
 //	new data     begins at the end: 1 guess of 2^32. Ahead of it or across it (something was lost before
 //	             us), only if it also acknowledges what the other side has sent
-//	first ACK    acknowledges the server's SYN-ACK
-//	RST to SYN   acknowledges the SYN
+//	first ACK    acknowledges exactly the server's SYN-ACK, and begins at the end or at most 64 KiB
+//	             ahead: 65,538 guesses of 2^64 (who forged the SYN knows the half: 1 of 2^32). Only where
+//	             the server has sent data before (RFC 7413) it may acknowledge up to 64 KiB less
+//	SYN-ACK, RST to a SYN
+//	             acknowledges the SYN, with or without its data; one to a later SYN, or after that: up to
+//	             16 KiB of it, 1 of 262,144
 //
-// So a flood of forged SYNs stays in SYN with its short timeout, whatever is forged behind it, and
-// nobody who only knows addresses and ports ends a connection here. Nobody who resets a connection sends
+// So a flood of forged SYNs stays in SYN with its short timeout, but for one of 2^32 acknowledgements
+// forged behind it, and nobody who only knows addresses and ports ends a connection here. Nobody who resets a connection sends
 // another segment of it: one that comes all the same proves the RST forged.
 //
-// A SYN on a flow that is over starts a new one where RFC 9293 section 3.6.1 and RFC 6191 allow it: beyond
-// the old sequence numbers, or later by its timestamp. Any other goes to the same server, which knows best.
+// A SYN on a flow that is over starts a new flow, of another server perhaps: after FINs where RFC 9293
+// section 3.6.1 and RFC 6191 allow it (beyond the old sequence numbers, or later by its timestamp); after
+// a RST that was believed if the other side has been silent since (or was answered by a RST again). Any
+// other goes to the same server, which knows best: its SYN-ACK to just that SYN makes the flow a new
+// one in SYN. Till then, and if a stranger sent it, it changes nothing.
+//
+// A SYN on an established flow is the server's to answer, and changes nothing here even if a SYN-ACK
+// follows: both can be forged without a guess. A living server challenges it (RFC 5961 section 4), the
+// client that means it answers by a RST at the exact number, and its next SYN starts a new flow. Only where the
+// server has lost the connection without a word (its RST got lost too), the flow keeps its old numbers:
+// it is forwarded on the longer way and ends by its idle timeout.
 //
 // Window sizes are not followed: they would not make a stranger's guess harder than an exact number does.
 #pragma once
@@ -46,6 +60,8 @@ enum flow_tcp_event {
 		1 << 2, // the first SYN-ACK; f->end[FLOW_TO_CLIENT] was the SYN's time till now
 	FLOW_TCP_REFUSED = 1 << 3, // the server answered the SYN by RST
 	FLOW_TCP_RESET = 1 << 4,   // an established connection was reset
+	FLOW_TCP_ANEW =
+		1 << 5, // a new connection on the flow of an old one (its SYN's time was not kept)
 };
 
 // First packet of a connection?
@@ -54,11 +70,12 @@ static inline bool flow_tcp_is_syn(uint8_t tcp_flags)
 	return (tcp_flags & (TCP_FIN | TCP_SYN | TCP_RST | TCP_ACK)) == TCP_SYN;
 }
 
-// A connection that both sides have ended, or that never came to be.
+// A connection that both sides have ended or one has reset, or that never came to be.
 static inline bool flow_tcp_over(const struct flow *f)
 {
 	return f->state == FLOW_TCP_CLOSING &&
-	       (f->flags & (FLOW_F_RST_CLIENT | FLOW_F_RST_SERVER)) == 0;
+	       ((f->flags & FLOW_F_SPOKE_ON) == 0 ||
+		(f->flags & (FLOW_F_RST_CLIENT | FLOW_F_RST_SERVER)) == 0);
 }
 
 // Read a TCP header. l4_len: of header and data, as the IP header says; the header was checked to lie
@@ -77,7 +94,8 @@ static inline struct flow_tcp_segment flow_tcp_read(const uint8_t *l4, uint32_t 
 
 // Start following with the client's SYN. now: any clock of 32 bits, for FLOW_TCP_ANSWERED.
 // Thread: owner worker
-void flow_tcp_start(struct flow *f, const struct flow_tcp_segment *syn, uint32_t now);
+void flow_tcp_start(struct flow *f, struct flow_cold *c, const struct flow_tcp_segment *syn,
+		    uint32_t now);
 
 // May this SYN of the client start a new connection in place of flow f? Thread: owner worker
 bool flow_tcp_reopens(const struct flow *f, const struct flow_tcp_segment *syn);
@@ -93,4 +111,5 @@ static inline bool flow_tcp_data(struct flow *f, enum flow_dir dir, uint32_t seq
 }
 
 // Follow any segment. Returns: enum flow_tcp_event, several ORed. Thread: owner worker
-unsigned flow_tcp_step(struct flow *f, enum flow_dir dir, const struct flow_tcp_segment *s);
+unsigned flow_tcp_step(struct flow *f, struct flow_cold *c, enum flow_dir dir,
+		       const struct flow_tcp_segment *s);

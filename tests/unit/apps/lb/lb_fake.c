@@ -481,6 +481,8 @@ static struct fake_packet *make(uint8_t family, uint8_t proto, const uint8_t *sr
 	put16(l4, sport);
 	put16(l4 + 2, dport);
 	if (proto == IPPROTO_TCP) {
+		l4[7] = (flags & TCP_SYN) == 0;          // both sides' SYN has number 0
+		l4[11] = (flags & TCP_ACK) != 0 ? 1 : 0; // their data may be under way
 		l4[12] = 0x50;
 		l4[13] = flags;
 	} else {

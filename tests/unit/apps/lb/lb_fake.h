@@ -71,7 +71,7 @@ void fake_changed(void); // the snapshot was edited: give it a new serial
 struct fake_packet *fake_client(unsigned service, unsigned c, uint8_t tcp_flags);
 // The server's reply to a forwarded packet.
 struct fake_packet *fake_reply(const struct fake_packet *forwarded, uint8_t tcp_flags);
-// Give a TCP packet (not yet run) other numbers than 0. Returns p.
+// Give a TCP packet (not yet run) other numbers than those behind SYNs of number 0. Returns p.
 struct fake_packet *fake_numbers(struct fake_packet *p, uint32_t seq, uint32_t ack);
 // Any bytes.
 struct fake_packet *fake_frame(const void *bytes, unsigned len);

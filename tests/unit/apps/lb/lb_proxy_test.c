@@ -187,7 +187,10 @@ static void follow(const struct seg *s)
 	struct flow_tcp_segment t = {
 		.seq = s->seq, .ack = s->ack, .data = s->len, .flags = s->flags};
 
-	flow_tcp_step(&flow, s->dir, &t);
+	if (s->dir == FLOW_TO_CLIENT &&
+	    (flow.flags & (FLOW_F_PROXY_PENDING | FLOW_F_SYN_AGAIN)) != 0)
+		t.ack = lb_proxy_ack(&flow, &cold, t.ack); // as the worker does
+	flow_tcp_step(&flow, &cold, s->dir, &t);
 }
 
 static struct frame *sent(const struct seg *s)

@@ -279,7 +279,9 @@ static void drops_what_is_inconsistent_and_doubled(void **state)
 				     FLOW_NONE);
 	t->flow[check_lookup(t, 100, false, 0)].state = 9;
 	t->flow[check_lookup(t, 108, false, 0)].proto = 1;
-	t->flow[check_lookup(t, 116, false, 0)].flags |= 0x8000;
+	i = check_lookup(t, 116, false, 0); // a flag of the handshake behind it
+	t->flow[i].state = FLOW_TCP_ESTABLISHED;
+	t->flow[i].flags |= FLOW_F_SPOKE_ON;
 	t->flow[check_lookup(t, 105, true, 0)].client++; // another's key line
 	// The same client tuple twice, and the same server tuple twice.
 	i = check_lookup(t, 124, false, 0);
