@@ -10,9 +10,9 @@
 // addresses stay on the interfaces, flow tables and snapshot lie on disk; so packets to our services
 // fall silent, as after a kill, until the next start takes all of it over. --detach gives it up.
 
-#include "apps/lb/lb_conf.h"
-#include "apps/lb/lb_rates.h"
-#include "apps/lb/lb_priv.h"
+#include "apps/lb/conf/lb_conf.h"
+#include "apps/lb/show/lb_rates.h"
+#include "apps/lb/worker/lb_priv.h"
 #include "dataplane/core/handover.h"
 #include "dataplane/core/loop.h"
 #include "dataplane/core/privs.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // overlap - which of two services gets a packet that both could have. The same rule as the worker's
-// (apps/lb/lb_match.c): the longest prefix, then the narrowest range of ports.
+// (apps/lb/worker/lb_match.c): the longest prefix, then the narrowest range of ports.
 #pragma once
 
 #include <stdbool.h>

@@ -13,7 +13,7 @@
 //	           packet goes to the owner of its tuple
 //
 // Whatever queue a packet came on, it goes to its owner, if need be by a hand-over ring (handover.h). The
-// app knows which case a packet is (apps/lb/lb_steer.c).
+// app knows which case a packet is (apps/lb/worker/lb_steer.c).
 #pragma once
 
 #include <stdbool.h>

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "apps/lb/lb_conf.h"
+#include "apps/lb/conf/lb_conf.h"
 #include "dataplane/core/worker.h"
 
 #define BENCH_INSTANCE "bench"

@@ -11,7 +11,7 @@
 // then a frame, which parse_frame() must take. The buffer is as long as said, so that a sanitizer sees a
 // byte too many. What comes out must parse again, with right lengths and sums where they were right before.
 
-#include "apps/lb/lb_proxy.h"
+#include "apps/lb/worker/lb_proxy.h"
 
 #include <netinet/in.h>
 #include <rte_ip.h>

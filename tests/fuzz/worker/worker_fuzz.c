@@ -7,7 +7,7 @@
 // Input: frames, each behind two bytes: 12 bits of length (little endian), bit 12: write the IP checksum, bit 13: the
 // ICMP checksum, bit 14: time goes on, bit 15: the burst ends here.
 
-#include "tests/unit/apps/lb/lb_fake.h"
+#include "tests/unit/apps/lb/worker/lb_fake.h"
 
 #include <rte_ip.h>
 
