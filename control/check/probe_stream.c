@@ -130,7 +130,10 @@ static bool set_name(SSL *ssl, const struct check_target *t)
 						 t->addr.family == 4 ? 4 : 16) == 1;
 	if (inet_pton(AF_INET, name, &ip) == 1)
 		return X509_VERIFY_PARAM_set1_ip(param, (const uint8_t *)&ip, 4) == 1;
-	return SSL_set_tlsext_host_name(ssl, name) == 1 && SSL_set1_host(ssl, name) == 1;
+	// SSL_set_tlsext_host_name is a macro that drops const.
+	return SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
+			(void *)(uintptr_t)name) == 1 &&
+	       SSL_set1_host(ssl, name) == 1;
 }
 
 static bool set_tls(struct check_stream *c, SSL_CTX *ctx)

@@ -81,7 +81,8 @@ static void on_preview(void *arg, const struct net_effect *effect, size_t count,
 	(void)arg;
 	assert_false(t.done);
 	assert_true(count <= EFFECTS);
-	memcpy(t.effect, effect, count * sizeof(*effect));
+	if (count > 0)
+		memcpy(t.effect, effect, count * sizeof(*effect));
 	t.count = count;
 	t.more = more;
 	t.done = true;

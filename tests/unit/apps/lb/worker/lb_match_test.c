@@ -362,31 +362,28 @@ static void random_sets_are_refused_where_the_model_says_so(void **state)
 
 static void any_port_leaves_out_what_the_kernel_waits_for(void **state)
 {
-	static struct {
-		struct lb_listeners l;
-		struct lb_listener single[1];
-	} set;
+	struct lb_listeners *set = calloc(1, sizeof(*set) + sizeof(set->single[0]));
 	const struct lb_service *any, *range, *wide;
 
 	(void)state;
-	memset(&set, 0, sizeof(set));
-	set.l.any[0][0][22 / 64] |= UINT64_C(1) << 22 % 64;
-	set.l.some[0][0][2222 / 64] |= UINT64_C(1) << 2222 % 64;
-	set.l.count = 1;
-	set.single[0] = (struct lb_listener){.family = 4,
-					     .proto = IPPROTO_TCP,
-					     .port = RTE_BE16(2222),
-					     .addr = {10, 10, 0, 100}};
+	assert_non_null(set);
+	set->any[0][0][22 / 64] |= UINT64_C(1) << 22 % 64;
+	set->some[0][0][2222 / 64] |= UINT64_C(1) << 2222 % 64;
+	set->count = 1;
+	set->single[0] = (struct lb_listener){.family = 4,
+					      .proto = IPPROTO_TCP,
+					      .port = RTE_BE16(2222),
+					      .addr = {10, 10, 0, 100}};
 	add(0, 4, IPPROTO_TCP, net, 24, 0, 0);
 	any = add(0, 4, IPPROTO_TCP, vip, 32, 0, 0);
 	range = add(0, 4, IPPROTO_TCP, vip, 32, 20, 22);
 	assert_int_equal(build(), 0);
-	w.snap.listeners = &set.l;
+	w.snap.listeners = set;
 	assert_ptr_equal(match(0, 4, IPPROTO_TCP, vip, 22), range); // asked for by number
 	assert_ptr_equal(match(0, 4, IPPROTO_TCP, vip, 23), any);
 	assert_null(match(0, 4, IPPROTO_TCP, vip, 2222));
 	clear();
-	w.snap.listeners = &set.l;
+	w.snap.listeners = set;
 	wide = add(0, 4, IPPROTO_TCP, net, 24, 0, 0);
 	any = add(0, 4, IPPROTO_TCP, vip, 32, 0, 0);
 	add(0, 4, IPPROTO_UDP, vip, 32, 0, 0);
@@ -400,6 +397,7 @@ static void any_port_leaves_out_what_the_kernel_waits_for(void **state)
 	w.snap.listeners = NULL;
 	assert_ptr_equal(match(0, 4, IPPROTO_TCP, vip, 22), any);
 	clear();
+	free(set);
 }
 
 // ---- addresses of ours --------------------------------------------------------------------------
