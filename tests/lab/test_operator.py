@@ -367,10 +367,10 @@ def test_preview_goes_by_the_pool_as_it_will_be(border, cli):
 
 
 def test_preview_counts_a_local_address_and_tells_all_of_a_service(border, cli):
-    t = Talker(border.client, [(VIP4, 80)] * 6)
+    t = Talker(border.client, [(VIP4, 80)] * 24)
     version = cli.json("show", "state")["version"]
     using = flows(cli, "local=10.20.0.200")["total"]
-    assert 0 < using < 6
+    assert 0 < using < 24
     cli("delete", SNAT + "/address", "10.20.0.200")
     p = cli.json("commit", "--preview")
     assert effects(p) == [("flows-break", "10.20.0.200", using)] and (p["flows-at-most"], p["uncounted"]) == (using, 0)
