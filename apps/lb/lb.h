@@ -307,6 +307,17 @@ static inline const struct lb_server *lb_server_get(const struct lb_snapshot *s,
 	return v->ref == ref ? v : NULL;
 }
 
+static inline const struct lb_service *lb_service_get(const struct lb_snapshot *s, uint32_t ref)
+{
+	uint32_t slot = ref & LB_SLOT_MASK;
+	const struct lb_service *v;
+
+	if (slot / LB_CHUNK >= s->service_chunks)
+		return NULL;
+	v = s->service[slot / LB_CHUNK][slot % LB_CHUNK];
+	return v != NULL && v->ref == ref ? v : NULL;
+}
+
 // Is a destination within the service? It may still be another one's that matches longer. addr: as in a
 // packet, of the service's family.
 static inline bool lb_service_covers(const struct lb_service *v, const uint8_t *addr,

@@ -64,7 +64,7 @@ def test_the_demo_runs_twice_and_leaves_nothing(capsys):
     for _ in range(2):
         out = run_demo()
         assert re.search(r"requests +\d{4,}\n +errors +0\n", out), out
-        for line in (r"share of s1 +50\.0 %", "failover +seen", "crash +seen", r"packets received +\d{5,}",
+        for line in (r"share of s1 +(49\.[5-9]|50\.[0-4]) %", "failover +seen", "crash +seen", r"packets received +\d{5,}",
                      "counters +add up"):
             assert re.search(line, out), out
         if alone and not others():  # the kernel frees the programs of a namespace a moment after it is gone

@@ -142,17 +142,6 @@ static bool same_address(const struct lb_worker *lw, uint32_t index, const struc
 	       memcmp(&f->server_addr, s->addr, 4) == 0;
 }
 
-static const struct lb_service *service_get(const struct lb_snapshot *s, uint32_t ref)
-{
-	uint32_t slot = ref & LB_SLOT_MASK;
-	const struct lb_service *v;
-
-	if (slot / LB_CHUNK >= s->service_chunks)
-		return NULL;
-	v = s->service[slot / LB_CHUNK][slot % LB_CHUNK];
-	return v != NULL && v->ref == ref ? v : NULL;
-}
-
 // The server is down and its flows are reset: tell the client. Its own segment is turned into the reset;
 // one of the server's cannot be, the client's next one will.
 static void reset_flow(struct lb_worker *lw, struct worker *w, struct rte_mbuf *m,
@@ -180,7 +169,7 @@ static __rte_noinline enum verdict verify(struct lb_worker *lw, struct worker *w
 	uint32_t index = ref & ~FLOW_DIR_BIT;
 	struct flow *f = flow_at(lw->table, index);
 	const struct flow_key6 *k = &lw->table->key6[index];
-	const struct lb_service *service = service_get(lw->snap, f->service);
+	const struct lb_service *service = lb_service_get(lw->snap, f->service);
 	const struct lb_server *server = lb_server_get(lw->snap, f->server);
 	bool ipv6 = (f->flags & FLOW_F_IPV6) != 0;
 
@@ -213,7 +202,7 @@ static __rte_noinline enum verdict verify(struct lb_worker *lw, struct worker *w
 static __rte_noinline void clamp(struct lb_worker *lw, struct rte_mbuf *m,
 				 const struct parse_info *pi, const struct flow *f)
 {
-	const struct lb_service *service = service_get(lw->snap, f->service);
+	const struct lb_service *service = lb_service_get(lw->snap, f->service);
 	uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *);
 
 	if (service != NULL && service->mss_max != 0 &&

@@ -165,12 +165,23 @@ struct lb_tcp_counters *lb_service_tcp(struct lb_worker *lw, uint32_t ref)
 	return c == NULL ? &scrap_tcp : &c->tcp[ref % LB_CHUNK];
 }
 
+// A flow ends. Of a server or service that has left its slot it is not counted: whoever has the slot now
+// began to count without it.
+static void count_end(struct lb_worker *lw, const struct flow *f)
+{
+	const struct lb_snapshot *s = publish_get(lw->publish);
+
+	if (s == NULL || lb_server_get(s, f->server) != NULL)
+		lb_server_count(lw, f->server)->ended_flows++;
+	if (s == NULL || lb_service_get(s, f->service) != NULL)
+		lb_service_count(lw, f->service)->ended_flows++;
+}
+
 void lb_flow_end(struct lb_worker *lw, uint32_t index)
 {
 	const struct flow *f = flow_at(lw->table, index);
 
-	lb_server_count(lw, f->server)->ended_flows++;
-	lb_service_count(lw, f->service)->ended_flows++;
+	count_end(lw, f);
 	lb_pick_moved(lw, f->server, false);
 	flow_delete(lw->table, index & ~FLOW_DIR_BIT);
 }
@@ -180,8 +191,7 @@ static void expire(void *ctx, uint32_t index)
 	struct lb_worker *lw = ctx;
 	const struct flow *f = flow_at(lw->table, index);
 
-	lb_server_count(lw, f->server)->ended_flows++;
-	lb_service_count(lw, f->service)->ended_flows++;
+	count_end(lw, f);
 	lb_pick_moved(lw, f->server, false);
 	if (f->state == FLOW_TCP_SYN && (f->flags & (FLOW_F_SERVER_SPOKE | FLOW_F_SILENT)) == 0) {
 		lb_server_tcp(lw, f->server)->silent++;
