@@ -4,6 +4,8 @@
 
 #include "dataplane/flow/state.h"
 
+#include "dataplane/parse/tcp_options.h"
+
 #define GAP                                                                                        \
 	(UINT32_C(1)                                                                               \
 	 << 20) // how far ahead of the end a segment may begin that acknowledges about right
@@ -13,10 +15,6 @@
 
 #define FIN_BOTH (FLOW_F_FIN_CLIENT | FLOW_F_FIN_SERVER)
 #define RST_ANY  (FLOW_F_RST_CLIENT | FLOW_F_RST_SERVER)
-
-#define OPT_END       0
-#define OPT_NOP       1
-#define OPT_TIMESTAMP 8
 
 // a after b on the circle of sequence numbers?
 static bool after(uint32_t a, uint32_t b)
@@ -32,24 +30,18 @@ static uint32_t length(const struct flow_tcp_segment *s)
 // TSval of RFC 7323. Returns: false if there is none.
 static bool timestamp(const struct flow_tcp_segment *s, uint32_t *value)
 {
-	const uint8_t *p = s->head + 20, *end;
+	uint32_t at = TCP_OPTIONS_AT, option, len, head;
+	uint8_t kind;
 
 	if (s->head == NULL)
 		return false;
-	end = s->head + (uint32_t)(s->head[12] >> 4) * 4;
-	while (p < end && *p != OPT_END) {
-		if (*p == OPT_NOP) {
-			p++;
+	head = (uint32_t)(s->head[12] >> 4) * 4;
+	while ((kind = tcp_option_next(s->head, head, &at, &option, &len)) != TCP_OPTION_END) {
+		if (kind != TCP_OPTION_TIMESTAMP || len != 10)
 			continue;
-		}
-		if (end - p < 2 || p[1] < 2 || p[1] > end - p)
-			return false;
-		if (*p == OPT_TIMESTAMP && p[1] == 10) {
-			__builtin_memcpy(value, p + 2, 4);
-			*value = rte_be_to_cpu_32(*value);
-			return true;
-		}
-		p += p[1];
+		__builtin_memcpy(value, s->head + option + 2, 4);
+		*value = rte_be_to_cpu_32(*value);
+		return true;
 	}
 	return false;
 }

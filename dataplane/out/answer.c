@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "dataplane/out/rewrite.h"
+
 #define TTL             64
 #define ICMP_ERROR_MAX4 576  // whole IP packet, RFC 1812 section 4.3.2.3
 #define ICMP_ERROR_MAX6 1280 // RFC 4443 section 2.4 (c)
@@ -58,14 +60,11 @@ static void cut(struct rte_mbuf *m, unsigned len)
 	m->pkt_len = len;
 }
 
-// Ones'-complement update of a checksum when a 16-bit word changes (RFC 1624 equation 3).
+// A checksum after a 16-bit word under it changed (host order).
 static rte_be16_t sum_change(rte_be16_t sum, uint16_t before, uint16_t after)
 {
-	uint32_t s = (uint16_t)~rte_be_to_cpu_16(sum) + (uint32_t)(uint16_t)~before + after;
-
-	s = (s & 0xffff) + (s >> 16);
-	s = (s & 0xffff) + (s >> 16);
-	return rte_cpu_to_be_16((uint16_t)~s);
+	return rewrite_sum(sum,
+			   rewrite_difference(rte_cpu_to_be_16(after), rte_cpu_to_be_16(before)));
 }
 
 // first: also where it is the first fragment of a packet.

@@ -18,12 +18,6 @@ static uint64_t sum_words(const void *bytes, unsigned words)
 	return sum;
 }
 
-// after - before in ones' complement: the complement of each word of `before` is added.
-static uint16_t difference(uint64_t after, uint64_t before)
-{
-	return rewrite_fold(after + (uint16_t)~rewrite_fold(before));
-}
-
 void rewrite_prepare(struct flow *f, const struct flow_key6 *key6)
 {
 	uint64_t client, server;
@@ -37,5 +31,5 @@ void rewrite_prepare(struct flow *f, const struct flow_key6 *key6)
 	}
 	client += (uint64_t)f->client_port + f->service_port;
 	server += (uint64_t)f->local_port + f->server_port;
-	f->l4_delta = difference(server, client);
+	f->l4_delta = rewrite_difference(rewrite_fold(server), rewrite_fold(client));
 }

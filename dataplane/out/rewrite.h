@@ -43,6 +43,22 @@ static inline uint16_t rewrite_sum(uint16_t sum, uint16_t delta)
 	return (uint16_t)~rewrite_add((uint16_t)~sum, delta);
 }
 
+// after - before in ones' complement: what rewrite_sum() adds when words with one sum take the place of others.
+static inline uint16_t rewrite_difference(uint16_t after, uint16_t before)
+{
+	return rewrite_add(after, (uint16_t)~before);
+}
+
+// Likewise for a checksum in a packet. For sums over bytes: rte_raw_cksum().
+static inline void rewrite_patch(uint8_t *at, uint16_t delta)
+{
+	uint16_t sum;
+
+	memcpy(&sum, at, 2);
+	sum = rewrite_sum(sum, delta);
+	memcpy(at, &sum, 2);
+}
+
 static inline uint16_t rewrite_delta(uint16_t delta, enum flow_dir dir)
 {
 	return dir == FLOW_TO_SERVER ? delta : (uint16_t)~delta;

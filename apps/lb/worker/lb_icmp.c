@@ -21,6 +21,8 @@
 #include <netinet/in.h>
 #include <stddef.h>
 
+#include <rte_ip.h>
+
 #include "dataplane/out/rewrite.h"
 
 #define ICMP_LEN      8
@@ -70,32 +72,14 @@ static bool is_passed_type(const struct parse_info *pi)
 	return pi->icmp_type != QUENCH4 && pi->icmp_type != REDIRECT4; // RFC 6633; 1812 5.2.7.2
 }
 
-// Ones'-complement sum of bytes as they lie in memory; an odd last byte is the first of its word.
-static uint64_t sum_bytes(const uint8_t *p, uint32_t len)
-{
-	uint64_t sum = 0;
-	uint16_t word;
-
-	for (; len > 1; len -= 2, p += 2) {
-		memcpy(&word, p, 2);
-		sum += word;
-	}
-	if (len == 1) {
-		word = 0;
-		memcpy(&word, p, 1);
-		sum += word;
-	}
-	return sum;
-}
-
 // Sum over the message and, for ICMPv6, its pseudo header (RFC 4443 section 2.3).
 static uint16_t message_sum(const uint8_t *ip, const struct parse_info *pi, const uint8_t *icmp,
 			    uint32_t len)
 {
-	uint64_t sum = sum_bytes(icmp, len);
+	uint64_t sum = rte_raw_cksum(icmp, len);
 
 	if (pi->flags & PARSE_IPV6)
-		sum += sum_bytes(ip + 8, 32) + rte_cpu_to_be_16((uint16_t)len) +
+		sum += rte_raw_cksum(ip + 8, 32) + rte_cpu_to_be_16((uint16_t)len) +
 		       RTE_BE16(IPPROTO_ICMPV6);
 	return rewrite_fold(sum);
 }
@@ -163,37 +147,25 @@ static struct ends client_to_service(const struct flow *f, const struct flow_key
 			     f->client_port, f->service_port};
 }
 
-static void patch_sum(uint8_t *at, uint16_t delta)
-{
-	uint16_t sum;
-
-	memcpy(&sum, at, 2);
-	sum = rewrite_sum(sum, delta);
-	memcpy(at, &sum, 2);
-}
-
 // Give the packet at ip these ends; its checksums follow as far as they are there. l4_len: bytes of layer 4.
 static void set_ends(uint8_t *ip, uint8_t family, uint8_t proto, uint8_t *l4, uint32_t l4_len,
 		     const struct ends *e)
 {
 	uint32_t size = family == 4 ? 4 : 16;
 	uint8_t *addrs = ip + (family == 4 ? 12 : 8);
-	uint64_t before = sum_bytes(addrs, 2 * size), after;
-	uint16_t delta;
+	uint16_t before = rte_raw_cksum(addrs, 2 * size), after;
 
 	memcpy(addrs, e->src, size);
 	memcpy(addrs + size, e->dst, size);
-	after = sum_bytes(addrs, 2 * size);
+	after = rte_raw_cksum(addrs, 2 * size);
 	if (family == 4)
-		patch_sum(ip + 10,
-			  rewrite_add(rewrite_fold(after), (uint16_t)~rewrite_fold(before)));
-	before += sum_bytes(l4, 4);
+		rewrite_patch(ip + 10, rewrite_difference(after, before));
+	before = rewrite_add(before, rte_raw_cksum(l4, 4));
 	memcpy(l4, &e->sport, 2);
 	memcpy(l4 + 2, &e->dport, 2);
-	after += sum_bytes(l4, 4);
-	delta = rewrite_add(rewrite_fold(after), (uint16_t)~rewrite_fold(before));
+	after = rewrite_add(after, rte_raw_cksum(l4, 4));
 	if (l4_len >= (proto == IPPROTO_TCP ? 18 : 8))
-		rewrite_l4_sum(l4, proto, delta);
+		rewrite_l4_sum(l4, proto, rewrite_difference(after, before));
 }
 
 // Write the error's own header for its new receiver, then its checksum over all of it.
@@ -216,7 +188,7 @@ static void send_on(struct lb_worker *lw, struct worker *w, struct rte_mbuf *m,
 	if (family == 4) {
 		ip[8]--;
 		memset(ip + 10, 0, 2);
-		sum = (uint16_t)~rewrite_fold(sum_bytes(ip, (ip[0] & 0xfu) * 4));
+		sum = (uint16_t)~rte_raw_cksum(ip, (ip[0] & 0xfu) * 4);
 		memcpy(ip + 10, &sum, 2);
 	} else {
 		ip[7]--;
@@ -342,10 +314,10 @@ static void speak_as_end(struct lb_worker *lw, struct rte_mbuf *m, const struct 
 	if (own->family == 0 ||
 	    lb_own_find(publish_get(lw->publish), port->context, ipv4 ? 4 : 6, src) != NULL)
 		return;
-	before = rewrite_fold(sum_bytes(src, size));
+	before = rte_raw_cksum(src, size);
 	memcpy(src, own->bytes, size);
-	patch_sum(ipv4 ? ip + 10 : ip + 40 + 2,
-		  rewrite_add(rewrite_fold(sum_bytes(src, size)), (uint16_t)~before));
+	rewrite_patch(ipv4 ? ip + 10 : ip + 40 + 2,
+		      rewrite_difference(rte_raw_cksum(src, size), before));
 }
 
 void lb_expired(struct lb_worker *lw, struct worker *w, struct rte_mbuf *m,
@@ -365,7 +337,7 @@ static void increment(uint8_t *ip, bool ipv4)
 {
 	if (ipv4) { // the high byte of its word
 		ip[8]++;
-		patch_sum(ip + 10, RTE_BE16(0x0100));
+		rewrite_patch(ip + 10, RTE_BE16(0x0100));
 	} else {
 		ip[7]++;
 	}

@@ -6,18 +6,15 @@
 
 #include <string.h>
 
+#include <rte_ip.h>
+
 #include "dataplane/out/rewrite.h"
+#include "dataplane/parse/tcp_options.h"
 
 #define TCP_PSH 0x08
 #define TCP_URG 0x20
 
-#define OPT_END 0
-#define OPT_NOP 1
-#define OPT_MSS 2
-#define OPT_TFO 34
-#define OPT_TFO_EXP                                                                                \
-	254 // with this magic number, before it had a number of its own (RFC 7413 section 4.1.1)
-#define TFO_MAGIC 0xf989
+#define FAST_OPEN_MAGIC 0xf989 // of TCP_OPTION_EXPERIMENT (RFC 7413 section 4.1.1)
 
 #define LARGE4    576  // every host takes more (RFC 1122 section 3.3.3) ...
 #define LARGE6    1280 // ... every link carries it (RFC 8200 section 5)
@@ -53,38 +50,6 @@ static void put16(uint8_t *p, uint16_t v)
 {
 	p[0] = (uint8_t)(v >> 8);
 	p[1] = (uint8_t)v;
-}
-
-// Ones'-complement sum as the bytes lie in memory; an odd last byte is the first of its word.
-static uint16_t sum_bytes(const uint8_t *p, uint32_t n)
-{
-	uint64_t sum = 0;
-	uint16_t w;
-
-	for (; n > 1; n -= 2, p += 2) {
-		memcpy(&w, p, 2);
-		sum += w;
-	}
-	if (n == 1) {
-		w = 0;
-		memcpy(&w, p, 1);
-		sum += w;
-	}
-	return rewrite_fold(sum);
-}
-
-static uint16_t difference(uint16_t after, uint16_t before)
-{
-	return rewrite_add(after, (uint16_t)~before);
-}
-
-static void patch_sum(uint8_t *at, uint16_t delta)
-{
-	uint16_t sum;
-
-	memcpy(&sum, at, 2);
-	sum = rewrite_sum(sum, delta);
-	memcpy(at, &sum, 2);
 }
 
 uint32_t lb_proxy_write(const struct flow *f, const struct flow_key6 *key6, uint8_t *to)
@@ -126,15 +91,15 @@ static struct segment segment_of(struct rte_mbuf *m, const struct parse_info *pi
 static void set_length(struct segment *s, struct parse_info *pi, uint16_t l3_len)
 {
 	uint16_t before = rte_cpu_to_be_16(pi->l3_len), after = rte_cpu_to_be_16(l3_len);
-	uint16_t delta = difference(after, before);
+	uint16_t delta = rewrite_difference(after, before);
 
 	if (s->ipv4) {
-		patch_sum(s->ip + 10, delta);
+		rewrite_patch(s->ip + 10, delta);
 		put16(s->ip + 2, l3_len);
 	} else {
 		put16(s->ip + 4, l3_len - 40);
 	}
-	patch_sum(s->l4 + 16, delta);
+	rewrite_patch(s->l4 + 16, delta);
 	pi->l3_len = l3_len;
 }
 
@@ -144,7 +109,7 @@ static void cut_data(struct segment *s, struct rte_mbuf *m, struct parse_info *p
 	uint16_t l3_len = (uint16_t)(pi->l3_len - s->data);
 
 	if (s->data != 0) {
-		patch_sum(s->l4 + 16, (uint16_t)~sum_bytes(s->l4 + s->head, s->data));
+		rewrite_patch(s->l4 + 16, (uint16_t)~rte_raw_cksum(s->l4 + s->head, s->data));
 		s->data = 0;
 		set_length(s, pi, l3_len);
 	}
@@ -152,42 +117,29 @@ static void cut_data(struct segment *s, struct rte_mbuf *m, struct parse_info *p
 	m->pkt_len = m->data_len;
 }
 
-// The option at *at, which is moved behind it. Returns: its kind, OPT_END at the end of the list or where
-// it is malformed. *len: whole option; *option: where.
-static uint8_t next_option(const struct segment *s, uint32_t *at, uint8_t **option, uint32_t *len)
-{
-	while (*at < s->head && s->l4[*at] == OPT_NOP)
-		(*at)++;
-	if (*at + 1 >= s->head || s->l4[*at] == OPT_END)
-		return OPT_END;
-	*option = s->l4 + *at;
-	*len = (*option)[1];
-	if (*len < 2 || *at + *len > s->head)
-		return OPT_END;
-	*at += *len;
-	return (*option)[0];
-}
-
 // Neither is data taken with a SYN, nor the wish to be told how: the header has to come first.
 static void no_fast_open(struct segment *s)
 {
-	uint32_t at = 20, len;
-	uint8_t *option, kind;
+	uint32_t at = TCP_OPTIONS_AT, option, len;
+	uint8_t kind;
 
-	while ((kind = next_option(s, &at, &option, &len)) != OPT_END)
-		if (kind == OPT_TFO ||
-		    (kind == OPT_TFO_EXP && len >= 4 && get16(option + 2) == TFO_MAGIC))
-			memset(option, OPT_NOP, len);
+	while ((kind = tcp_option_next(s->l4, s->head, &at, &option, &len)) != TCP_OPTION_END)
+		if (kind == TCP_OPTION_FAST_OPEN || (kind == TCP_OPTION_EXPERIMENT && len >= 4 &&
+						     get16(s->l4 + option + 2) == FAST_OPEN_MAGIC))
+			memset(s->l4 + option, TCP_OPTION_NOP, len);
 }
 
 static void lower_mss(struct segment *s, uint32_t by)
 {
-	uint32_t at = 20, len;
-	uint8_t *option, kind;
+	uint32_t at = TCP_OPTIONS_AT, option, len;
+	uint8_t kind;
 
-	while ((kind = next_option(s, &at, &option, &len)) != OPT_END)
-		if (kind == OPT_MSS && len == 4 && get16(option + 2) >= MSS_LEAST + by)
-			put16(option + 2, (uint16_t)(get16(option + 2) - by));
+	while ((kind = tcp_option_next(s->l4, s->head, &at, &option, &len)) != TCP_OPTION_END) {
+		uint8_t *mss = s->l4 + option + 2;
+
+		if (kind == TCP_OPTION_MSS && len == 4 && get16(mss) >= MSS_LEAST + by)
+			put16(mss, (uint16_t)(get16(mss) - by));
+	}
 }
 
 // ---- client to server -------------------------------------------------------------------------
@@ -255,7 +207,7 @@ static enum drop_reason add_header(struct flow *f, const struct flow_cold *c,
 	if (!make_room(s, m, pi, len))
 		return DROP_NO_MBUF;
 	lb_proxy_write(f, key6, s->l4 + s->head);
-	patch_sum(s->l4 + 16, sum_bytes(s->l4 + s->head, len));
+	rewrite_patch(s->l4 + 16, rte_raw_cksum(s->l4 + s->head, len));
 	set_length(s, pi, (uint16_t)(pi->l3_len + len));
 	put32(s->l4 + 4, c->start - len);
 	s->l4[13] |= TCP_PSH;
@@ -331,13 +283,13 @@ void lb_proxy_quoted(const struct flow *f, const struct flow_cold *c, uint8_t *l
 {
 	uint32_t len = lb_proxy_len(f), seq = get32(l4 + 4);
 	int32_t at = (int32_t)(seq - c->start);
-	uint16_t before = sum_bytes(l4 + 4, 4);
+	uint16_t before = rte_raw_cksum(l4 + 4, 4);
 
 	if (at >= 0 || at < -(int32_t)len - 1) // neither the header nor the SYN
 		return;
 	put32(l4 + 4, seq + len);
 	if (l4_len >= 18)
-		patch_sum(l4 + 16, difference(sum_bytes(l4 + 4, 4), before));
+		rewrite_patch(l4 + 16, rewrite_difference(rte_raw_cksum(l4 + 4, 4), before));
 }
 
 enum drop_reason lb_proxy_pass(struct flow *f, struct flow_cold *c, const struct flow_key6 *key6,
@@ -345,7 +297,7 @@ enum drop_reason lb_proxy_pass(struct flow *f, struct flow_cold *c, const struct
 			       struct parse_info *pi, bool *headed)
 {
 	struct segment s = segment_of(m, pi);
-	uint16_t before = sum_bytes(s.l4, s.head), sum_before, sum_after;
+	uint16_t before = rte_raw_cksum(s.l4, s.head), sum_before, sum_after;
 	enum drop_reason reason = DROP_NONE;
 
 	*headed = false;
@@ -356,7 +308,9 @@ enum drop_reason lb_proxy_pass(struct flow *f, struct flow_cold *c, const struct
 		from_server(f, c, &s, pi->tcp_flags);
 	// What changed in the TCP header itself; the checksum's own change so far is none of it.
 	memcpy(&sum_after, s.l4 + 16, 2);
-	patch_sum(s.l4 + 16, difference(sum_bytes(s.l4, s.head),
-					rewrite_add(before, difference(sum_after, sum_before))));
+	rewrite_patch(
+		s.l4 + 16,
+		rewrite_difference(rte_raw_cksum(s.l4, s.head),
+				   rewrite_add(before, rewrite_difference(sum_after, sum_before))));
 	return reason;
 }
