@@ -17,25 +17,21 @@
 // (MADV_COLLAPSE), where the kernel can: the look-up touches two random lines per packet.
 
 #include "dataplane/flow/flow_priv.h"
+#include "dataplane/flow/mapfile.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <netinet/in.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #define SHM_MAGIC    UINT64_C(0x776f6c6665637573) // "sucefl ow"
 #define SHM_VERSION  3
 #define SHM_PAGE     UINT64_C(4096)
 #define SHM_ALIGN    (UINT64_C(2) << 20)
-#define SHM_MARGIN   (UINT64_C(64) << 20) // memory to leave to others
 #define SHM_MIN      16
 #define SHM_BATCH    32
 #define LOAD_PERCENT 85
@@ -91,21 +87,6 @@ static struct shm_header header_of(uint32_t max, uint32_t max6)
 				   .bytes = layout(max, max6).bytes};
 }
 
-static uint64_t memory_available(void)
-{
-	unsigned long long kib = 0;
-	char line[128];
-	FILE *f = fopen("/proc/meminfo", "re");
-
-	if (f == NULL)
-		return UINT64_MAX;
-	while (fgets(line, sizeof(line), f) != NULL)
-		if (sscanf(line, "MemAvailable: %llu kB", &kib) == 1)
-			break;
-	fclose(f);
-	return kib == 0 ? UINT64_MAX : (uint64_t)kib * 1024;
-}
-
 // Map at a 2 MiB boundary, so that the kernel can use huge pages. fd -1: anonymous.
 static void *map_aligned(uint64_t bytes, int fd)
 {
@@ -128,68 +109,6 @@ static void *map_aligned(uint64_t bytes, int fd)
 	if (head != SHM_ALIGN)
 		munmap(room + head + bytes, SHM_ALIGN - head);
 	return map;
-}
-
-static bool is_hugetlbfs(int fd)
-{
-	struct statfs s;
-
-	return fstatfs(fd, &s) == 0 && s.f_type == HUGETLBFS_MAGIC;
-}
-
-// Give the file its size with every page behind it. `have`: bytes it holds already.
-static int allocate_file(int fd, uint64_t bytes, uint64_t have)
-{
-	int rc;
-
-	// tmpfs may be as large as all memory: allocating past what is free would end in the OOM killer.
-	if (!is_hugetlbfs(fd) && bytes > have && memory_available() < bytes - have + SHM_MARGIN)
-		return -ENOMEM;
-	do
-		rc = posix_fallocate(fd, 0, (off_t)bytes);
-	while (rc == EINTR);
-	if (rc == ENOSPC || rc == ENOMEM || rc == EDQUOT)
-		return -ENOMEM;
-	return rc == 0 ? 0 : -EIO;
-}
-
-// Open and lock the file. *fresh: it is empty, or not one of ours of this size, and was emptied.
-static int open_file(const char *path, const struct shm_layout *l, const struct shm_header *want,
-		     int *out, bool *fresh)
-{
-	struct shm_header h;
-	struct stat st;
-	int fd, rc;
-
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
-	if (fd < 0)
-		return errno == ELOOP || errno == EISDIR ? -EINVAL : -EIO;
-	rc = -EINVAL;
-	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
-		goto err_close;
-	rc = errno = 0;
-	if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-		rc = errno == EWOULDBLOCK ? -EBUSY : -EIO;
-		goto err_close;
-	}
-	*fresh = (uint64_t)st.st_size != l->bytes || pread(fd, &h, sizeof(h), 0) != sizeof(h) ||
-		 memcmp(&h, want, sizeof(h)) != 0;
-	if (*fresh && ftruncate(fd, 0) != 0) {
-		rc = -EIO;
-		goto err_close;
-	}
-	rc = allocate_file(fd, l->bytes, *fresh ? 0 : (uint64_t)st.st_blocks * 512);
-	if (rc != 0) {
-		if (*fresh)
-			unlink(path);
-		goto err_close;
-	}
-	*out = fd;
-	return 0;
-
-err_close:
-	close(fd);
-	return rc;
 }
 
 // May this entry be linked? Nothing of it is trusted.
@@ -339,10 +258,10 @@ int flow_table_open(const struct flow_conf *conf, uint32_t now, struct flow_tabl
 	l = layout(conf->max, conf->max6);
 	want = header_of(conf->max, conf->max6);
 	if (conf->path != NULL) {
-		rc = open_file(conf->path, &l, &want, &fd, &fresh);
+		rc = mapfile_open(conf->path, l.bytes, &want, sizeof(want), &fd, &fresh);
 		if (rc != 0)
 			return rc;
-	} else if (memory_available() < l.bytes + SHM_MARGIN) {
+	} else if (mapfile_memory_available() < l.bytes + MAPFILE_MARGIN) {
 		return -ENOMEM;
 	}
 	rc = -ENOMEM;
@@ -428,13 +347,14 @@ int flow_file_read(const char *path,
 	struct shm_header h;
 	struct shm_layout l;
 	const uint8_t *map;
-	int fd = open_old(path, &h);
+	int fd = open_old(path, &h), rc;
 
 	if (fd < 0)
 		return -EINVAL;
-	if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+	rc = mapfile_lock(fd);
+	if (rc != 0) {
 		close(fd);
-		return errno == EWOULDBLOCK ? -EBUSY : -EIO;
+		return rc;
 	}
 	l = layout(h.max, h.max6);
 	map = mmap(NULL, l.bytes, PROT_READ, MAP_SHARED, fd, 0);

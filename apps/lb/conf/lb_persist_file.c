@@ -5,16 +5,14 @@
 #include "apps/lb/worker/lb_persist.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/random.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "dataplane/core/clock.h"
+#include "dataplane/flow/mapfile.h"
 
 #define MAGIC    UINT64_C(0x7473697372657073) // "spersist"
 #define VERSION  1
@@ -54,48 +52,10 @@ static uint32_t take_over(struct lb_persist *p, uint32_t now)
 	return taken;
 }
 
-// Returns: 0 and the file, locked, of its full size. *fresh: nothing in it counts.
-static int open_file(const char *path, size_t bytes, uint32_t sets, int *out, bool *fresh)
-{
-	struct lb_persist_header h;
-	struct stat st;
-	int fd, rc;
-
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
-	if (fd < 0)
-		return errno == ELOOP || errno == EISDIR ? -EINVAL : -EIO;
-	rc = -EINVAL;
-	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
-		goto err_close;
-	rc = -EBUSY;
-	if (flock(fd, LOCK_EX | LOCK_NB) != 0)
-		goto err_close;
-	*fresh = (uint64_t)st.st_size != bytes || pread(fd, &h, sizeof(h), 0) != sizeof(h) ||
-		 h.magic != MAGIC || h.version != VERSION || h.sets != sets;
-	rc = -EIO;
-	if (*fresh && ftruncate(fd, 0) != 0)
-		goto err_close;
-	do // every page now: a sparse file would kill workers by SIGBUS when memory is short
-		rc = posix_fallocate(fd, 0, (off_t)bytes);
-	while (rc == EINTR);
-	rc = rc == ENOSPC || rc == ENOMEM || rc == EDQUOT ? -ENOMEM : rc == 0 ? 0 : -EIO;
-	if (rc != 0) {
-		if (*fresh)
-			unlink(path);
-		goto err_close;
-	}
-	*out = fd;
-	return 0;
-
-err_close:
-	close(fd);
-	return rc;
-}
-
 int lb_persist_open(const char *path, uint32_t clients, uint32_t now, struct lb_persist **out)
 {
 	struct lb_persist *p = calloc(1, sizeof(*p));
-	struct lb_persist_header *h;
+	struct lb_persist_header want, *h;
 	bool fresh = true;
 	int rc = -ENOMEM;
 
@@ -103,9 +63,11 @@ int lb_persist_open(const char *path, uint32_t clients, uint32_t now, struct lb_
 		return -ENOMEM;
 	p->fd = -1;
 	p->sets = sets_for(clients);
+	want = (struct lb_persist_header){.magic = MAGIC, .version = VERSION, .sets = p->sets};
 	p->bytes = lb_persist_bytes(clients);
 	if (path != NULL) {
-		rc = open_file(path, p->bytes, p->sets, &p->fd, &fresh);
+		rc = mapfile_open(path, p->bytes, &want, offsetof(struct lb_persist_header, secret),
+				  &p->fd, &fresh);
 		if (rc != 0)
 			goto err_free;
 	}
@@ -120,10 +82,10 @@ int lb_persist_open(const char *path, uint32_t clients, uint32_t now, struct lb_
 		rc = -EIO;
 		if (getrandom(h->secret, sizeof(h->secret), 0) != (ssize_t)sizeof(h->secret))
 			goto err_unmap;
-		h->version = VERSION;
-		h->sets = p->sets;
+		h->version = want.version;
+		h->sets = want.sets;
 		atomic_thread_fence(memory_order_release);
-		h->magic = MAGIC; // last: a half-made file is made anew
+		h->magic = want.magic; // last: a half-made file is made anew
 	}
 	memcpy(p->secret, h->secret, sizeof(p->secret));
 	p->taken = fresh ? 0 : take_over(p, now);
