@@ -258,12 +258,21 @@ static inline bool lb_service_any_port(const struct lb_service *v)
 
 struct lb_counters { // per worker, per service and per server, by slot
 	alignas(64) uint64_t new_flows;
-	uint64_t ended_flows; // active = new + taken over - ended
+	uint64_t ended_flows;
 	uint64_t refused;
 	uint64_t packets[2]; // by enum flow_dir
 	uint64_t bytes[2];
 	uint64_t taken;
 };
+
+// Flows that live now: begun here or by the process before us, less those that ended. A copy may have caught an
+// end whose beginning it missed.
+static inline uint64_t lb_active_flows(const struct lb_counters *n)
+{
+	uint64_t begun = n->new_flows + n->taken;
+
+	return begun > n->ended_flows ? begun - n->ended_flows : 0;
+}
 
 struct lb_other_counters {       // per worker: what happened beside the flows
 	uint64_t icmp_passed;    // errors translated and forwarded

@@ -121,7 +121,6 @@ static void put_candidate(const struct lb_conf *c, struct lb_text *t, const stru
 	const struct ctl_server *s = (const void *)e->rec;
 	const struct lb_server *now = lb_server_get(&c->snap->pub, e->ref);
 	struct lb_counters n = lb_entry_counters(c, e);
-	uint64_t begun = n.new_flows + n.taken;
 	bool takes = now != NULL && now->takes_new;
 
 	lb_text_open(t, NULL, '{');
@@ -129,7 +128,7 @@ static void put_candidate(const struct lb_conf *c, struct lb_text *t, const stru
 	lb_put_endpoint(t, "address", s->addr.family, s->addr.bytes, s->port);
 	lb_text_number(t, "weight", now == NULL ? 0 : now->weight);
 	lb_text_string(t, "health", health[lb_watch_health(&e->verdict, &p->check)]);
-	lb_text_number(t, "active-flows", begun > n.ended_flows ? begun - n.ended_flows : 0);
+	lb_text_number(t, "active-flows", lb_active_flows(&n));
 	lb_text_bool(t, "takes-new-flows", takes);
 	if (!takes) {
 		char text[256];

@@ -121,10 +121,8 @@ static void put_flow_rates(struct lb_text *t, const struct lb_rates *r,
 static void put_flow_statistics(struct lb_text *t, const struct lb_counters *n,
 				const struct lb_rates *r, const struct lb_tcp_stats *s)
 {
-	uint64_t begun = n->new_flows + n->taken;
-
 	lb_text_counter(t, "new-flows", n->new_flows);
-	lb_text_counter(t, "active-flows", begun > n->ended_flows ? begun - n->ended_flows : 0);
+	lb_text_counter(t, "active-flows", lb_active_flows(n));
 	lb_text_counter(t, "refused-flows", n->refused);
 	lb_text_counter(t, "in-packets", n->packets[FLOW_TO_SERVER]);
 	lb_text_counter(t, "in-octets", n->bytes[FLOW_TO_SERVER]);

@@ -136,7 +136,6 @@ static int add_entry(const struct lb_conf *c, struct rte_tel_data *d, const char
 		     const struct lb_tcp_stats *tcp, const struct lb_entry *server,
 		     const struct ctl_pool *pool)
 {
-	uint64_t begun = n->new_flows + n->taken;
 	struct rte_tel_data *e = rte_tel_data_alloc();
 
 	if (e == NULL)
@@ -145,8 +144,7 @@ static int add_entry(const struct lb_conf *c, struct rte_tel_data *d, const char
 	if (server != NULL)
 		add_watch(c, e, server, pool);
 	rte_tel_data_add_dict_u64(e, "new_flows", n->new_flows);
-	rte_tel_data_add_dict_u64(e, "active_flows",
-				  begun > n->ended_flows ? begun - n->ended_flows : 0);
+	rte_tel_data_add_dict_u64(e, "active_flows", lb_active_flows(n));
 	rte_tel_data_add_dict_u64(e, "refused_flows", n->refused);
 	rte_tel_data_add_dict_u64(e, "in_packets", n->packets[FLOW_TO_SERVER]);
 	rte_tel_data_add_dict_u64(e, "in_octets", n->bytes[FLOW_TO_SERVER]);
@@ -319,34 +317,29 @@ static int fill_others(struct lb_conf *c, const char *params, struct rte_tel_dat
 
 // ---- commands, on DPDK's threads --------------------------------------------------------------
 
-static int on_services(const char *cmd, const char *params, struct rte_tel_data *d)
-{
-	(void)cmd;
-	return ask(fill_services, params, d);
-}
+static const struct command {
+	const char *name;
+	fill_fn fill;
+	const char *help;
+} commands[] = {
+	{"/sluice/lb/services", fill_services,
+	 "Counters of services. Parameter: a service name (all)"},
+	{"/sluice/lb/servers", fill_servers,
+	 "Health and counters of servers. Parameter: a pool name (all)"},
+	{"/sluice/lb/rates", fill_rates, "Rates of workers and ports. No parameter"},
+	{"/sluice/lb/flows", fill_flows, "Flow tables. No parameter"},
+	{"/sluice/lb/others", fill_others,
+	 "ICMP errors, path MTU, fragments, PROXY headers, persistence. No parameter"},
+};
 
-static int on_servers(const char *cmd, const char *params, struct rte_tel_data *d)
-{
-	(void)cmd;
-	return ask(fill_servers, params, d);
-}
+#define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
-static int on_rates(const char *cmd, const char *params, struct rte_tel_data *d)
+static int on_command(const char *cmd, const char *params, struct rte_tel_data *d)
 {
-	(void)cmd;
-	return ask(fill_rates, params, d);
-}
-
-static int on_flows(const char *cmd, const char *params, struct rte_tel_data *d)
-{
-	(void)cmd;
-	return ask(fill_flows, params, d);
-}
-
-static int on_others(const char *cmd, const char *params, struct rte_tel_data *d)
-{
-	(void)cmd;
-	return ask(fill_others, params, d);
+	for (size_t i = 0; i < COMMANDS; i++)
+		if (strcmp(cmd, commands[i].name) == 0)
+			return ask(commands[i].fill, params, d);
+	return -1;
 }
 
 void lb_telemetry_init(struct lb_conf *c)
@@ -361,14 +354,6 @@ void lb_telemetry_init(struct lb_conf *c)
 	hand.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (hand.fd < 0 || loop_add_fd(c->loop, hand.fd, EPOLLIN, on_asked, NULL) != 0)
 		return;
-	rte_telemetry_register_cmd("/sluice/lb/services", on_services,
-				   "Counters of services. Parameter: a service name (all)");
-	rte_telemetry_register_cmd("/sluice/lb/servers", on_servers,
-				   "Health and counters of servers. Parameter: a pool name (all)");
-	rte_telemetry_register_cmd("/sluice/lb/rates", on_rates,
-				   "Rates of workers and ports. No parameter");
-	rte_telemetry_register_cmd("/sluice/lb/flows", on_flows, "Flow tables. No parameter");
-	rte_telemetry_register_cmd(
-		"/sluice/lb/others", on_others,
-		"ICMP errors, path MTU, fragments, PROXY headers, persistence. No parameter");
+	for (size_t i = 0; i < COMMANDS; i++)
+		rte_telemetry_register_cmd(commands[i].name, on_command, commands[i].help);
 }

@@ -32,9 +32,7 @@ struct top_list {
 static uint64_t active_of(const struct lb_conf *c, const struct lb_entry *e)
 {
 	struct lb_counters n = lb_entry_counters(c, e);
-	uint64_t begun = n.new_flows + n.taken;
-
-	return begun > n.ended_flows ? begun - n.ended_flows : 0;
+	return lb_active_flows(&n);
 }
 
 static void offer(const struct lb_conf *c, struct top_list *l, enum top_key key,

@@ -175,6 +175,7 @@ static void count_end(struct lb_worker *lw, const struct flow *f)
 		lb_server_count(lw, f->server)->ended_flows++;
 	if (s == NULL || lb_service_get(s, f->service) != NULL)
 		lb_service_count(lw, f->service)->ended_flows++;
+	lb_pick_moved(lw, f->server, false);
 }
 
 void lb_flow_end(struct lb_worker *lw, uint32_t index)
@@ -182,7 +183,6 @@ void lb_flow_end(struct lb_worker *lw, uint32_t index)
 	const struct flow *f = flow_at(lw->table, index);
 
 	count_end(lw, f);
-	lb_pick_moved(lw, f->server, false);
 	flow_delete(lw->table, index & ~FLOW_DIR_BIT);
 }
 
@@ -192,7 +192,6 @@ static void expire(void *ctx, uint32_t index)
 	const struct flow *f = flow_at(lw->table, index);
 
 	count_end(lw, f);
-	lb_pick_moved(lw, f->server, false);
 	if (f->state == FLOW_TCP_SYN && (f->flags & (FLOW_F_SERVER_SPOKE | FLOW_F_SILENT)) == 0) {
 		lb_server_tcp(lw, f->server)->silent++;
 		lb_service_tcp(lw, f->service)->silent++;
