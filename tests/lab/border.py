@@ -33,6 +33,11 @@ http {{
 """
 
 
+def sums_hold(s):
+    """Every packet received is in one place. s: the "sum" of the counters."""
+    return s["received"] == sum(s[k] for k in SUMS)
+
+
 def sluice_env():
     """Environment of our daemons in the lab: the models of the source tree."""
     return dict(os.environ, SLUICE_YANG=str(yang_dir()))
@@ -277,6 +282,12 @@ class Border(Lab):
     def wait_health(self, name, verdict, timeout=10):
         wait_for(f"{name} is {verdict}", lambda: self.health().get(name) == verdict, timeout, 0.1)
 
+    def wait_all_up(self):
+        """Until every server of both pools has had its verdict."""
+        for s in self.servers:
+            for pool in ("web4", "web6"):
+                self.wait_health(f"{pool}/{s.name}", "up")
+
     def counters(self):
         with self.rpc() as c:
             return c.call("app-query", instance="lb", name="counters", args={})
@@ -285,7 +296,7 @@ class Border(Lab):
         """Counters between two packets: while some pass, a look may catch one that is counted as received alone."""
         for _ in range(tries):
             c = self.counters()
-            if c["sum"]["received"] == sum(c["sum"][k] for k in SUMS):
+            if sums_hold(c["sum"]):
                 break
             time.sleep(0.013)
         return c
@@ -324,4 +335,4 @@ def dump(obj):
     return json.dumps(obj, indent=1)
 
 
-__all__ = ["Border", "Server", "SUMS", "VIP4", "VIP6", "NETCONF_PORT", "BUILD", "sluice_env", "free_hugepages", "dump"]
+__all__ = ["Border", "Server", "SUMS", "sums_hold", "VIP4", "VIP6", "NETCONF_PORT", "BUILD", "sluice_env", "free_hugepages", "dump"]

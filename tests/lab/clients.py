@@ -140,6 +140,26 @@ def fetch(family, target, timeout=5.0, path="/"):
     return body.decode().strip()
 
 
+def request(s):
+    """One request on a connection that stays open; returns the body (a line)."""
+    s.sendall(b"GET / HTTP/1.1\r\nHost: lab\r\n\r\n")
+    data = b""
+    while b"\r\n\r\n" not in data or not data.endswith(b"\n"):
+        chunk = s.recv(65536)
+        if not chunk:
+            raise ConnectionResetError("ended")
+        data += chunk
+    return data.partition(b"\r\n\r\n")[2].decode().strip()
+
+
+def download(lab, address, size=20 << 20):
+    """A large file from the servers behind `address`, whole."""
+    (lab.www / "large").write_bytes(b"0123456789abcdef" * (size // 16))
+    out = lab.client.out("curl", "-sf", "--max-time", "60", "-o", "/dev/null", "-w", "%{size_download}",
+                         f"http://{address}/large")
+    assert int(out) == size
+
+
 def shares(node, address, count, port=80):
     """Names of the servers that answered `count` connections, each new."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET

@@ -194,9 +194,7 @@ def demo():
             tally.requests += r["requests"]
             tally.errors += r["errors"]
             say(f"wrk, 100 connections, 3 s: {r['requests']} requests, {r['errors']} errors")
-        for pool in ("web4", "web6"):
-            for server in lab.servers:
-                lab.wait_health(f"{pool}/{server.name}", "up")
+        lab.wait_all_up()
         tally.by_server = requests(lab, tally, 400, "all servers are up")
         seen_failover = failover(lab, tally)
         seen_crash = crash(lab, tally)

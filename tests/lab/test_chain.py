@@ -19,7 +19,7 @@ from border import VIP4, VIP6, Border
 from lab import wait_for
 from test_frag import ECHO, SERVER as ECHO_SERVER, SIZES
 from test_link import END_A, END_B, LOCAL1, LOCAL2, MID4, MID6, balancer
-from test_pmtu import HTTP_SERVER, curl_both_ways
+from test_pmtu import HTTP_SERVER, curl_both_ways, narrow_hosts
 
 NEAR, DEEP = 8001, 8002  # ports of services: to s2, to deep
 LINK_MTU, PATH_MTU = 1400, 1300
@@ -74,32 +74,8 @@ class ChainLab(Border):
             raise
 
     def _hosts(self):
-        s1, s2 = self.servers
-        self.far, self.ra, self.rd, self.deep = (self.node(n) for n in ("far", "ra", "rd", "deep"))
-        self.veth(self.far, "eth0", self.ra, "f")
-        self.veth(self.ra, "c", self.client, "a", mtu=PATH_MTU)
-        self.veth(s1.node, "d", self.rd, "s", mtu=PATH_MTU)
-        self.veth(self.rd, "h", self.deep, "eth0")
-        for node, dev, a4, a6 in ((self.far, "eth0", "10.50.1.2/24", "fd50:1::2/64"), (self.ra, "f", "10.50.1.1/24", "fd50:1::1/64"),
-                                  (self.ra, "c", "10.50.0.2/24", "fd50::2/64"), (self.client, "a", "10.50.0.1/24", "fd50::1/64"),
-                                  (s1.node, "d", "10.40.1.1/24", "fd40:1::1/64"), (self.rd, "s", "10.40.1.2/24", "fd40:1::2/64"),
-                                  (self.rd, "h", "10.40.0.1/24", "fd40::1/64"), (self.deep, "eth0", "10.40.0.2/24", "fd40::2/64")):
-            node.addr(dev, a4, a6)
-        for node in (self.client, self.ra, s1.node, self.rd):
-            node.sysctl("net.ipv4.ip_forward", 1)
-            node.sysctl("net.ipv6.conf.all.forwarding", 1)
-
-        def route(node, net4, via4, net6, via6):
-            node.run("ip", "route", "replace", net4, "via", via4)
-            node.run("ip", "-6", "route", "replace", net6, "via", via6)
-        route(self.far, "default", "10.50.1.1", "default", "fd50:1::1")
-        route(self.ra, "default", "10.50.0.1", "default", "fd50::1")
-        route(self.client, "10.50.1.0/24", "10.50.0.2", "fd50:1::/64", "fd50::2")
-        route(self.border, "10.50.0.0/16", "10.10.0.2", "fd50::/16", "fd10::2")
-        route(self.border, "10.40.0.0/16", "10.20.0.11", "fd40::/16", "fd20::11")
-        route(s1.node, "10.40.0.0/24", "10.40.1.2", "fd40::/64", "fd40:1::2")
-        route(self.rd, "default", "10.40.1.1", "default", "fd40:1::1")
-        route(self.deep, "default", "10.40.0.1", "default", "fd40::1")
+        s2 = self.servers[1]
+        narrow_hosts(self, 50, PATH_MTU)
         for node in (self.deep, s2.node):
             node.start("http", "/usr/bin/python3", "-c", HTTP_SERVER)
             wait_for("the servers", lambda n=node: n.listening(80))

@@ -13,7 +13,7 @@ import lab
 import pytest
 from fake_check_app import (AGENT_DOWN, AGENT_DRAIN, AGENT_KNOWN, AGENT_MAINT, DOWN, HTTPS, ICMP, NONE, TCP, TLS, UDP, UNKNOWN,
                             UP, FakeApp, target)
-from test_checkd import Checkd, Server, answers, closed_port
+from test_checkd import Checkd, answers, closed_port, serve
 
 V4, V6 = "127.0.0.1", "::1"
 
@@ -248,21 +248,6 @@ def tls_server(serve, certs, talk):
             t.recv(4096)
             talk(t)
     return serve(over_tls).port
-
-
-@pytest.fixture
-def serve():
-    made = []
-
-    def make(*args, **kw):
-        made.append(Server(*args, **kw))
-        return made[-1]
-    yield make
-    for s in made:
-        try:
-            s.close()
-        except OSError:
-            pass
 
 
 def drip(conn, data, pause=0.1):

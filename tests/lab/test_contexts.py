@@ -8,7 +8,7 @@ import socket
 import threading
 
 import pytest
-from border import VIP4, VIP6, Border
+from border import VIP4, VIP6, Border, sums_hold
 from lab import wait_for
 
 HERE = pathlib.Path(__file__).parent
@@ -129,11 +129,8 @@ def test_counters_of_both_contexts(lab):
     for c in (0, 1):
         for proto in ("tcp4", "udp4", "tcp6", "udp6"):
             assert int(states[f"{proto}-{c}"]["new-flows"]) >= 100, states
-    def whole():  # the workers count on while they are read
-        s = lab.counters()["sum"]
-        return s["received"] == s["forwarded"] + s["answered"] + s["to-kernel"] + s["held"] + s["dropped"]
-
-    wait_for("the sum of all counters", whole)
+    # The workers count on while they are read.
+    wait_for("the sum of all counters", lambda: sums_hold(lab.counters()["sum"]))
 
 
 def test_flows_outlive_a_kill_in_their_context(lab):

@@ -13,7 +13,7 @@ from scapy.all import (ARP, ICMP, IP, TCP, UDP, Dot1Q, Ether, ICMPv6EchoRequest,
                        IPv6ExtHdrDestOpt, IPv6ExtHdrFragment, Raw, fragment)
 
 import ctl_link as ctl
-from border import VIP4, VIP6, Border
+from border import VIP4, VIP6, Border, sums_hold
 from clients import shares
 from lab import run, wait_for
 from lb_alone import LOCAL, LbAlone
@@ -128,7 +128,7 @@ def mixed(rng, eth, count):
 def adds_up(c):
     s = c["sum"]
     assert s["difference"] == 0, json.dumps(c, indent=1)
-    assert s["received"] == s["forwarded"] + s["answered"] + s["to-kernel"] + s["held"] + s["dropped"]
+    assert sums_hold(s)
     for w in c["worker"]:
         assert w["received"] == (w["forwarded"] + w["answered"] + w["to-kernel"] + w["held"] + w["dropped"] +
                                  w["handed-over"]), w

@@ -8,7 +8,7 @@ import struct
 
 import pytest
 from scapy.all import (ICMP, IP, TCP, UDP, Dot1Q, Ether, IPOption_LSRR, IPOption_RR, IPOption_SSRR,
-                       IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrFragment, IPv6ExtHdrHopByHop, IPv6ExtHdrRouting, Raw)
+                       IPv6, IPv6ExtHdrFragment, IPv6ExtHdrHopByHop, IPv6ExtHdrRouting, Raw)
 
 import ctl_link as ctl
 from border import VIP4, VIP6

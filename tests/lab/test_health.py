@@ -5,7 +5,7 @@ import time
 
 import pytest
 from border import VIP4, VIP6, Border
-from clients import Crowd, fetch, shares
+from clients import Crowd, fetch, request, shares
 from lab import wait_for
 
 
@@ -47,21 +47,10 @@ def open_to(lab, vip, name):
         s = lab.client.tcp_socket(family)
         s.settimeout(5)
         s.connect((vip, 80))
-        if ask(s) == name:
+        if request(s) == name:
             return s
         s.close()
     raise AssertionError(f"no connection to {name} in 12 tries")
-
-
-def ask(s):
-    s.sendall(b"GET / HTTP/1.1\r\nHost: lab\r\n\r\n")
-    data = b""
-    while b"\r\n\r\n" not in data or not data.endswith(b"\n"):
-        chunk = s.recv(65536)
-        if not chunk:
-            raise ConnectionError("ended")
-        data += chunk
-    return data.partition(b"\r\n\r\n")[2].decode().strip()
 
 
 def freeze(server, on):
@@ -85,7 +74,7 @@ def test_flows_of_a_dead_server_are_reset_when_so_configured(lab, vip, pool):
     try:
         lab.wait_health(f"{pool}/s2", "down")
         with pytest.raises(ConnectionResetError):
-            ask(s)
+            request(s)
     finally:
         freeze(lab.servers[1], False)
         s.close()
@@ -100,7 +89,7 @@ def test_flows_of_a_dead_server_are_kept_when_so_configured(lab, vip, pool):
         lab.wait_health(f"{pool}/s2", "down")
     finally:
         freeze(lab.servers[1], False)
-    assert ask(s) == "s2"
+    assert request(s) == "s2"
     s.close()
 
 
@@ -111,7 +100,7 @@ def test_a_draining_server_keeps_its_flows_and_gets_no_new_ones(lab, vip, pool):
     lab.configure({"sluice-lb:load-balancers": {"load-balancer": [{"name": "lb", "pools": {"pool": [
         {"name": pool, "servers": {"server": [{"name": "s2", "admin-state": "drain"}]}}]}}]}}, operation="merge")
     assert set(shares(lab.client, vip, 60)) == {"s1", "s3"}
-    assert ask(s) == "s2"
+    assert request(s) == "s2"
     s.close()
 
 

@@ -83,9 +83,7 @@ def lab():
         lab.serve_http()
         lab.supervise()
         lab.configure(lab.config())
-        for s in lab.servers:
-            lab.wait_health(f"web4/{s.name}", "up")
-            lab.wait_health(f"web6/{s.name}", "up")
+        lab.wait_all_up()
         lab.resets = lab.client.start("resets", "tcpdump", "-i", "eth0", "-n", "-l", "-U", "-Q", "in",
                                       "(tcp[13] & 4 != 0) or (ip6 and ip6[53] & 4 != 0)")
         lab.crowd = Crowd(lab.client, [f"{VIP4}:80", f"[{VIP6}]:80"], CONNECTIONS)

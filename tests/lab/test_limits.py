@@ -5,8 +5,6 @@ The limits are read from the models (as YIN, by yanglint), so that a leaf that i
 without a line here; OPTIONS only says where a leaf sits and what it needs beside it. A leaf without an entry fails.
 """
 import base64
-import copy
-import re
 import subprocess
 import xml.etree.ElementTree as ET
 

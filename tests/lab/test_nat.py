@@ -66,9 +66,7 @@ def lab():
                     {"name": f"{name}{fam}{proto}", "address": vip, "port": port, "protocol": proto,
                      "pool": f"{name}{fam}", "forwarding": "nat"})
         lab.configure(config)
-        for s in lab.servers:
-            lab.wait_health(f"web4/{s.name}", "up")
-            lab.wait_health(f"web6/{s.name}", "up")
+        lab.wait_all_up()
         yield lab
 
 

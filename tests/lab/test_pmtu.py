@@ -98,6 +98,41 @@ def pattern(n):
     return (bytes(range(251)) * (n // 251 + 1))[:n]
 
 
+def narrow_hosts(lab, net, mtu):
+    """far -1500- ra -mtu- client, and s1 -mtu- rd -1500- deep: hosts behind narrow links on both sides of the border.
+
+    far's side is 10.NET.0.0/16 and fdNET::/16, deep's 10.40.0.0/16 and fd40::/16.
+    """
+    s1 = lab.servers[0]
+    lab.far, lab.ra, lab.rd, lab.deep = (lab.node(n) for n in ("far", "ra", "rd", "deep"))
+    lab.veth(lab.far, "eth0", lab.ra, "f")
+    lab.veth(lab.ra, "c", lab.client, "a", mtu=mtu)
+    lab.veth(s1.node, "d", lab.rd, "s", mtu=mtu)
+    lab.veth(lab.rd, "h", lab.deep, "eth0")
+    for node, dev, a4, a6 in ((lab.far, "eth0", f"10.{net}.1.2/24", f"fd{net}:1::2/64"),
+                              (lab.ra, "f", f"10.{net}.1.1/24", f"fd{net}:1::1/64"),
+                              (lab.ra, "c", f"10.{net}.0.2/24", f"fd{net}::2/64"),
+                              (lab.client, "a", f"10.{net}.0.1/24", f"fd{net}::1/64"),
+                              (s1.node, "d", "10.40.1.1/24", "fd40:1::1/64"), (lab.rd, "s", "10.40.1.2/24", "fd40:1::2/64"),
+                              (lab.rd, "h", "10.40.0.1/24", "fd40::1/64"), (lab.deep, "eth0", "10.40.0.2/24", "fd40::2/64")):
+        node.addr(dev, a4, a6)
+    for node in (lab.client, lab.ra, s1.node, lab.rd):
+        node.sysctl("net.ipv4.ip_forward", 1)
+        node.sysctl("net.ipv6.conf.all.forwarding", 1)
+
+    def route(node, net4, via4, net6, via6):
+        node.run("ip", "route", "replace", net4, "via", via4)
+        node.run("ip", "-6", "route", "replace", net6, "via", via6)
+    route(lab.far, "default", f"10.{net}.1.1", "default", f"fd{net}:1::1")
+    route(lab.ra, "default", f"10.{net}.0.1", "default", f"fd{net}::1")
+    route(lab.client, f"10.{net}.1.0/24", f"10.{net}.0.2", f"fd{net}:1::/64", f"fd{net}::2")
+    route(lab.border, f"10.{net}.0.0/16", "10.10.0.2", f"fd{net}::/16", "fd10::2")
+    route(lab.border, "10.40.0.0/16", "10.20.0.11", "fd40::/16", "fd20::11")
+    route(s1.node, "10.40.0.0/24", "10.40.1.2", "fd40::/64", "fd40:1::2")
+    route(lab.rd, "default", "10.40.1.1", "default", "fd40:1::1")
+    route(lab.deep, "default", "10.40.0.1", "default", "fd40::1")
+
+
 class PathLab(LbAlone):
     def __init__(self):
         records = []
@@ -127,32 +162,8 @@ class PathLab(LbAlone):
         return out
 
     def _hosts(self):
-        s1, s2 = self.servers
-        self.far, self.ra, self.rd, self.deep = (self.node(n) for n in ("far", "ra", "rd", "deep"))
-        self.veth(self.far, "eth0", self.ra, "f")
-        self.veth(self.ra, "c", self.client, "a", mtu=1400)
-        self.veth(s1.node, "d", self.rd, "s", mtu=1400)
-        self.veth(self.rd, "h", self.deep, "eth0")
-        for node, dev, a4, a6 in ((self.far, "eth0", "10.30.1.2/24", "fd30:1::2/64"), (self.ra, "f", "10.30.1.1/24", "fd30:1::1/64"),
-                                  (self.ra, "c", "10.30.0.2/24", "fd30::2/64"), (self.client, "a", "10.30.0.1/24", "fd30::1/64"),
-                                  (s1.node, "d", "10.40.1.1/24", "fd40:1::1/64"), (self.rd, "s", "10.40.1.2/24", "fd40:1::2/64"),
-                                  (self.rd, "h", "10.40.0.1/24", "fd40::1/64"), (self.deep, "eth0", "10.40.0.2/24", "fd40::2/64")):
-            node.addr(dev, a4, a6)
-        for node in (self.client, self.ra, s1.node, self.rd):
-            node.sysctl("net.ipv4.ip_forward", 1)
-            node.sysctl("net.ipv6.conf.all.forwarding", 1)
-
-        def route(node, net4, via4, net6, via6):
-            node.run("ip", "route", "replace", net4, "via", via4)
-            node.run("ip", "-6", "route", "replace", net6, "via", via6)
-        route(self.far, "default", "10.30.1.1", "default", "fd30:1::1")
-        route(self.ra, "default", "10.30.0.1", "default", "fd30::1")
-        route(self.client, "10.30.1.0/24", "10.30.0.2", "fd30:1::/64", "fd30::2")
-        route(self.border, "10.30.0.0/16", "10.10.0.2", "fd30::/16", "fd10::2")
-        route(self.border, "10.40.0.0/16", "10.20.0.11", "fd40::/16", "fd20::11")
-        route(s1.node, "10.40.0.0/24", "10.40.1.2", "fd40::/64", "fd40:1::2")
-        route(self.rd, "default", "10.40.1.1", "default", "fd40:1::1")
-        route(self.deep, "default", "10.40.0.1", "default", "fd40::1")
+        s2 = self.servers[1]
+        narrow_hosts(self, 30, 1400)
         self.deep.start("http", "/usr/bin/python3", "-c", HTTP_SERVER)
         wait_for("HTTP", lambda: self.deep.listening(WEB))
         for node in (self.deep, s2.node):

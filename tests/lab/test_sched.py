@@ -8,7 +8,7 @@ import time
 
 import pytest
 from border import VIP4, VIP6, Border
-from clients import fetch
+from clients import fetch, request
 from lab import wait_for
 from rpc_client import RpcError
 
@@ -95,18 +95,7 @@ class Held:
             s = socket.socket(family, socket.SOCK_STREAM)
             s.settimeout(5)
             s.connect(target)
-            self.conns.append([s, self.request(s)])
-
-    @staticmethod
-    def request(s):
-        s.sendall(b"GET / HTTP/1.1\r\nHost: lab\r\n\r\n")
-        data = b""
-        while b"\r\n\r\n" not in data or not data.endswith(b"\n"):
-            chunk = s.recv(4096)
-            if not chunk:
-                raise ConnectionResetError("ended")
-            data += chunk
-        return data.partition(b"\r\n\r\n")[2].decode().strip()
+            self.conns.append([s, request(s)])
 
     def counts(self):
         return collections.Counter(name for _, name in self.conns)
@@ -316,15 +305,15 @@ def test_a_drain_ends_at_its_deadline(lab, fam):
         put(lab, "least-connections", pool=pool, drain=("s1",))
         assert "s1" not in ask(lab, fam, 12)
         for s in mine:
-            assert held.request(s) == "s1"  # old flows go on
+            assert request(s) == "s1"  # old flows go on
         assert time.monotonic() - begin < 1.4, "too slow a machine to tell"
         wait_for("servers' ends are reset", lambda: established(lab.servers[0].node) == 0, 5, 0.05)
         assert time.monotonic() - begin > 1.4
         for s in mine:
             with pytest.raises(ConnectionResetError):
-                held.request(s)
+                request(s)
         for s, n in others:
-            assert held.request(s) == n
+            assert request(s) == n
         wait_for("no flow is left", lambda: active(lab, fam)["s1"] == 0, 5, 0.1)
 
 

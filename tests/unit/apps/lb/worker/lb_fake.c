@@ -307,6 +307,13 @@ void fake_changed(void)
 	world.snap.serial++;
 }
 
+// The world's time is the only one.
+uint32_t __wrap_clock_ticks(void);
+uint32_t __wrap_clock_ticks(void)
+{
+	return world.w.now_ticks;
+}
+
 static void world_begin(uint32_t now)
 {
 	memset(&world, 0, sizeof(world));
@@ -326,7 +333,7 @@ void fake_start(uint32_t max)
 		.flow = {.max = max, .max6 = max / 2, .timeout = {1, 100, 1000, 50, 200}}};
 	uint32_t taken;
 
-	world_begin(clock_ticks());
+	world_begin(UINT32_MAX - 70); // it wraps soon
 	view = aligned_alloc(64, sizeof(*view) + 4 * sizeof(view->nexthop[0]));
 	out_workers[0] = aligned_alloc(64, sizeof(*out_workers[0]));
 	assert_true(view != NULL && out_workers[0] != NULL);
