@@ -10,11 +10,15 @@
 // MAC addresses are set here, and multicast let in, and the driver is told that all is well (two calls
 // below stand over DPDK's as xsk_socket__create in af_xdp.c is over libxdp's).
 //
+// A member that comes back while another carries waits UP_DELAY_NS, for the port of the switch at its
+// other end forwards nothing at first (Linux calls it updelay). LACP has a protocol for that.
+//
 // active-backup: only the socket of the member in use is in its program's map, so that a backup's
 // packets are dropped and no old ones wait in its ring for the day it takes over.
 
 #include "dataplane/port/port_priv.h"
 
+#include "dataplane/core/clock.h"
 #include "dataplane/core/publish.h"
 #include "dataplane/core/worker.h"
 #include "kmod/load/steer_load.h"
@@ -36,15 +40,19 @@
 #define POLL_MS  10 // of the bonding driver
 #define WAIT_MAX 20 // times POLL_MS / 2
 
+#define UP_DELAY_NS UINT64_C(2000000000)
+
 struct member {
 	const char *name;
 	bool pci;
 	int lock_fd;
 	bool quiet; // IPv6 is off and the MAC address is the bond's
 	struct rte_ether_addr own_mac;
+	uint64_t since_ns; // its link came; 0: it was there from the first
 	// Of this life:
 	bool there;
 	bool carrier;
+	bool in;      // it may carry; kept until its link is lost
 	bool started; // as the bonding driver sees it
 	int ifindex;
 	uint16_t rte_id;
@@ -112,7 +120,9 @@ static int check_addresses(const struct member *m, int ifindex, struct port_erro
 				m->name);
 }
 
-static int check_interface(struct port_slot *s, struct member *m, struct port_error *err)
+// again: the bond is made anew
+static int check_interface(struct port_slot *s, struct member *m, bool again,
+			   struct port_error *err)
 {
 	unsigned mtu = s->conf.mtu;
 	struct port_link link;
@@ -143,6 +153,8 @@ static int check_interface(struct port_slot *s, struct member *m, struct port_er
 	if (s->p.mtu == 0 || mtu < s->p.mtu)
 		s->p.mtu = (uint16_t)mtu;
 	m->ifindex = link.ifindex;
+	if ((link.flags & IFF_RUNNING) != 0 && again && !m->carrier)
+		m->since_ns = clock_monotonic_ns();
 	m->carrier = (link.flags & IFF_RUNNING) != 0;
 	if (!m->quiet)
 		m->own_mac = link.mac;
@@ -211,7 +223,7 @@ int bond_check(struct port_slot *s, struct port_error *err)
 		if (rc == 0 && m->pci)
 			rc = pci_address_check(m->name, "bond/member", err);
 		else if (rc == 0)
-			rc = check_interface(s, m, err);
+			rc = check_interface(s, m, again, err);
 		if (m->pci)
 			m->there = rc == 0;
 		if (rc != 0 && !(again && rc == -ENODEV))
@@ -274,6 +286,7 @@ static int open_member(struct port_slot *s, struct member *m, struct port_error 
 	if (rc == 0 && m->pci && rte_is_zero_ether_addr(&s->p.mac))
 		rc = rte_eth_macaddr_get(m->rte_id, &s->p.mac);
 	m->started = rc == 0;
+	m->in = false;
 	return rc == 0 ? 0
 		       : port_fail(err, -EIO, CTL_TAG_OPERATION_FAILED, "bond/member",
 				   "'%s' cannot be taken: %s", m->name, strerror(-rc));
@@ -389,10 +402,36 @@ static void say_carrier(struct port_slot *s, struct member *m, unsigned flags)
 {
 	bool carrier = (flags & IFF_UP) != 0 && (flags & IFF_RUNNING) != 0;
 
-	if (carrier != m->carrier)
-		PORT_LOG(NOTICE, "%s: member '%s' %s\n", s->p.name, m->name,
-			 carrier ? "has a link" : "lost its link");
+	if (carrier == m->carrier)
+		return;
+	PORT_LOG(NOTICE, "%s: member '%s' %s\n", s->p.name, m->name,
+		 carrier ? "has a link" : "lost its link");
 	m->carrier = carrier;
+	if (carrier)
+		m->since_ns = clock_monotonic_ns();
+}
+
+static bool has_waited(const struct port_slot *s, const struct member *m)
+{
+	return m->there && m->carrier &&
+	       (m->since_ns == 0 || s->conf.bond_mode == CTL_BOND_LACP ||
+		clock_monotonic_ns() - m->since_ns >= UP_DELAY_NS);
+}
+
+// Which members may carry: those that did and that have waited, or all with a link where there is none.
+static void let_in(struct port_slot *s)
+{
+	struct bond *b = s->bond;
+	bool any = false;
+
+	for (unsigned i = 0; i < b->count; i++) {
+		struct member *m = &b->m[i];
+
+		m->in = m->there && m->carrier && (m->in || has_waited(s, m));
+		any |= m->in;
+	}
+	for (unsigned i = 0; i < b->count && !any; i++)
+		b->m[i].in = b->m[i].there && b->m[i].carrier;
 }
 
 // Tell the driver what the kernel says of the members' links. No worker is in the bond.
@@ -405,11 +444,14 @@ static bool pass_on(struct port_slot *s)
 
 	for (unsigned i = 0; i < s->bond->count; i++) {
 		struct member *m = &s->bond->m[i];
-		bool start;
 
 		if (m->there && !m->pci && port_link_get(m->name, &link) == 0)
 			say_carrier(s, m, link.flags);
-		start = m->there && m->carrier;
+	}
+	let_in(s);
+	for (unsigned i = 0; i < s->bond->count; i++) {
+		struct member *m = &s->bond->m[i];
+		bool start = m->in;
 
 		if (m->pci || m->vdev[0] == '\0' || m->started == start)
 			continue;
@@ -587,18 +629,26 @@ static void change(struct port_slot *s)
 		PORT_LOG(NOTICE, "%s is %s\n", s->p.name, up ? "up" : "down");
 }
 
-// A port of a switch may learn nothing yet when its link comes up: again, each time later.
 void bond_tick(struct port_slot *s)
 {
-	static const unsigned when[] = {1, 2, 5, 10, 20, 50, 100, 200, 400}; // 100 ms
+	static const unsigned later[] = {50, 100, 200, 400}; // 100 ms
 	unsigned now = ++s->bond->ticks;
-	bool due = false;
+	bool due = now <= 30;
 
-	for (size_t i = 0; i < sizeof(when) / sizeof(when[0]); i++)
-		due |= when[i] == now;
-	if (!due || !s->bond->carries || s->conf.bond_mode != CTL_BOND_ACTIVE_BACKUP)
-		return;
-	announce(s);
+	for (unsigned i = 0; i < s->bond->count; i++) {
+		struct member *m = &s->bond->m[i];
+
+		if (!m->pci && !m->in && has_waited(s, m)) {
+			PORT_LOG(NOTICE, "%s: member '%s' is used again\n", s->p.name, m->name);
+			change(s);
+			break;
+		}
+	}
+	// A port of a switch may learn nothing yet when its link comes up: again and again.
+	for (size_t i = 0; i < sizeof(later) / sizeof(later[0]); i++)
+		due |= later[i] == now;
+	if (due && s->bond->carries && s->conf.bond_mode == CTL_BOND_ACTIVE_BACKUP)
+		announce(s);
 }
 
 static void set_carrier(struct port_slot *s, struct member *m, bool carrier)

@@ -350,7 +350,7 @@ void fake_start(uint32_t max)
 	world.rx = (struct lb_rx){.lw = world.lw, .port = &world.port};
 }
 
-static void free_packets(void)
+void fake_forget_packets(void)
 {
 	while (packet_count > 0)
 		free(packets[--packet_count]);
@@ -368,7 +368,7 @@ void fake_again(void)
 	assert_int_equal(t->count, 0);
 	frag_expire(lw->frag, now, &world.w);
 	assert_int_equal(frag_count(lw->frag)->open, 0);
-	free_packets();
+	fake_forget_packets();
 	world_begin(now);
 	memset(lw->server[0]->local, 0, sizeof(lw->server[0]->local));
 	memset(lw->cursor[0], 0, LB_CHUNK * sizeof(*lw->cursor[0]));
@@ -382,7 +382,7 @@ void fake_stop(void)
 	lb_worker_destroy(world.lw);
 	free(view);
 	free(out_workers[0]);
-	free_packets();
+	fake_forget_packets();
 }
 
 // ---- packets -----------------------------------------------------------------------------------

@@ -65,6 +65,7 @@ void fake_start(uint32_t max);
 // As fake_stop() and fake_start() together, with the same table, empty, and later on the clock.
 void fake_again(void);
 void fake_stop(void);
+void fake_forget_packets(void); // for tests of many: all so far are freed
 void fake_changed(void); // the snapshot was edited: give it a new serial
 
 // One client packet: client number c (address and port), to a service slot; TCP flags ignored for UDP.

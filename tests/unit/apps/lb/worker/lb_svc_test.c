@@ -771,6 +771,7 @@ static void checks_an_idle_flow_again_when_the_epochs_come_round(void **state)
 		v->generation++;
 		fake_client(FAKE_TCP, 1, TCP_ACK);
 		fake_burst();
+		fake_forget_packets();
 	}
 	world.route_server = FAKE_HOP_OTHER;
 	p = fake_client(FAKE_TCP, 0, TCP_ACK);
