@@ -2,17 +2,11 @@
 //
 // lb_conf - the order of a change: records -> checks -> slots -> tables -> ports -> snapshot (prepare), then
 // publish, then what hangs on it (commit), or all of it undone (abort).
-//
-// The flow tables are made when the first configuration says how large they are. A later change of
-// the size takes effect at the next start, since flows cannot be moved under traffic: state shows the
-// size in use, an event and the log say that they differ.
 
 #include "apps/lb/conf/lb_conf.h"
 #include "apps/lb/show/lb_query.h"
 #include "apps/lb/show/lb_rates.h"
 
-#include "apps/lb/worker/lb_persist.h"
-#include "apps/lb/sched/scheduler.h"
 #include "dataplane/core/clock.h"
 #include "dataplane/core/loop.h"
 #include "dataplane/port/port.h"
@@ -25,7 +19,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #define SERVERS_MAX   (1u << LB_SLOT_BITS)
 #define SERVICES_MAX  (1u << 20)
@@ -172,240 +165,6 @@ static int assign_all(struct lb_conf *c, struct ctl_ack *ack)
 	return 0;
 }
 
-// ---- prepare: flow tables ---------------------------------------------------------------------
-
-static struct lb_flow_size wanted_size(const struct lb_conf *c, const struct lb_entry **about)
-{
-	const struct lb_entry *e = lb_store_live(&c->store, CTL_REC_SETTINGS, 1, true);
-	const struct ctl_settings *r;
-
-	*about = e;
-	if (e == NULL)
-		return (struct lb_flow_size){LB_FLOW_SIZE_DEFAULT, LB_FLOW_SIZE_DEFAULT};
-	r = (const void *)lb_entry_rec(e, true);
-	return (struct lb_flow_size){r->flow_max, r->flow_max6};
-}
-
-static uint32_t size_per_worker(const struct lb_conf *c, uint64_t size)
-{
-	return (uint32_t)((size + c->workers - 1) / c->workers);
-}
-
-static uint64_t table_bytes(const struct lb_conf *c, struct lb_flow_size size)
-{
-	return flow_table_bytes(size_per_worker(c, size.all), size_per_worker(c, size.ipv6)) *
-	       c->workers;
-}
-
-static int refuse_size(const struct lb_conf *c, const struct lb_entry *e, struct lb_flow_size size,
-		       struct ctl_ack *ack)
-{
-	return lb_refuse(ack, -ENOMEM, CTL_TAG_RESOURCE_DENIED, e, "flow-table/size",
-			 "a flow table of %llu entries takes %llu MiB, %llu MiB are there",
-			 (unsigned long long)size.all,
-			 (unsigned long long)(table_bytes(c, size) >> 20),
-			 (unsigned long long)(lb_check_memory(c->flow_dir) >> 20));
-}
-
-static void close_tables(struct lb_conf *c)
-{
-	for (unsigned w = 0; w < c->workers; w++) {
-		lb_worker_destroy(c->worker[w]);
-		c->worker[w] = NULL;
-	}
-}
-
-static int open_table(struct lb_conf *c, unsigned w, struct lb_flow_size size)
-{
-	struct lb_worker_conf conf = {
-		.flow = {.max = size_per_worker(c, size.all),
-			 .max6 = size_per_worker(c, size.ipv6)},
-		.index = w,
-		.loads = &c->loads,
-	};
-	uint32_t taken = 0;
-	char *path;
-	int rc;
-
-	if (asprintf(&path, "%s/%s.w%u.flows", c->flow_dir, c->instance, w) < 0)
-		return -ENOMEM;
-	conf.flow.path = path;
-	lb_build_timeouts(&c->store, true, conf.flow.timeout);
-	rc = lb_worker_create(&conf, &c->published, &c->worker[w], &taken);
-	if (rc != 0)
-		LOG(ERR, "flow table %s: %s\n", path, strerror(-rc));
-	c->flows_taken += taken;
-	free(path);
-	return rc;
-}
-
-char *lb_conf_old_file(const struct lb_conf *c, unsigned i)
-{
-	char *path;
-
-	return asprintf(&path, "%s/%s.old%u.flows", c->flow_dir, c->instance, i) < 0 ? NULL : path;
-}
-
-// Files of tables that are not as ours will be: their flows are moved once it is known to whom (lb_move.c). Until
-// then they have another name, which a kill does not undo.
-static void put_aside(const struct lb_conf *c, struct lb_flow_size size)
-{
-	unsigned free_name = 0;
-
-	for (unsigned w = 0; w < WORKER_MAX; w++) {
-		char *path, *old = NULL;
-
-		if (asprintf(&path, "%s/%s.w%u.flows", c->flow_dir, c->instance, w) < 0)
-			return;
-		if (access(path, F_OK) == 0 &&
-		    (w >= c->workers || !flow_file_fits(path, size_per_worker(c, size.all),
-							size_per_worker(c, size.ipv6)))) {
-			do {
-				free(old);
-				old = lb_conf_old_file(c, free_name++);
-			} while (old != NULL && access(old, F_OK) == 0 && free_name < LB_OLD_FILES);
-			if (old != NULL && rename(path, old) != 0)
-				LOG(ERR, "flow table %s cannot be put aside: %s\n", path,
-				    strerror(errno));
-		}
-		free(old);
-		free(path);
-	}
-}
-
-// There is no memory for new tables beside the old ones. Returns: true if some is free now.
-static bool drop_old(struct lb_conf *c)
-{
-	bool dropped = false;
-
-	for (unsigned i = 0; i < LB_OLD_FILES; i++) {
-		char *path = lb_conf_old_file(c, i);
-
-		dropped = (path != NULL && unlink(path) == 0) || dropped;
-		free(path);
-	}
-	if (!dropped)
-		return false;
-	LOG(ERR, "no memory for the new flow tables beside the old ones: flows are lost\n");
-	lb_conf_event(
-		c, CTL_EVENT_STATE, 3, NULL,
-		"no memory for flow tables of another size beside the old ones: the flows of the "
-		"process before are lost");
-	return true;
-}
-
-static int open_tables(struct lb_conf *c, struct ctl_ack *ack)
-{
-	const struct lb_entry *e;
-	struct lb_flow_size size = wanted_size(c, &e);
-	int rc = 0;
-
-	c->flows_taken = 0;
-	put_aside(c, size);
-	for (unsigned w = 0; rc == 0 && w < c->workers; w++)
-		rc = open_table(c, w, size);
-	if (rc == -ENOMEM && drop_old(c)) {
-		close_tables(c);
-		c->flows_taken = 0;
-		rc = 0;
-		for (unsigned w = 0; rc == 0 && w < c->workers; w++)
-			rc = open_table(c, w, size);
-	}
-	if (rc == 0) {
-		c->tables_made_now = true;
-		c->flow_size = size;
-		return 0;
-	}
-	close_tables(c);
-	if (rc == -ENOMEM)
-		return refuse_size(c, e, size, ack);
-	return lb_refuse(ack, rc, CTL_TAG_RESOURCE_DENIED, e, "flow-table/size",
-			 "the flow table behind %s cannot be opened: %s", c->flow_dir,
-			 strerror(-rc));
-}
-
-static int prepare_tables(struct lb_conf *c, struct ctl_ack *ack)
-{
-	const struct lb_entry *e;
-	struct lb_flow_size size = wanted_size(c, &e);
-	uint64_t have = table_bytes(c, c->flow_size), need = table_bytes(c, size);
-
-	if (c->worker[0] == NULL)
-		return open_tables(c, ack);
-	if (need > have && need - have > lb_check_memory(c->flow_dir))
-		return refuse_size(c, e, size, ack);
-	return 0;
-}
-
-static uint32_t wanted_persist(const struct lb_conf *c, const struct lb_entry **about)
-{
-	const struct lb_entry *e = lb_store_live(&c->store, CTL_REC_SETTINGS, 1, true);
-
-	*about = e;
-	return e == NULL ? LB_PERSIST_SIZE_DEFAULT
-			 : ((const struct ctl_settings *)lb_entry_rec(e, true))->persistence_max;
-}
-
-static bool wants_persist(const struct lb_conf *c)
-{
-	const struct lb_entry *e;
-
-	LB_STORE_TOUCHED(e, &c->store)
-	if (e->type == CTL_REC_SERVICE && e->next != NULL &&
-	    ((const struct ctl_service *)e->next)->persist_ms != 0)
-		return true;
-	return false;
-}
-
-// The persistence table is made when the first service wants it, as large as is said then.
-static int prepare_persist(struct lb_conf *c, struct ctl_ack *ack)
-{
-	const struct lb_entry *e;
-	uint32_t size = wanted_persist(c, &e);
-	char *path;
-	int rc;
-
-	if (c->persist != NULL || !wants_persist(c))
-		return 0;
-	if (lb_persist_bytes(size) > lb_check_memory(c->flow_dir))
-		return lb_refuse(ack, -ENOMEM, CTL_TAG_RESOURCE_DENIED, e, "persistence-table/size",
-				 "a persistence table of %u clients takes %llu MiB, %llu MiB are "
-				 "there",
-				 size, (unsigned long long)(lb_persist_bytes(size) >> 20),
-				 (unsigned long long)(lb_check_memory(c->flow_dir) >> 20));
-	if (asprintf(&path, "%s/%s.persist", c->flow_dir, c->instance) < 0)
-		return -ENOMEM;
-	rc = lb_persist_open(path, size, clock_ticks(), &c->persist);
-	if (rc != 0)
-		rc = lb_refuse(ack, rc, CTL_TAG_RESOURCE_DENIED, e, "persistence-table/size",
-			       "the persistence table %s cannot be opened: %s", path,
-			       strerror(-rc));
-	else
-		c->persist_made_now = true;
-	c->persist_size = c->persist_size_warned = size;
-	free(path);
-	return rc;
-}
-
-static void warn_persist(struct lb_conf *c)
-{
-	const struct lb_entry *e;
-	uint32_t size = wanted_persist(c, &e);
-
-	if (c->persist == NULL || size == c->persist_size || size == c->persist_size_warned)
-		return;
-	c->persist_size_warned = size;
-	LOG(WARNING,
-	    "persistence table: room for %u clients is in use, %u is configured; the change takes "
-	    "effect at the next start, which then remembers nobody\n",
-	    c->persist_size, size);
-	lb_conf_event(
-		c, CTL_EVENT_STATE, 4, e,
-		"persistence-table/size %u takes effect at the next start of sluice-lb (which "
-		"then remembers nobody); %u is in use",
-		size, c->persist_size);
-}
-
 static int reserve(struct lb_conf *c)
 {
 	int rc = lb_loads_reserve(&c->loads, c->server_slots.size);
@@ -478,7 +237,7 @@ static int conf_prepare(void *arg, uint64_t target, struct ctl_ack *ack)
 	if ((rc = lb_check_backups(&c->store, ack)) != 0 ||
 	    (rc = lb_check_targets(&c->store, ack)) != 0 ||
 	    (rc = lb_check_families(&c->store, ack)) != 0 || (rc = assign_all(c, ack)) != 0 ||
-	    (rc = prepare_tables(c, ack)) != 0 || (rc = prepare_persist(c, ack)) != 0)
+	    (rc = lb_tables_prepare(c, ack)) != 0)
 		return rc;
 	if ((rc = reserve(c)) != 0)
 		return out_of_memory(ack);
@@ -513,15 +272,7 @@ static void conf_abort(void *arg)
 	lb_ports_abort(c);
 	lb_build_discard(c->prepared);
 	c->prepared = NULL;
-	if (c->tables_made_now) {
-		close_tables(c);
-		c->tables_made_now = false;
-	}
-	if (c->persist_made_now) {
-		lb_persist_close(c->persist);
-		c->persist = NULL;
-		c->persist_made_now = false;
-	}
+	lb_tables_abort(c);
 	LB_STORE_TOUCHED(e, &c->store)
 	if ((e->type == CTL_REC_POOL || e->type == CTL_REC_LOCAL_POOL) && e->rec == NULL)
 		e->index = LB_NONE;
@@ -643,32 +394,6 @@ static void settle_touched(struct lb_conf *c)
 	}
 }
 
-static bool same_size(struct lb_flow_size a, struct lb_flow_size b)
-{
-	return a.all == b.all && a.ipv6 == b.ipv6;
-}
-
-static void warn_size(struct lb_conf *c)
-{
-	const struct lb_entry *e;
-	struct lb_flow_size size = wanted_size(c, &e);
-
-	if (same_size(size, c->flow_size) || same_size(size, c->flow_size_warned))
-		return;
-	c->flow_size_warned = size;
-	LOG(WARNING,
-	    "flow table: %llu entries (%llu IPv6) are in use, %llu (%llu) are configured; the change takes "
-	    "effect at the next start\n",
-	    (unsigned long long)c->flow_size.all, (unsigned long long)c->flow_size.ipv6,
-	    (unsigned long long)size.all, (unsigned long long)size.ipv6);
-	lb_conf_event(
-		c, CTL_EVENT_STATE, 4, e,
-		"flow-table/size %llu (IPv6 %llu) takes effect at the next start of sluice-lb; "
-		"%llu entries (%llu) are in use",
-		(unsigned long long)size.all, (unsigned long long)size.ipv6,
-		(unsigned long long)c->flow_size.all, (unsigned long long)c->flow_size.ipv6);
-}
-
 static void conf_commit(void *arg, uint64_t target)
 {
 	struct lb_conf *c = arg;
@@ -688,7 +413,6 @@ static void conf_commit(void *arg, uint64_t target)
 	if (c->tables_made_now)
 		a.hangs |= LB_PORTS_SOURCES;
 	lb_ports_commit(c, a.hangs, a.gone, a.gone_count);
-	c->tables_made_now = c->persist_made_now = false;
 	for (uint32_t i = 0; i < a.told_count; i++)
 		lb_health_tell(c, a.told[i]);
 	for (uint32_t i = 0; i < a.untold_count; i++)
@@ -697,8 +421,7 @@ static void conf_commit(void *arg, uint64_t target)
 	free(a.untold);
 	if (!c->restoring)
 		lb_health_forget_file(c);
-	warn_size(c);
-	warn_persist(c);
+	lb_tables_commit(c);
 	publish_reclaim();
 }
 
@@ -760,46 +483,49 @@ static void conf_greeted(void *arg)
 
 // ---- records on disk --------------------------------------------------------------------------
 
+static void emit_slots(const struct lb_slots *s, uint16_t type,
+		       void (*emit)(void *ctx, const struct ctl_rec *rec), void *ctx)
+{
+	struct lb_slot_record r;
+
+	for (uint32_t n = 0; lb_slots_record(s, type, n, &r); n++)
+		if (r.generation != 0)
+			emit(ctx, &r.rec);
+}
+
+static void emit_slot_changes(const struct lb_slots *s, uint16_t type,
+			      void (*emit)(void *ctx, const struct ctl_rec *rec), void *ctx)
+{
+	struct lb_slot_record r;
+
+	for (uint32_t n = 0; lb_slots_change(s, type, n, &r); n++)
+		emit(ctx, &r.rec);
+}
+
 static void conf_records(void *arg, void (*emit)(void *ctx, const struct ctl_rec *rec), void *ctx)
 {
 	struct lb_conf *c = arg;
-	struct lb_slot_record r;
 	struct lb_entry *e;
 
 	for (unsigned t = 0; t < LB_TYPE_MAX; t++)
 		LB_STORE_FOREACH(e, &c->store, t)
 	if (e->rec != NULL)
 		emit(ctx, e->rec);
-	for (uint32_t n = 0; lb_slots_record(&c->server_slots, LB_PRIVATE_SERVER_SLOT, n, &r); n++)
-		if (r.generation != 0)
-			emit(ctx, &r.rec);
-	for (uint32_t n = 0; lb_slots_record(&c->service_slots, LB_PRIVATE_SERVICE_SLOT, n, &r);
-	     n++)
-		if (r.generation != 0)
-			emit(ctx, &r.rec);
+	emit_slots(&c->server_slots, LB_PRIVATE_SERVER_SLOT, emit, ctx);
+	emit_slots(&c->service_slots, LB_PRIVATE_SERVICE_SLOT, emit, ctx);
 }
 
 static void conf_privates(void *arg, void (*emit)(void *ctx, const struct ctl_rec *rec), void *ctx)
 {
 	struct lb_conf *c = arg;
-	struct lb_slot_record r;
 
 	if (c->store.from_nothing) {
 		// The transaction voids what is on disk: the whole map again, then its changes.
-		for (uint32_t n = 0;
-		     lb_slots_record(&c->server_slots, LB_PRIVATE_SERVER_SLOT, n, &r); n++)
-			if (r.generation != 0)
-				emit(ctx, &r.rec);
-		for (uint32_t n = 0;
-		     lb_slots_record(&c->service_slots, LB_PRIVATE_SERVICE_SLOT, n, &r); n++)
-			if (r.generation != 0)
-				emit(ctx, &r.rec);
+		emit_slots(&c->server_slots, LB_PRIVATE_SERVER_SLOT, emit, ctx);
+		emit_slots(&c->service_slots, LB_PRIVATE_SERVICE_SLOT, emit, ctx);
 	}
-	for (uint32_t n = 0; lb_slots_change(&c->server_slots, LB_PRIVATE_SERVER_SLOT, n, &r); n++)
-		emit(ctx, &r.rec);
-	for (uint32_t n = 0; lb_slots_change(&c->service_slots, LB_PRIVATE_SERVICE_SLOT, n, &r);
-	     n++)
-		emit(ctx, &r.rec);
+	emit_slot_changes(&c->server_slots, LB_PRIVATE_SERVER_SLOT, emit, ctx);
+	emit_slot_changes(&c->service_slots, LB_PRIVATE_SERVICE_SLOT, emit, ctx);
 }
 
 static int conf_restore(void *arg, const struct ctl_rec *rec)
@@ -910,7 +636,7 @@ void lb_conf_fini(struct lb_conf *c)
 	publish_swap(&c->published, NULL, NULL);
 	publish_drain();
 	lb_snap_destroy(c->snap);
-	close_tables(c);
+	lb_tables_close(c);
 	lb_health_forget_file(c);
 	lb_slots_fini(&c->server_slots);
 	lb_slots_fini(&c->service_slots);
@@ -920,7 +646,6 @@ void lb_conf_fini(struct lb_conf *c)
 	lb_loads_fini(&c->loads);
 	lb_timed_fini(c);
 	lb_listen_fini(c);
-	lb_persist_close(c->persist);
 	free(c->dirty);
 	free(c->rx);
 }

@@ -3,10 +3,14 @@
 // lb_conf - the configuration of sluice-lb: the five calls of the control link (struct ctl_app), and what
 // the control thread knows. Files of this side:
 //
-//	lb_store.c   records in force and in the transaction      lb_check.c   references and limits
-//	lb_slots.c   slots and generations                        lb_build.c   the snapshot for workers
-//	lb_ports.c   ports, sources of the workers, steering      lb_health.c  verdicts, kept over a restart
-//	lb_conf.c    the order of it all                          lb_state.c, lb_query.c  what operators see
+//	lb_conf.c    the order of a change       lb_store.c   records in force and in the transaction
+//	lb_check.c   references and limits       lb_slots.c   slots and generations
+//	lb_tables.c  flow and persistence tables lb_ports.c   ports, sources of the workers, steering
+//	lb_build.c   the snapshot for workers: lb_hash.c its hashes, lb_spans.c prefixes and ranges
+//	lb_listen.c  what the kernel listens on  lb_timed.c   slow starts and drains
+//
+// beside them lb_move.c (flows to their owners at a start) and lb_persist_file.c, ../health/ (verdicts, kept
+// over a restart) and ../show/ (what operators see).
 //
 // Everything here runs on the control thread.
 #pragma once
@@ -120,10 +124,6 @@ void lb_conf_event(struct lb_conf *c, uint32_t kind, uint32_t severity,
 // Publish what verdicts and listeners changed. Errors: -ENOMEM (tried again by a timer)
 int lb_conf_publish_health(struct lb_conf *c);
 
-// Name of the i-th file of flows that wait to be moved; malloc'ed, NULL: out of memory.
-#define LB_OLD_FILES (2 * WORKER_MAX)
-char *lb_conf_old_file(const struct lb_conf *c, unsigned i);
-
 // ---- lb_check.c ------------------------------------------------------------------------------
 
 // Fill *ack; returns err.
@@ -150,6 +150,20 @@ int lb_check_targets(const struct lb_store *s, struct ctl_ack *ack);
 int lb_check_node(const struct lb_store *s, struct ctl_ack *ack);
 // Memory that a new flow table may take now, behind dir.
 uint64_t lb_check_memory(const char *dir);
+
+// ---- lb_tables.c -----------------------------------------------------------------------------
+
+// Make the tables that the transaction needs and that are not there. Errors: -ENOMEM and those of open(2), *ack
+// filled where it is known for what
+int lb_tables_prepare(struct lb_conf *c, struct ctl_ack *ack);
+void lb_tables_abort(struct lb_conf *c);
+// What was made stays; a log line and an event for sizes that wait for the next start.
+void lb_tables_commit(struct lb_conf *c);
+// No worker reads them any more.
+void lb_tables_close(struct lb_conf *c);
+// Name of the i-th file of flows that wait to be moved; malloc'ed, NULL: out of memory.
+#define LB_OLD_FILES (2 * WORKER_MAX)
+char *lb_tables_old_file(const struct lb_conf *c, unsigned i);
 
 // ---- lb_ports.c ------------------------------------------------------------------------------
 

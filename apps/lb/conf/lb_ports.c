@@ -295,7 +295,7 @@ static void settle_flows(struct lb_conf *c)
 		return;
 	c->flows_settled = true;
 	for (unsigned i = 0; i < LB_OLD_FILES; i++) {
-		old[n] = lb_conf_old_file(c, i);
+		old[n] = lb_tables_old_file(c, i);
 		if (old[n] != NULL && access(old[n], F_OK) == 0)
 			n++;
 		else

@@ -66,7 +66,7 @@ void fake_start(uint32_t max);
 void fake_again(void);
 void fake_stop(void);
 void fake_forget_packets(void); // for tests of many: all so far are freed
-void fake_changed(void); // the snapshot was edited: give it a new serial
+void fake_changed(void);        // the snapshot was edited: give it a new serial
 
 // One client packet: client number c (address and port), to a service slot; TCP flags ignored for UDP.
 struct fake_packet *fake_client(unsigned service, unsigned c, uint8_t tcp_flags);
