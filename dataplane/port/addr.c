@@ -284,6 +284,7 @@ int port_node_addresses(struct ctl_addr **out, unsigned *count)
 struct found_nodes {
 	struct addr_node *node;
 	unsigned count, room;
+	bool ours; // too
 	int rc;
 };
 
@@ -297,7 +298,7 @@ static int on_any_address(const struct nlmsghdr *h, void *arg)
 	unsigned size;
 
 	if ((ifa->ifa_family != AF_INET && ifa->ifa_family != AF_INET6) ||
-	    read_address(h, attr, &size))
+	    (read_address(h, attr, &size) && !f->ours))
 		return MNL_CB_OK;
 	keep(&one, size, attr);
 	if (one.count == 1 && f->count == f->room) {
@@ -308,17 +309,18 @@ static int on_any_address(const struct nlmsghdr *h, void *arg)
 			f->node = more;
 	}
 	if (one.rc == 0 && one.count == 1)
-		f->node[f->count++] =
-			(struct addr_node){.addr = one.addrs[0], .ifindex = (int)ifa->ifa_index};
+		f->node[f->count++] = (struct addr_node){.addr = one.addrs[0],
+							 .prefix = ifa->ifa_prefixlen,
+							 .ifindex = (int)ifa->ifa_index};
 	free(one.addrs);
 	f->rc = one.rc;
 	return one.rc == 0 ? MNL_CB_OK : MNL_CB_STOP;
 }
 
-int addr_nodes(struct addr_node **out, unsigned *count)
+static int all(struct addr_node **out, unsigned *count, bool ours)
 {
 	struct mnl_socket *nl = open_route();
-	struct found_nodes f = {0};
+	struct found_nodes f = {.ours = ours};
 	int rc;
 
 	if (nl == NULL)
@@ -334,6 +336,16 @@ int addr_nodes(struct addr_node **out, unsigned *count)
 	*out = f.node;
 	*count = f.count;
 	return 0;
+}
+
+int addr_nodes(struct addr_node **out, unsigned *count)
+{
+	return all(out, count, false);
+}
+
+int addr_all(struct addr_node **out, unsigned *count)
+{
+	return all(out, count, true);
 }
 
 // A file of /proc/net: one socket a line, address as 32-bit words of the machine, port, state.

@@ -316,46 +316,6 @@ static void bond_args(const struct port_slot *s, char *args, size_t size)
 		snprintf(args + at, size - at, ",primary=%s", first);
 }
 
-// A frame that says nothing, for switches to learn where the bond's MAC address is now: RARP, as virtual
-// machines send after they have moved. vid 0: untagged
-static void announce_on(struct port_slot *s, uint16_t vid)
-{
-	static const uint8_t rarp[] = {0x80, 0x35, 0, 1, 8, 0, 6, 4, 0, 3};
-	struct rte_mbuf *m = rte_pktmbuf_alloc(s->pool);
-	uint16_t sent;
-	uint8_t *f;
-
-	if (m == NULL)
-		return;
-	f = (uint8_t *)rte_pktmbuf_append(m, 64);
-	memset(f, 0, 64);
-	memset(f, 0xff, 6);
-	memcpy(f + 6, &s->p.mac, 6);
-	f += 12;
-	if (vid != 0) {
-		f[0] = 0x81;
-		f[2] = (uint8_t)(vid >> 8);
-		f[3] = (uint8_t)vid;
-		f += 4;
-	}
-	memcpy(f, rarp, sizeof(rarp));
-	memcpy(f + 10, &s->p.mac, 6); // sender and target: itself
-	memcpy(f + 20, &s->p.mac, 6);
-	rte_spinlock_lock(&s->tx_lock[0]);
-	sent = rte_eth_tx_burst(s->p.queue[0].rte_id, 0, &m, 1);
-	rte_spinlock_unlock(&s->tx_lock[0]);
-	if (sent != 1)
-		rte_pktmbuf_free(m);
-}
-
-// Beside the workers: a bond's transmit queue has a lock.
-static void announce(struct port_slot *s)
-{
-	announce_on(s, 0);
-	for (unsigned i = 0; i < s->p.vlan_count; i++)
-		announce_on(s, s->p.vlan[i].vid);
-}
-
 static const struct timespec pause_half = {.tv_nsec = POLL_MS * 500000};
 
 // Is the driver's idea of the members the kernel's?
@@ -468,7 +428,7 @@ static bool pass_on(struct port_slot *s)
 	    primary != s->bond->primary) {
 		s->bond->primary = primary;
 		s->bond->ticks = 0;
-		announce(s);
+		announce_mac(s);
 	}
 	return count > 0;
 }
@@ -631,9 +591,7 @@ static void change(struct port_slot *s)
 
 void bond_tick(struct port_slot *s)
 {
-	static const unsigned later[] = {50, 100, 200, 400}; // 100 ms
 	unsigned now = ++s->bond->ticks;
-	bool due = now <= 30;
 
 	for (unsigned i = 0; i < s->bond->count; i++) {
 		struct member *m = &s->bond->m[i];
@@ -644,11 +602,13 @@ void bond_tick(struct port_slot *s)
 			break;
 		}
 	}
+	if (!s->bond->carries || s->conf.bond_mode != CTL_BOND_ACTIVE_BACKUP)
+		return;
 	// A port of a switch may learn nothing yet when its link comes up: again and again.
-	for (size_t i = 0; i < sizeof(later) / sizeof(later[0]); i++)
-		due |= later[i] == now;
-	if (due && s->bond->carries && s->conf.bond_mode == CTL_BOND_ACTIVE_BACKUP)
-		announce(s);
+	if (now <= 30 || now == 50 || now == 100 || now == 200 || now == 400)
+		announce_mac(s);
+	if (now <= 30 && now % 10 == 1)
+		announce_addresses(s);
 }
 
 static void set_carrier(struct port_slot *s, struct member *m, bool carrier)

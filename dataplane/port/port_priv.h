@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// port_priv - what the files of this folder share. port.c owns the registry and the life cycle; af_xdp.c
-// and vdev.c bring devices up; addr.c and guard.c look after the kernel's side; watch.c sees devices go
-// and come; lock.c keeps two processes off one device.
+// port_priv - what the files of this folder share. port.c owns the registry and the life cycle; af_xdp.c,
+// vdev.c, pci.c and bond.c bring devices up; announce.c tells a bond's neighbours of it; addr.c and
+// guard.c look after the kernel's side; watch.c sees devices go and come; lock.c keeps two processes off
+// one device.
 #pragma once
 
 #include "dataplane/port/port.h"
@@ -97,6 +98,10 @@ void bond_tick(struct port_slot *s); // each 100 ms while it is there
 void bond_link_gone(struct port_slot *s, int ifindex);
 void bond_look_again(struct port_slot *s); // at all members
 
+// announce.c: say where the port's MAC address and the addresses of its kernel views are now
+void announce_mac(struct port_slot *s);
+void announce_addresses(struct port_slot *s);
+
 // pci.c: may the device be taken over? `field` is what the error names. Errors: -ENODEV, -EBUSY, -EINVAL
 int pci_address_check(const char *address, const char *field, struct port_error *err);
 bool pci_is_address(const char *text);
@@ -143,9 +148,11 @@ int addr_del(int ifindex, uint8_t family, const uint8_t *addr);
 // those of netlink
 struct addr_node {
 	struct ctl_addr addr; // host prefix
+	uint8_t prefix;       // length as it stands on the interface
 	int ifindex;
 };
 int addr_nodes(struct addr_node **out, unsigned *count);
+int addr_all(struct addr_node **out, unsigned *count); // ours too
 
 // guard.c: the nft table that outlives us. set: sorted by port_steer_compare(); nodes: the node's own
 // addresses. err gets nft's own words.
