@@ -562,3 +562,37 @@ void fake_check_sum(void)
 		waiting += packets[i]->fate == FATE_NONE;
 	assert_int_equal(waiting, c->held);
 }
+
+int fake_setup(void **state)
+{
+	(void)state;
+	fake_start(1024);
+	return 0;
+}
+
+int fake_teardown(void **state)
+{
+	(void)state;
+	fake_stop();
+	return 0;
+}
+
+struct fake_packet *fake_open(unsigned service, unsigned c)
+{
+	struct fake_packet *p = fake_client(service, c, TCP_SYN);
+
+	fake_burst();
+	assert_int_equal(p->fate, FATE_FORWARD);
+	return p;
+}
+
+struct fake_packet *fake_establish(unsigned c)
+{
+	struct fake_packet *syn = fake_open(FAKE_TCP, c);
+
+	fake_reply(syn, TCP_SYN | TCP_ACK);
+	fake_burst();
+	fake_client(FAKE_TCP, c, TCP_ACK);
+	fake_burst();
+	return syn;
+}

@@ -92,3 +92,33 @@ static inline uint8_t *fake_bytes(const struct fake_packet *p)
 
 // Sum of all classes of the worker's counters.
 void fake_check_sum(void);
+
+#define ASSERT_DROPPED(p, why)                                                                     \
+	do {                                                                                       \
+		assert_int_equal((p)->fate, FATE_DROP);                                            \
+		assert_int_equal((p)->reason, DROP_##why);                                         \
+	} while (0)
+
+// For cmocka: fake_start(1024) and fake_stop().
+int fake_setup(void **state);
+int fake_teardown(void **state);
+// A SYN of client c; the packet that went to the server.
+struct fake_packet *fake_open(unsigned service, unsigned c);
+// A whole handshake of FAKE_TCP. Returns its SYN
+struct fake_packet *fake_establish(unsigned c);
+
+// Two bytes in wire order.
+static inline unsigned fake_port_at(const uint8_t *p)
+{
+	return (unsigned)p[0] << 8 | p[1];
+}
+
+static inline const struct lb_counters *fake_server_count(unsigned slot)
+{
+	return lb_worker_server_counters(world.lw, slot);
+}
+
+static inline const struct lb_counters *fake_service_count(unsigned slot)
+{
+	return lb_worker_service_counters(world.lw, slot);
+}

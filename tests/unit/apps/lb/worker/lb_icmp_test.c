@@ -25,12 +25,6 @@ static int stop(void **state)
 	return 0;
 }
 
-#define ASSERT_DROPPED(p, why)                                                                     \
-	do {                                                                                       \
-		assert_int_equal((p)->fate, FATE_DROP);                                            \
-		assert_int_equal((p)->reason, DROP_##why);                                         \
-	} while (0)
-
 static struct fake_packet *open_flow(unsigned service)
 {
 	out = fake_client(service, 1, TCP_SYN);
