@@ -2,6 +2,8 @@
 
 #include "control/cli/print.h"
 
+#include "control/cli/table.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -103,6 +105,17 @@ const json_t *print_member(const json_t *o, const char *name)
 		return v;
 	json_object_foreach((json_t *)(uintptr_t)o, n, m) if (strcmp(bare(n), name) == 0) return m;
 	return NULL;
+}
+
+const char *print_rate(const json_t *state, const char *name, char *out)
+{
+	uint64_t n = print_count(print_member(state, "rates"), name);
+
+	if (n == 0)
+		out[0] = '\0';
+	else
+		table_count(n, out);
+	return out;
 }
 
 const char *print_text(const json_t *o, const char *name)

@@ -23,6 +23,10 @@ uint64_t print_number(const json_t *v);
 const char *print_text(const json_t *o, const char *name);
 uint64_t print_count(const json_t *o, const char *name);
 
+// Member `name` of the "rates" of a state node, as short as table_count() writes it; "" where nothing happens.
+// Returns: out, of TABLE_TEXT bytes (table.h)
+const char *print_rate(const json_t *state, const char *name, char *out);
+
 // A member by several names in turn, with or without a module's prefix.
 const json_t *print_member(const json_t *o, const char *name);
 

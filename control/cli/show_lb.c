@@ -113,18 +113,6 @@ static enum table_color health_color(const char *health)
 	return strcmp(health, "down") == 0 ? TABLE_RED : TABLE_DIM;
 }
 
-// A rate of a state node; "" where there is none.
-static const char *rate_of(const json_t *state, const char *name, char *out)
-{
-	uint64_t n = print_count(json_object_get(state, "rates"), name);
-
-	if (n == 0)
-		out[0] = '\0';
-	else
-		table_count(n, out);
-	return out;
-}
-
 // The weight; where slow start or an agent make another of it "that/configured".
 static void weight_cell(struct table *t, const json_t *s, const json_t *state)
 {
@@ -189,7 +177,7 @@ static void server_row(struct table *t, const char *pool, const json_t *s, const
 	table_cell(t, TABLE_PLAIN, "%s", latency);
 	table_cell(t, TABLE_PLAIN, "%s", table_count(print_count(state, "active-flows"), n));
 	table_cell(t, TABLE_PLAIN, "%s", table_count(new_flows, m));
-	table_cell(t, TABLE_PLAIN, "%s", rate_of(state, "new-flows", m));
+	table_cell(t, TABLE_PLAIN, "%s", print_rate(state, "new-flows", m));
 	table_cell(t, TABLE_PLAIN, "%s", table_share(new_flows, all->new_flows, share));
 	table_cell(t, TABLE_DIM, "%s",
 		   table_bar(new_flows, all->new_flows, utf8(), bar, sizeof(bar)));
@@ -348,9 +336,9 @@ static void service_row(struct table *t, const json_t *lb, const json_t *s)
 		   table_count(print_count(state, "refused-flows"), n));
 	table_cell(t, TABLE_PLAIN, "%s", table_bytes(print_count(state, "in-octets"), n));
 	table_cell(t, TABLE_PLAIN, "%s", table_bytes(print_count(state, "out-octets"), n));
-	table_cell(t, TABLE_PLAIN, "%s", rate_of(state, "new-flows", n));
-	table_cell(t, TABLE_PLAIN, "%s", rate_of(state, "in-packets", n));
-	table_cell(t, TABLE_PLAIN, "%s", rate_of(state, "out-packets", n));
+	table_cell(t, TABLE_PLAIN, "%s", print_rate(state, "new-flows", n));
+	table_cell(t, TABLE_PLAIN, "%s", print_rate(state, "in-packets", n));
+	table_cell(t, TABLE_PLAIN, "%s", print_rate(state, "out-packets", n));
 	tcp_cells(t, state);
 }
 

@@ -8,17 +8,6 @@
 #include "control/cli/print.h"
 #include "control/cli/table.h"
 
-static const char *rate_of(const json_t *state, const char *name, char *out)
-{
-	uint64_t n = print_count(print_member(state, "rates"), name);
-
-	if (n == 0)
-		out[0] = '\0';
-	else
-		table_count(n, out);
-	return out;
-}
-
 static void port_row(struct table *t, const json_t *i)
 {
 	const json_t *port = print_member(i, "port"), *state = print_member(i, "port-state");
@@ -43,8 +32,8 @@ static void port_row(struct table *t, const json_t *i)
 	table_cell(t, TABLE_PLAIN, "%s", print_text(i, "phys-address"));
 	table_cell(t, TABLE_PLAIN, "%s", table_bytes(print_count(stats, "in-octets"), n));
 	table_cell(t, TABLE_PLAIN, "%s", table_bytes(print_count(stats, "out-octets"), n));
-	table_cell(t, TABLE_PLAIN, "%s", rate_of(state, "in-packets", n));
-	table_cell(t, TABLE_PLAIN, "%s", rate_of(state, "out-packets", n));
+	table_cell(t, TABLE_PLAIN, "%s", print_rate(state, "in-packets", n));
+	table_cell(t, TABLE_PLAIN, "%s", print_rate(state, "out-packets", n));
 	table_cell(t, print_count(state, "rx-missed") > 0 ? TABLE_RED : TABLE_PLAIN, "%s",
 		   table_count(print_count(state, "rx-missed"), n));
 	table_cell(t, TABLE_PLAIN, "%s", table_count(print_count(state, "xdp-redirected"), n));

@@ -499,6 +499,19 @@ const uint8_t *journal_hash(const struct journal *j, uint64_t version)
 	return version <= j->count ? j->entry[version - 1].hash : NULL;
 }
 
+// The head of an entry, and where it is. Errors: -ENOENT, -EBADMSG
+static int read_head(const struct journal *j, uint64_t version, uint8_t head[JOURNAL_HEAD_SIZE],
+		     uint64_t *offset)
+{
+	if (version == 0 || version > j->count)
+		return -ENOENT;
+	*offset = j->entry[version - 1].offset;
+	if (pread(j->fd, head, JOURNAL_HEAD_SIZE, (off_t)*offset) != JOURNAL_HEAD_SIZE ||
+	    !head_good(head))
+		return -EBADMSG;
+	return 0;
+}
+
 int journal_read(struct journal *j, uint64_t version, char **payload, size_t *meta_size,
 		 size_t *size)
 {
@@ -506,12 +519,11 @@ int journal_read(struct journal *j, uint64_t version, char **payload, size_t *me
 	uint64_t offset;
 	char *buf;
 	size_t n;
+	int rc;
 
-	if (version == 0 || version > j->count)
-		return -ENOENT;
-	offset = j->entry[version - 1].offset;
-	if (pread(j->fd, head, sizeof(head), (off_t)offset) != sizeof(head) || !head_good(head))
-		return -EBADMSG;
+	rc = read_head(j, version, head, &offset);
+	if (rc != 0)
+		return rc;
 	n = get32(head + 4);
 	buf = malloc(n + 1);
 	if (buf == NULL)
@@ -534,12 +546,11 @@ int journal_read_meta(struct journal *j, uint64_t version, char **meta)
 	uint64_t offset;
 	char *buf;
 	size_t n;
+	int rc;
 
-	if (version == 0 || version > j->count)
-		return -ENOENT;
-	offset = j->entry[version - 1].offset;
-	if (pread(j->fd, head, sizeof(head), (off_t)offset) != sizeof(head) || !head_good(head))
-		return -EBADMSG;
+	rc = read_head(j, version, head, &offset);
+	if (rc != 0)
+		return rc;
 	n = get32(head + 16);
 	buf = malloc(n + 1);
 	if (buf == NULL)

@@ -431,15 +431,21 @@ static int op_copy_config(const struct request *r)
 		       CHANGE_MS);
 }
 
+// The datastore of an operation that has no other parameter.
+static int only_target(const struct request *r, enum ncd_store *target)
+{
+	struct ncd_param p[] = {{NCD_NS_BASE, "target", true, NULL}, {NULL, NULL, false, NULL}};
+	int rc = ncd_params_read(r->op, p, r->errs);
+
+	return rc != 0 ? rc : ncd_params_store(p[0].node, target, NULL, r->errs);
+}
+
 // 7.4: running cannot be deleted, and what could be (startup, a URL) is not announced.
 static int op_delete_config(const struct request *r)
 {
-	struct ncd_param p[] = {{NCD_NS_BASE, "target", true, NULL}, {NULL, NULL, false, NULL}};
 	enum ncd_store target;
-	int rc = ncd_params_read(r->op, p, r->errs);
+	int rc = only_target(r, &target);
 
-	if (rc == 0)
-		rc = ncd_params_store(p[0].node, &target, NULL, r->errs);
 	if (rc != 0)
 		return rc;
 	return ncd_params_refuse(r->op, "operation-not-supported", NULL, r->errs,
@@ -496,12 +502,9 @@ static int op_discard(const struct request *r)
 
 static int lock_or_unlock(const struct request *r, const char *method)
 {
-	struct ncd_param p[] = {{NCD_NS_BASE, "target", true, NULL}, {NULL, NULL, false, NULL}};
 	enum ncd_store target;
-	int rc = ncd_params_read(r->op, p, r->errs);
+	int rc = only_target(r, &target);
 
-	if (rc == 0)
-		rc = ncd_params_store(p[0].node, &target, NULL, r->errs);
 	if (rc != 0)
 		return rc;
 	return call_ok(r, method, json_pack("{s:s}", "target", ncd_store_name(target)), READ_MS);

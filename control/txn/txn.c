@@ -275,15 +275,23 @@ void txn_prepare(struct event_base *base, const struct txn_change *c, txn_done_f
 	prepare_next();
 }
 
-void txn_commit(const struct txn_change *c, txn_done_fn done, void *arg)
+// Is this change prepared, so that it can be ended? If not, the caller is told.
+static bool go_on(const struct txn_change *c, txn_done_fn done, void *arg)
 {
 	if (txn.step != STEP_PREPARED || txn.change != c) {
 		refuse_now(done, arg, -EINVAL, "operation-failed", "this change is not prepared");
-		return;
+		return false;
 	}
 	memset(&txn.result, 0, sizeof(txn.result));
 	txn.done = done;
 	txn.arg = arg;
+	return true;
+}
+
+void txn_commit(const struct txn_change *c, txn_done_fn done, void *arg)
+{
+	if (!go_on(c, done, arg))
+		return;
 	txn.index = 0;
 	txn.step = STEP_COMMIT;
 	commit_next();
@@ -291,13 +299,8 @@ void txn_commit(const struct txn_change *c, txn_done_fn done, void *arg)
 
 void txn_abort(const struct txn_change *c, txn_done_fn done, void *arg)
 {
-	if (txn.step != STEP_PREPARED || txn.change != c) {
-		refuse_now(done, arg, -EINVAL, "operation-failed", "this change is not prepared");
+	if (!go_on(c, done, arg))
 		return;
-	}
-	memset(&txn.result, 0, sizeof(txn.result));
-	txn.done = done;
-	txn.arg = arg;
 	txn.index = txn_plan_count();
 	txn.step = STEP_ABORT;
 	abort_next();

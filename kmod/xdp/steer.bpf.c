@@ -208,19 +208,26 @@ static __always_inline __u32 flags_of(struct steer_addr_key *a)
 	return flags;
 }
 
-// TCP or UDP to a service or local address?
-static __noinline int is_to_us(struct xdp_md *ctx, struct packet *p)
+// Is there a service of just this address, protocol and port?
+static __always_inline int has_service(const struct packet *p)
 {
 	struct steer_service_key key = {};
-	__u32 flags = 0, set = 0, hit;
-	struct steer_addr *addr;
-	__u16 port;
 
 	__builtin_memcpy(key.addr, p->dst.addr, sizeof(key.addr));
 	key.port = p->dport;
 	key.proto = (__u8)p->proto;
 	key.family = (__u8)p->dst.family;
-	if (bpf_map_lookup_elem(&sluice_svc, &key))
+	return bpf_map_lookup_elem(&sluice_svc, &key) != 0;
+}
+
+// TCP or UDP to a service or local address?
+static __noinline int is_to_us(struct xdp_md *ctx, struct packet *p)
+{
+	__u32 flags = 0, set = 0, hit;
+	struct steer_addr *addr;
+	__u16 port;
+
+	if (has_service(p))
 		return 1;
 	addr = bpf_map_lookup_elem(&sluice_addr, &p->dst);
 	if (addr) {
@@ -273,7 +280,6 @@ struct fragment_head {
 // Does a socket of the kernel wait for this datagram where a service takes any port of the address?
 static __noinline int is_the_kernels(struct xdp_md *ctx, struct packet *p)
 {
-	struct steer_service_key key = {};
 	struct steer_addr *addr;
 
 	if (p->proto != IPPROTO_TCP && p->proto != IPPROTO_UDP)
@@ -281,11 +287,7 @@ static __noinline int is_the_kernels(struct xdp_md *ctx, struct packet *p)
 	addr = bpf_map_lookup_elem(&sluice_addr, &p->dst);
 	if (!addr || port_in(addr->set, p->proto, p->dport) != STEER_PORT_WILD)
 		return 0;
-	__builtin_memcpy(key.addr, p->dst.addr, sizeof(key.addr));
-	key.port = p->dport;
-	key.proto = (__u8)p->proto;
-	key.family = (__u8)p->dst.family;
-	if (bpf_map_lookup_elem(&sluice_svc, &key))
+	if (has_service(p))
 		return 0;
 	return kernel_has_socket(ctx, p);
 }

@@ -65,8 +65,6 @@ struct lb_health_file {
 	const struct file_entry **by_id; // sorted
 };
 
-static const char *const health_name[] = {"unknown", "up", "down"};
-
 static const struct ctl_pool *pool_of(const struct lb_conf *c, const struct ctl_server *s)
 {
 	const struct lb_entry *p = lb_store_find(&c->store, CTL_REC_POOL, s->pool);
@@ -159,7 +157,7 @@ static void send_change(struct lb_conf *c, const struct lb_entry *e)
 
 	lb_watch_reason(&e->verdict, &p->check, why, sizeof(why));
 	lb_conf_event(c, CTL_EVENT_HEALTH, health == CTL_HEALTH_DOWN ? 4 : 5, e,
-		      "server %s/%s is %s%s%s", p->name, s->name, health_name[health],
+		      "server %s/%s is %s%s%s", p->name, s->name, lb_watch_health_name(health),
 		      why[0] != '\0' ? ": " : "", why);
 }
 
@@ -171,7 +169,8 @@ static void tell_change(struct lb_conf *c, const struct lb_entry *e)
 
 	lb_watch_reason(&e->verdict, &p->check, why, sizeof(why));
 	LOG(NOTICE, "server %s/%s is %s%s%s\n", p->name, s->name,
-	    health_name[lb_watch_health(&e->verdict, &p->check)], why[0] != '\0' ? ": " : "", why);
+	    lb_watch_health_name(lb_watch_health(&e->verdict, &p->check)),
+	    why[0] != '\0' ? ": " : "", why);
 	send_change(c, e);
 }
 

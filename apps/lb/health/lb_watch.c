@@ -49,6 +49,15 @@ bool lb_watch_raw_down(const struct lb_verdict *v, const struct ctl_check *c)
 	       (agent_of(v, c) & CTL_AGENT_DOWN) != 0;
 }
 
+const char *lb_watch_health_name(uint8_t health)
+{
+	static const char *const name[] = {[CTL_HEALTH_UNKNOWN] = "unknown",
+					   [CTL_HEALTH_UP] = "up",
+					   [CTL_HEALTH_DOWN] = "down"};
+
+	return name[health];
+}
+
 uint8_t lb_watch_health(const struct lb_verdict *v, const struct ctl_check *c)
 {
 	if (lb_watch_raw_down(v, c) || lb_watch_is_damped(v, c) ||

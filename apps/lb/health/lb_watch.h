@@ -46,6 +46,8 @@ bool lb_watch_any(const struct ctl_check *c);
 uint8_t lb_watch_health(const struct lb_verdict *v, const struct ctl_check *c);
 // Likewise without damping: what damping looks at.
 bool lb_watch_raw_down(const struct lb_verdict *v, const struct ctl_check *c);
+// An enum ctl_health as the models name it.
+const char *lb_watch_health_name(uint8_t health);
 bool lb_watch_is_passive(const struct lb_verdict *v, const struct ctl_check *c);
 bool lb_watch_is_damped(const struct lb_verdict *v, const struct ctl_check *c);
 // The agent wants no new flows, old ones go on.

@@ -117,7 +117,6 @@ static const char *why_not(const struct ctl_server *s, const struct ctl_pool *p,
 static void put_candidate(const struct lb_conf *c, struct lb_text *t, const struct lb_entry *e,
 			  const struct ctl_pool *p, uint32_t picked)
 {
-	static const char *const health[] = {"unknown", "up", "down"};
 	const struct ctl_server *s = (const void *)e->rec;
 	const struct lb_server *now = lb_server_get(&c->snap->pub, e->ref);
 	struct lb_counters n = lb_entry_counters(c, e);
@@ -127,7 +126,7 @@ static void put_candidate(const struct lb_conf *c, struct lb_text *t, const stru
 	lb_text_string(t, "name", s->name);
 	lb_put_endpoint(t, "address", s->addr.family, s->addr.bytes, s->port);
 	lb_text_number(t, "weight", now == NULL ? 0 : now->weight);
-	lb_text_string(t, "health", health[lb_watch_health(&e->verdict, &p->check)]);
+	lb_text_string(t, "health", lb_watch_health_name(lb_watch_health(&e->verdict, &p->check)));
 	lb_text_number(t, "active-flows", lb_active_flows(&n));
 	lb_text_bool(t, "takes-new-flows", takes);
 	if (!takes) {

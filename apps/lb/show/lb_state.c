@@ -131,13 +131,6 @@ static void put_flow_statistics(struct lb_text *t, const struct lb_counters *n,
 	put_flow_rates(t, r, s);
 }
 
-static const char *health_text(const struct lb_entry *e, const struct ctl_pool *p)
-{
-	static const char *const text[] = {"unknown", "up", "down"};
-
-	return text[lb_watch_health(&e->verdict, &p->check)];
-}
-
 // What stands beside the check.
 static void put_watch(const struct lb_conf *c, struct lb_text *t, const struct lb_entry *e,
 		      const struct ctl_pool *p)
@@ -198,7 +191,7 @@ static void put_server(struct lb_conf *c, struct lb_text *t, const struct lb_ent
 	lb_text_open(t, NULL, '{');
 	lb_text_string(t, "name", r->name);
 	lb_text_open(t, "state", '{');
-	lb_text_string(t, "health", health_text(e, p));
+	lb_text_string(t, "health", lb_watch_health_name(lb_watch_health(&e->verdict, &p->check)));
 	lb_text_bool(t, "available", f.takes_new);
 	put_weight(c, t, e, f.takes_new);
 	put_watch(c, t, e, p);

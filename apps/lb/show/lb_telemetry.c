@@ -115,12 +115,12 @@ static void add_tcp(struct rte_tel_data *e, const struct lb_tcp_stats *s)
 static void add_watch(const struct lb_conf *c, struct rte_tel_data *e, const struct lb_entry *s,
 		      const struct ctl_pool *p)
 {
-	static const char *const health[] = {"unknown", "up", "down"};
 	const struct ctl_server *r = (const void *)s->rec;
 	struct lb_server_flags f = lb_server_flags(r, p, &s->verdict);
 	char text[256];
 
-	rte_tel_data_add_dict_string(e, "health", health[lb_watch_health(&s->verdict, &p->check)]);
+	rte_tel_data_add_dict_string(e, "health",
+				     lb_watch_health_name(lb_watch_health(&s->verdict, &p->check)));
 	rte_tel_data_add_dict_u64(e, "available", f.takes_new);
 	rte_tel_data_add_dict_u64(e, "effective_weight_hundredths",
 				  lb_effective_weight(c, s, f.takes_new));
@@ -130,28 +130,29 @@ static void add_watch(const struct lb_conf *c, struct rte_tel_data *e, const str
 	rte_tel_data_add_dict_u64(e, "damped", lb_watch_is_damped(&s->verdict, &p->check));
 }
 
-// server: NULL for a service.
+// A service, or a server and its pool.
 static int add_entry(const struct lb_conf *c, struct rte_tel_data *d, const char *name,
-		     const struct lb_counters *n, const struct lb_rates *r,
-		     const struct lb_tcp_stats *tcp, const struct lb_entry *server,
-		     const struct ctl_pool *pool)
+		     const struct lb_entry *about, const struct ctl_pool *pool)
 {
 	struct rte_tel_data *e = rte_tel_data_alloc();
+	struct lb_counters n = lb_entry_counters(c, about);
+	struct lb_rates rates = lb_rates_of(c, about);
+	struct lb_tcp_stats tcp = lb_rates_tcp(c, about);
 
 	if (e == NULL)
 		return -ENOMEM;
 	rte_tel_data_start_dict(e);
-	if (server != NULL)
-		add_watch(c, e, server, pool);
-	rte_tel_data_add_dict_u64(e, "new_flows", n->new_flows);
-	rte_tel_data_add_dict_u64(e, "active_flows", lb_active_flows(n));
-	rte_tel_data_add_dict_u64(e, "refused_flows", n->refused);
-	rte_tel_data_add_dict_u64(e, "in_packets", n->packets[FLOW_TO_SERVER]);
-	rte_tel_data_add_dict_u64(e, "in_octets", n->bytes[FLOW_TO_SERVER]);
-	rte_tel_data_add_dict_u64(e, "out_packets", n->packets[FLOW_TO_CLIENT]);
-	rte_tel_data_add_dict_u64(e, "out_octets", n->bytes[FLOW_TO_CLIENT]);
-	add_rates(e, r);
-	add_tcp(e, tcp);
+	if (pool != NULL)
+		add_watch(c, e, about, pool);
+	rte_tel_data_add_dict_u64(e, "new_flows", n.new_flows);
+	rte_tel_data_add_dict_u64(e, "active_flows", lb_active_flows(&n));
+	rte_tel_data_add_dict_u64(e, "refused_flows", n.refused);
+	rte_tel_data_add_dict_u64(e, "in_packets", n.packets[FLOW_TO_SERVER]);
+	rte_tel_data_add_dict_u64(e, "in_octets", n.bytes[FLOW_TO_SERVER]);
+	rte_tel_data_add_dict_u64(e, "out_packets", n.packets[FLOW_TO_CLIENT]);
+	rte_tel_data_add_dict_u64(e, "out_octets", n.bytes[FLOW_TO_CLIENT]);
+	add_rates(e, &rates);
+	add_tcp(e, &tcp);
 	if (rte_tel_data_add_dict_container(d, name, e, 0) == 0)
 		return 0;
 	rte_tel_data_free(e); // a name it does not take, or no room
@@ -181,20 +182,14 @@ static int fill_services(struct lb_conf *c, const char *params, struct rte_tel_d
 	LB_STORE_FOREACH(e, &c->store, CTL_REC_SERVICE)
 	{
 		const struct ctl_service *r = (const void *)e->rec;
-		struct lb_counters k;
-		struct lb_rates rates;
-		struct lb_tcp_stats tcp;
 		char key[64];
 
 		if (r == NULL || !wanted(params, r->name))
 			continue;
 		if (n++ == ENTRIES_MAX)
 			break;
-		k = lb_entry_counters(c, e);
-		rates = lb_rates_of(c, e);
-		tcp = lb_rates_tcp(c, e);
 		key_of(key, sizeof(key), r->name, NULL);
-		add_entry(c, d, key, &k, &rates, &tcp, NULL, NULL);
+		add_entry(c, d, key, e, NULL);
 	}
 	return 0;
 }
@@ -210,9 +205,6 @@ static int fill_servers(struct lb_conf *c, const char *params, struct rte_tel_da
 		const struct ctl_server *r = (const void *)e->rec;
 		const struct lb_entry *pool;
 		const struct ctl_pool *p;
-		struct lb_counters k;
-		struct lb_rates rates;
-		struct lb_tcp_stats tcp;
 		char key[64];
 
 		if (r == NULL)
@@ -223,11 +215,8 @@ static int fill_servers(struct lb_conf *c, const char *params, struct rte_tel_da
 			continue;
 		if (n++ == ENTRIES_MAX)
 			break;
-		k = lb_entry_counters(c, e);
-		rates = lb_rates_of(c, e);
-		tcp = lb_rates_tcp(c, e);
 		key_of(key, sizeof(key), p->name, r->name);
-		add_entry(c, d, key, &k, &rates, &tcp, e, p);
+		add_entry(c, d, key, e, p);
 	}
 	return 0;
 }
