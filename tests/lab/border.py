@@ -147,13 +147,6 @@ class Border(Lab):
             raise LabError(f"sluiced ended at once\n{p.tail()}")
         return p
 
-    def rpc_ready(self):
-        try:
-            with self.rpc() as c:
-                return c.call("whoami")
-        except OSError:
-            return None
-
     def start_checkd(self, *args):
         return self.start_daemon("sluice-checkd", *args)
 

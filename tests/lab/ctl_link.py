@@ -26,6 +26,9 @@ ENABLED, DRAIN, DISABLED = 1, 2, 3
 UNKNOWN, UP, DOWN = 0, 1, 2
 TCP, UDP = socket.IPPROTO_TCP, socket.IPPROTO_UDP
 DATASTORE = b"lab-datastore-01"
+HDR = struct.Struct("=IHHII")
+HELLO_S = struct.Struct("=IHH64s16sQ")
+ACK_S = struct.Struct("=iHHQ40s256sQ")
 
 
 class LinkError(Exception):
@@ -40,9 +43,29 @@ class Ack:
     SIZE = 320
 
     def __init__(self, payload):
-        (self.result, self.tag, self.rec_type, self.rec_id, field, message,
-         self.applied) = struct.unpack("=iHHQ40s256sQ", payload)
-        self.field, self.message = text(field), text(message)
+        self.result, self.tag, self.rec_type, self.rec_id, field, words, self.applied = ACK_S.unpack(payload)
+        self.field, self.message = text(field), text(words)
+
+
+def message(kind, payload=b"", seq=0, flags=0):
+    pad = -len(payload) % 8
+    return HDR.pack(16 + len(payload) + pad, kind, flags, seq, len(payload)) + payload + bytes(pad)
+
+
+def read_exactly(sock, size):
+    data = bytearray()
+    while len(data) < size:
+        more = sock.recv(size - len(data))
+        if not more:
+            raise ConnectionError(f"closed after {len(data)} of {size} bytes")
+        data += more
+    return bytes(data)
+
+
+def read_message(sock):
+    """One message: (type, flags, seq, payload)."""
+    length, kind, flags, seq, size = HDR.unpack(read_exactly(sock, 16))
+    return kind, flags, seq, read_exactly(sock, length - 16)[:size]
 
 
 def text(b):
@@ -144,13 +167,8 @@ class CtlLink:
     def send(self, kind, payload=b"", flags=0):
         """Send one message; returns its sequence number."""
         self.seq += 1
-        self.send_raw(self.frame(kind, payload, flags, self.seq))
+        self.send_raw(message(kind, payload, self.seq, flags))
         return self.seq
-
-    @staticmethod
-    def frame(kind, payload=b"", flags=0, seq=0):
-        pad = -len(payload) % 8
-        return struct.pack("=IHHII", 16 + len(payload) + pad, kind, flags, seq, len(payload)) + payload + b"\0" * pad
 
     def read(self, n):
         while len(self.buffer) < n:
@@ -163,7 +181,7 @@ class CtlLink:
 
     def receive(self):
         """One message: (type, flags, seq, payload)."""
-        length, kind, flags, seq, size = struct.unpack("=IHHII", self.read(16))
+        length, kind, flags, seq, size = HDR.unpack(self.read(16))
         return kind, flags, seq, self.read(length - 16)[:size]
 
     def wait(self, *kinds):
@@ -195,9 +213,9 @@ class CtlLink:
     # ---- the protocol ------------------------------------------------------------------------
 
     def hello(self, role=CONTROL, instance="lb"):
-        self.send(HELLO, struct.pack("=IHH64s16sQ", MAGIC, VERSION, role, instance.encode(), b"", 0))
+        self.send(HELLO, HELLO_S.pack(MAGIC, VERSION, role, instance.encode(), b"", 0))
         payload = self.wait(HELLO)[3]
-        _, _, _, _, self.datastore, self.applied = struct.unpack("=IHH64s16sQ", payload)
+        _, _, _, _, self.datastore, self.applied = HELLO_S.unpack(payload)
         if role == CHECKER:
             self.wait(TARGET_END)
         return self.applied

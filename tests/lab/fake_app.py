@@ -13,22 +13,14 @@ import struct
 import threading
 import time
 
-MAGIC, VERSION = 0x4C435331, 2
-HELLO, BEGIN, UPSERT, DELETE, PREPARE, COMMIT, ABORT, ACK, QUERY, ANSWER = range(1, 11)
-EVENT = 15
-SETTINGS, PORT, VLAN, PREFIX, LOCAL_POOL, LOCAL_ADDRESS, POOL, SERVER, SERVICE = range(1, 10)
+from ctl_link import (ABORT, ACK, ACK_S, ANSWER, BEGIN, COMMIT, DELETE, EVENT, HELLO, HELLO_S, LOCAL_ADDRESS,
+                      LOCAL_POOL, MAGIC, POOL, PORT, PREPARE, QUERY, SERVER, SERVICE, SETTINGS, UPSERT, VERSION,
+                      message, read_message)
+
 NAMES = {HELLO: "HELLO", BEGIN: "BEGIN", UPSERT: "UPSERT", DELETE: "DELETE", PREPARE: "PREPARE", COMMIT: "COMMIT",
          ABORT: "ABORT", QUERY: "QUERY"}
-HDR = struct.Struct("=IHHII")
-HELLO_S = struct.Struct("=IHH64s16sQ")
 BEGIN_S = struct.Struct("=QQ16s")
 REC_S = struct.Struct("=HHIQ")
-ACK_S = struct.Struct("=iHHQ40s256sQ")
-
-
-def message(kind, payload=b"", seq=0, flags=0):
-    padded = (len(payload) + 7) // 8 * 8
-    return HDR.pack(16 + padded, kind, flags, seq, len(payload)) + payload.ljust(padded, b"\0")
 
 
 def rec_name(rec):
@@ -103,21 +95,11 @@ class FakeApp:
             self.conn = conn
             threading.Thread(target=self._talk, args=(conn,), daemon=True).start()
 
-    def _read(self, conn, size):
-        data = b""
-        while len(data) < size:
-            more = conn.recv(size - len(data))
-            if not more:
-                raise ConnectionError("closed")
-            data += more
-        return data
-
     def _talk(self, conn):
         self.open = None
         try:
             while True:
-                length, kind, _flags, seq, size = HDR.unpack(self._read(conn, 16))
-                payload = self._read(conn, length - 16)[:size]
+                kind, _flags, seq, payload = read_message(conn)
                 with self.changed:
                     self._on(conn, kind, seq, payload)
                     self.changed.notify_all()

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """An app's end of the control link as far as sluice-checkd sees it (dataplane/ctl/msg.h): greets, names
 targets, collects verdicts. With it the checker is tested without a data plane, and with an app that lies."""
+import functools
 import ipaddress
 import os
 import socket
@@ -8,20 +9,14 @@ import struct
 import threading
 import time
 
-MAGIC = 0x4C435331
-HELLO, ACK, TARGET, TARGET_DEL, TARGET_END, VERDICT = 1, 8, 11, 12, 13, 14
-UNKNOWN, UP, DOWN = 0, 1, 2
+import ctl_link
+from ctl_link import DOWN, HDR, HELLO, HELLO_S, MAGIC, TARGET, TARGET_DEL, TARGET_END, UNKNOWN, UP, VERDICT, read_message
+
 NONE, TCP, HTTP, HTTPS, TLS, UDP, ICMP = range(7)
 VERIFY = 1
 AGENT_KNOWN, AGENT_DOWN, AGENT_DRAIN, AGENT_MAINT = 1, 2, 4, 8
-HDR = struct.Struct("=IHHII")
-HELLO_S = struct.Struct("=IHH64s16sQ")
 VERDICT_S = struct.Struct("=QBBBxIH6x112s")
-
-
-def message(kind, payload=b"", seq=1, flags=0):
-    padded = (len(payload) + 7) // 8 * 8
-    return HDR.pack(16 + padded, kind, flags, seq, len(payload)) + payload.ljust(padded, b"\0")
+message = functools.partial(ctl_link.message, seq=1)
 
 
 def hello(instance, magic=MAGIC, version=2, role=1):
@@ -99,19 +94,9 @@ class FakeApp:
                 self.closed_at = time.monotonic()
                 self.changed.notify_all()
 
-    def _read(self, conn, size):
-        data = b""
-        while len(data) < size:
-            more = conn.recv(size - len(data))
-            if not more:
-                raise ConnectionError("closed")
-            data += more
-        return data
-
     def _talk(self, conn):
         while True:
-            length, kind, _flags, _seq, size = HDR.unpack(self._read(conn, 16))
-            payload = self._read(conn, length - 16)[:size]
+            kind, _flags, _seq, payload = read_message(conn)
             if kind == HELLO:
                 self.peer_hello = HELLO_S.unpack(payload)
                 conn.sendall(self.greeting + b"".join(message(TARGET, t) for t in self.targets) + message(TARGET_END))

@@ -267,6 +267,14 @@ class Lab:
                 node.run("ip", "link", "set", "dev", dev, "mtu", mtu)
             node.run("ip", "link", "set", "dev", dev, "up")
 
+    def rpc_ready(self):
+        """Who we are to the daemon of a lab that has one (and rpc()); None while it does not answer."""
+        try:
+            with self.rpc() as c:
+                return c.call("whoami")
+        except OSError:
+            return None
+
     def capture(self, node, dev, snap=128):
         """Capture a device into the lab's logs; kept only when the test fails."""
         return node.start(f"capture-{dev}", "tcpdump", "-i", dev, "-s", snap, "-U", "-n", "-q", "-C", "32", "-W", "2",

@@ -191,13 +191,6 @@ class NetconfLab(Lab):
         from rpc_client import RpcClient
         return RpcClient(str(self.base / "run" / "sluiced.sock"))
 
-    def rpc_ready(self):
-        try:
-            with self.rpc() as c:
-                return c.call("whoami")
-        except OSError:
-            return None
-
     def add_users(self, keys=None):
         """alice and bob, who may do everything; keys: user -> [(algorithm, base64)]."""
         users = []

@@ -211,7 +211,7 @@ def test_refusals_name_the_record_and_leave_traffic_alone(lab):
 def hostile():
     """(what, bytes) that a peer may send after or instead of HELLO."""
     rng = random.Random(7)
-    frame = cl.CtlLink.frame
+    frame = cl.message
     hello = frame(cl.HELLO, struct.pack("=IHH64s16sQ", cl.MAGIC, cl.VERSION, cl.CONTROL, b"lb", b"", 0))
     begin = frame(cl.BEGIN, struct.pack("=QQ16s", 0, 9, cl.DATASTORE))
     good = cl.server(400, 44, "s1", "10.20.0.11")

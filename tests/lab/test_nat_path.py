@@ -166,11 +166,7 @@ def test_who_speaks_to_the_server_itself_is_answered(lab, family):
     s.settimeout(10)
     s.connect((deep_address(family), PORT))
     s.sendall(struct.pack("!I", 200000) + bytes(200000))
-    got = 0
-    while got < 200000:
-        part = s.recv(1 << 16)
-        assert part, got
-        got += len(part)
+    ctl.read_exactly(s, 200000)
     s.close()
 
 
@@ -194,11 +190,7 @@ def test_the_server_speaks_to_others_from_its_service_port(lab, family):
     s.bind((any_address, SILENT))
     s.connect((far_address(family), PORT))
     s.sendall(struct.pack("!I", 100000) + bytes(100000))
-    got = 0
-    while got < 100000:
-        part = s.recv(1 << 16)
-        assert part, got
-        got += len(part)
+    ctl.read_exactly(s, 100000)
     s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     s.close()
 
@@ -222,11 +214,7 @@ def test_a_kill_in_the_middle_loses_nothing(lab, family):
     sender = threading.Thread(target=s.sendall, args=(bytes(size - size // 2),))
     sender.start()
     lab.start_lb("--workers", str(lab.workers))
-    got = 0
-    while got < size:
-        part = s.recv(1 << 16)
-        assert part, got
-        got += len(part)
+    ctl.read_exactly(s, size)
     sender.join(5)
     s.close()
     lab.link.close()
