@@ -161,6 +161,23 @@ struct lb_listener {
 	uint8_t addr[16];
 };
 
+// Where servers of NAT services answer from. Made by lb_sources.c in one allocation.
+struct lb_source {
+	uint8_t family; // 0: an empty place
+	uint8_t proto;
+	uint16_t context;
+	rte_be16_t port, port_max; // of a range; the port itself where it is one alone
+	uint8_t addr[16];
+};
+
+// Open addressing as service_hash: one port by lb_service_hash(), ranges by that of port 0.
+struct lb_sources {
+	uint32_t mask;
+	uint32_t count;
+	bool ranges; // there are any
+	struct lb_source at[];
+};
+
 #define LB_PORT_WORDS (65536 / 64)
 struct lb_listeners {
 	uint64_t any[2][2][LB_PORT_WORDS];  // [UDP][IPv6], a bit for each port: on all addresses
@@ -195,6 +212,7 @@ struct lb_snapshot {
 	const struct lb_own_address **own_hash;
 	const struct lb_spans *spans;          // NULL: none
 	const struct lb_lengths *own_prefixes; // of services in own_hash; NULL: none
+	const struct lb_sources *sources;      // NULL: no service is NAT
 	const struct lb_listeners *listeners;  // NULL: no service of any port, or nothing waits
 };
 
@@ -283,6 +301,7 @@ struct lb_other_counters {       // per worker: what happened beside the flows
 	uint64_t proxy_written;  // PROXY headers, the first of each connection
 	uint64_t proxy_repeated; // and those sent again, until the server acknowledged them
 	uint64_t routed;         // of no flow, sent on as a router does (lb_route.c)
+	uint64_t nat_lost; // from a NAT service's server, of no flow: never sent on (lb_nat.c)
 };
 
 // What TCP shows of a server or service; by worker and slot. Only segments that change a flow's state or are

@@ -195,8 +195,8 @@ bool answer_reset(struct rte_mbuf *m, const struct parse_info *pi)
 }
 
 // Can an error be about this packet (RFC 1122 section 3.2.2, RFC 4443 section 2.4 (e))? Of a datagram in pieces
-// only about the first, which the sender can recognize.
-static bool blamable(const struct rte_mbuf *m, const struct parse_info *pi)
+// only about the first, which the sender can recognize. echo: about an echo request too.
+static bool blamable(const struct rte_mbuf *m, const struct parse_info *pi, bool echo)
 {
 	static const uint8_t none[16];
 	const uint8_t *l3;
@@ -206,7 +206,8 @@ static bool blamable(const struct rte_mbuf *m, const struct parse_info *pi)
 	    pi->l3_off < RTE_ETHER_HDR_LEN || !holds(m, pi->l3_off + (v6 ? 40u : 20u)))
 		return false;
 	// Never about an ICMP packet: it may be an error itself.
-	if (pi->proto == IPPROTO_ICMP || pi->proto == IPPROTO_ICMPV6)
+	if ((pi->proto == IPPROTO_ICMP || pi->proto == IPPROTO_ICMPV6) &&
+	    !(echo && pi->icmp_type == (v6 ? 128 : 8)))
 		return false;
 	l3 = rte_pktmbuf_mtod_offset(m, const uint8_t *, pi->l3_off);
 	return v6 ? memcmp(l3 + 8, none, 16) != 0 : l3[12] != 0;
@@ -220,7 +221,7 @@ static bool answer_error(struct rte_mbuf *m, const struct parse_info *pi, struct
 	unsigned quote = pi->l3_len, most = (v6 ? ICMP_ERROR_MAX6 : ICMP_ERROR_MAX4) - grow;
 	uint8_t *frame, *l3;
 
-	if (!blamable(m, pi))
+	if (!blamable(m, pi, icmp.type == (v6 ? 3 : 11)))
 		return false;
 	if (quote > most)
 		quote = most;

@@ -278,6 +278,15 @@ static void fill_limited(struct neigh_table *neigh, struct out_view *v)
 	}
 }
 
+static void fill_address(struct out_address *out, const struct build_address *a)
+{
+	const struct out_link *l = out_link_find(a->ifindex);
+
+	*out = (struct out_address){.port = l == NULL ? PORT_NONE : l->port,
+				    .vlan = l == NULL ? 0 : l->vlan};
+	memcpy(out->key, a->key, sizeof(out->key));
+}
+
 struct out_view *build_view(struct neigh_table *neigh, const struct build_address *address,
 			    unsigned addresses, struct out_routes *routes)
 {
@@ -289,7 +298,8 @@ struct out_view *build_view(struct neigh_table *neigh, const struct build_addres
 	slots = neigh_host_slots(neigh);
 	hosts_at = sizeof(*v) + count * sizeof(struct nexthop);
 	local_at = (hosts_at + slots * 2 + 15) & ~15u;
-	v = aligned_alloc(64, (local_at + sizeof(*local) + addresses * 17 + 63) & ~63u);
+	v = aligned_alloc(64, (local_at + sizeof(*local) + addresses * sizeof(local->at[0]) + 63) &
+				      ~63u);
 	if (v == NULL)
 		return NULL;
 	memset(v, 0, sizeof(*v));
@@ -310,8 +320,8 @@ struct out_view *build_view(struct neigh_table *neigh, const struct build_addres
 	local->count = 0;
 	for (unsigned i = 0; i < addresses; i++)
 		if (!address[i].ours)
-			memcpy(local->key[local->count++], address[i].key, 17);
-	qsort(local->key, local->count, 17, key_compare);
+			fill_address(&local->at[local->count++], &address[i]);
+	qsort(local->at, local->count, sizeof(local->at[0]), key_compare);
 	v->local = local;
 	v->routes = routes;
 	routes->refs++;

@@ -85,7 +85,7 @@ bool answer_reset(struct rte_mbuf *m, const struct parse_info *pi);
 bool answer_unreachable(struct rte_mbuf *m, const struct parse_info *pi);
 // Larger than the next hop can carry -> fragmentation needed, or packet too big, with that MTU (RFC 1191
 // section 4, RFC 4443 section 3.2); hop limit reached -> time exceeded (RFC 1812 section 5.3.1, RFC 4443
-// section 3.3). Otherwise as answer_unreachable. A first fragment is answered too.
+// section 3.3; the latter also about an echo request). Otherwise as answer_unreachable. A first fragment is answered too.
 bool answer_too_big(struct rte_mbuf *m, const struct parse_info *pi, uint16_t mtu);
 bool answer_time_exceeded(struct rte_mbuf *m, const struct parse_info *pi);
 // Whom an ARP request or neighbour solicitation asks for; false if it is none, or a wrong one. addr: 16

@@ -93,7 +93,7 @@ bool out_kernel_address(const struct out_view *v, uint8_t family, const void *ad
 	memcpy(key + 1, addr, family == 4 ? 4 : 16);
 	while (lo < hi) {
 		unsigned mid = lo + (hi - lo) / 2;
-		int c = memcmp(a->key[mid], key, sizeof(key));
+		int c = memcmp(a->at[mid].key, key, sizeof(key));
 
 		if (c == 0)
 			return true;
@@ -103,4 +103,23 @@ bool out_kernel_address(const struct out_view *v, uint8_t family, const void *ad
 			hi = mid;
 	}
 	return false;
+}
+
+static bool is_link_local(uint8_t family, const uint8_t *addr)
+{
+	return family == 4 ? addr[0] == 169 && addr[1] == 254
+			   : addr[0] == 0xfe && (addr[1] & 0xc0) == 0x80;
+}
+
+const uint8_t *out_port_address(const struct out_view *v, uint16_t port, uint16_t vlan,
+				uint8_t family)
+{
+	for (unsigned i = 0; i < v->local->count; i++) {
+		const struct out_address *a = &v->local->at[i];
+
+		if (a->port == port && a->vlan == vlan && a->key[0] == family &&
+		    !is_link_local(family, a->key + 1))
+			return a->key + 1;
+	}
+	return NULL;
 }

@@ -82,10 +82,18 @@ struct out_routes {
 	} of[];
 };
 
-// The kernel's own addresses: sorted, 17 bytes each (family, address).
+// An address of the kernel's own, and the port whose view it is on.
+struct out_address {
+	uint8_t key[17]; // family, address
+	uint8_t zero;
+	uint16_t port; // index, PORT_NONE: of no port
+	uint16_t vlan;
+};
+
+// All of them: sorted by key.
 struct out_addresses {
 	unsigned count;
-	uint8_t key[][17];
+	struct out_address at[];
 };
 
 extern struct publish out_view_published;
@@ -119,3 +127,9 @@ uint16_t out_route(const struct out_view *v, uint16_t context, uint8_t family, c
 // True if addr is one of the kernel's own addresses (those that we put there for services are not).
 // Thread: any worker
 bool out_kernel_address(const struct out_view *v, uint8_t family, const void *addr);
+
+// The kernel's own address on a port (and VLAN, 0: untagged), the lowest if it has several; never a link-local
+// one. Walks through all addresses. Returns: 4 or 16 bytes, good as long as the view; NULL: none.
+// Thread: any worker
+const uint8_t *out_port_address(const struct out_view *v, uint16_t port, uint16_t vlan,
+				uint8_t family);

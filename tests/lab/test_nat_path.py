@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """NAT between real hosts over narrow links: fragments, path MTU, ICMP errors of both sides, a kill; and a NAT server's
-traffic beside its services, of which the steering program takes what comes from a service port. Topology of test_pmtu.py.
+traffic beside its services, of which the steering program takes what comes from a service port and all fragments.
+Topology of test_pmtu.py.
 """
+import errno
 import socket
 import struct
 import threading
@@ -16,7 +18,24 @@ from lb_alone import POOL4, POOL6, LbAlone
 from test_counters import adds_up
 from test_pmtu import ECHO, FAMILIES, PORT, SERVER, PathLab, both_ways, forget, vip
 
-SILENT, LATE, NAT = 9003, 9004, 2
+SILENT, LATE, LOST, NAT = 9003, 9004, 9005, 2
+PAST, PAST_ECHO = 9100, 9107  # of no service
+PAST_SERVER = SERVER.replace("(9000, 9001, 9002)", f"({PAST},)").replace(" 7))", f" {PAST_ECHO}))")
+
+# Speaks to its client again after long: says what came of that.
+LOST_SERVER = f"""
+import socket, sys, time
+fam = socket.AF_INET6 if sys.argv[1] == "6" else socket.AF_INET
+c = socket.create_server(("::" if sys.argv[1] == "6" else "0.0.0.0", {LOST}), family=fam).accept()[0]
+assert c.recv(99) == b"remember me"
+time.sleep(float(sys.argv[2]))
+try:
+    c.sendall(b"still there?")
+    c.settimeout(5)
+    c.recv(99)
+except OSError as e:
+    print(type(e).__name__, flush=True)
+"""
 
 # Answers late: by then the client has gone. Says what became of that.
 LATE_SERVER = f"""
@@ -42,7 +61,7 @@ class NatPathLab(PathLab):
             pool, base = (POOL4, 300) if fam == 4 else (POOL6, 320)
             records.append(ctl.server(base, pool, "deep", "10.40.0.2" if fam == 4 else "fd40::2", 0))
             for i, (port, proto) in enumerate(((PORT, ctl.TCP), (ECHO, ctl.UDP), (SILENT, ctl.TCP), (SILENT, ctl.UDP),
-                                               (LATE, ctl.UDP))):
+                                               (LATE, ctl.UDP), (LOST, ctl.TCP))):
                 records.append(ctl.service(base + 1 + i, pool, 0, f"nat{fam}-{i}", address, port, proto, forwarding=NAT))
         LbAlone.__init__(self, servers=2, workers=workers, records=records)
         self.workers = workers
@@ -52,12 +71,19 @@ class NatPathLab(PathLab):
             self.client.run("ip", "-6", "route", "replace", "fd40::/16", "via", "fd10::1")
             self.far.start("echo", "/usr/bin/python3", "-c", SERVER)
             wait_for("far listens", lambda: self.far.listening(PORT) and self.far.listening(ECHO, "udp"))
+            self.deep.start("past", "/usr/bin/python3", "-c", PAST_SERVER)
+            wait_for("deep listens beside", lambda: self.deep.listening(PAST) and self.deep.listening(PAST_ECHO, "udp"))
+            self.version = 1
         except BaseException:
             self.close()
             raise
 
+    def others(self):
+        state = self.link.query("state")["sluice-lb:load-balancers"]["load-balancer"][0]["state"]
+        return {k: int(state[k]) for k in ("nat-lost", "routed")}
+
     def records(self):
-        return [ctl.settings(), ctl.port(1, "up"), ctl.port(2, "down"), ctl.pool(POOL4, "deep4"), ctl.pool(POOL6, "deep6")]
+        return [ctl.settings(quiet=0), ctl.port(1, "up"), ctl.port(2, "down"), ctl.pool(POOL4, "deep4"), ctl.pool(POOL6, "deep6")]
 
 
 @pytest.fixture(scope="module", params=[1, 2], ids=["one-worker", "two-workers"])
@@ -89,9 +115,9 @@ def udp(node, family, target=None, port=0):
     return s
 
 
-def echoes(node, family, address, sizes):
+def echoes(node, family, address, sizes, port=ECHO):
     """Datagrams that come back whole; larger ones in fragments, anew where a narrow link was not known yet."""
-    with udp(node, family, (address, ECHO)) as s:
+    with udp(node, family, (address, port)) as s:
         for size in sizes:
             data = bytes((i * 7 + size) & 0xff for i in range(size))
             s.settimeout(0.5)
@@ -159,22 +185,89 @@ def test_a_client_that_has_gone_is_told_to_the_server(lab, family):
 
 @FAMILIES
 def test_who_speaks_to_the_server_itself_is_answered(lab, family):
-    """Past the service: the answers come from a service port and are of no flow, large ones in fragments."""
+    """On a port of no service: large answers come in fragments and are of no flow."""
     forget(lab)
-    echoes(lab.client, family, deep_address(family), (1, 1300, 3000, 20000))
+    echoes(lab.client, family, deep_address(family), (1, 1300, 3000, 20000), PAST_ECHO)
     s = lab.client.tcp_socket(family)
     s.settimeout(10)
-    s.connect((deep_address(family), PORT))
+    s.connect((deep_address(family), PAST))
     s.sendall(struct.pack("!I", 200000) + bytes(200000))
     ctl.read_exactly(s, 200000)
     s.close()
 
 
 @FAMILIES
+def test_nothing_leaves_from_a_port_that_serves(lab, family):
+    """Not past the service: who asks the server itself there hears nothing, small or in fragments."""
+    before = lab.settled()
+    with udp(lab.client, family, (deep_address(family), ECHO)) as s:
+        s.settimeout(0.5)
+        for size in (10, 3000):
+            s.send(bytes(size))
+            with pytest.raises(TimeoutError):
+                s.recv(65535)
+    s = lab.client.tcp_socket(family)
+    s.settimeout(0.5)
+    with pytest.raises(TimeoutError):
+        s.connect((deep_address(family), PORT))
+    s.close()
+    after = lab.settled()
+    assert after["drop"]["nat-no-flow"] == before["drop"]["nat-no-flow"] + 2
+    assert lab.others()["nat-lost"] >= 3
+
+
+@FAMILIES
+def test_a_flow_that_has_aged_ends_in_a_reset_of_the_server(lab, family):
+    """Its segment would leave with its own address: it is told instead, and the client gets nothing."""
+    def timeouts(**ms):  # a flow is looked at first when a SYN's time is over
+        lab.link.transaction(lab.version, lab.version + 1, [ctl.settings(quiet=0, **ms)])
+        lab.version += 1
+
+    p = lab.deep.start("lost", "/usr/bin/python3", "-c", LOST_SERVER, "6" if family == socket.AF_INET6 else "4", "2.5")
+    wait_for("it listens", lambda: lab.deep.listening(LOST))
+    timeouts(established=1000, syn=1000)
+    before = lab.others()
+    s = lab.far.tcp_socket(family)
+    s.settimeout(0.2)
+    s.connect((vip(family), LOST))
+    s.send(b"remember me")
+    p.wait(10)
+    assert p.text().split()[-1] == "ConnectionResetError"
+    with pytest.raises(TimeoutError):
+        s.recv(99)
+    s.close()
+    after = lab.others()
+    assert after["nat-lost"] > before["nat-lost"] and after["routed"] == before["routed"]
+    timeouts()
+
+
+@FAMILIES
+def test_the_border_is_a_hop_on_the_way_of_a_server(lab, family):
+    """Its hop limit ends here: it hears so, from our address on its side. deep - rd - s1 - border."""
+    far, border = far_address(family), "10.20.0.1" if family == socket.AF_INET else "fd20::1"
+    forget(lab)
+    out = lab.deep.run("ping", "-c", "4", "-i", "0.2", "-W", "1", "-t", "3", "-s", "4000", far, check=False).stdout
+    assert f"From {border}" in out, out  # in fragments: the steering program takes them
+    s = lab.deep.tcp_socket(family)
+    s.settimeout(5)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if family == socket.AF_INET:
+        s.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, 3)
+    else:
+        s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, 3)
+    s.bind(("" if family == socket.AF_INET else "::", SILENT))
+    with pytest.raises(OSError) as e:
+        s.connect((far, PORT))
+    assert e.value.errno == errno.EHOSTUNREACH
+    s.close()
+
+
+@FAMILIES
 def test_the_server_speaks_to_others_from_its_service_port(lab, family):
+    """A connection that it begins itself, and datagrams from a port of no service."""
     any_address = "" if family == socket.AF_INET else "::"
     with udp(lab.deep, family) as s:
-        s.bind((any_address, SILENT))
+        s.bind((any_address, PAST))
         s.connect((far_address(family), ECHO))
         for size in (10, 1300, 5000, 5000):
             try:

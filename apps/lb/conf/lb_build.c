@@ -149,6 +149,10 @@ static void mark_touched(struct lb_builder *b, struct lb_entry *e)
 	switch (e->type) {
 	case CTL_REC_SERVER:
 		mark_both(b, CTL_REC_POOL, e, server_pool);
+		b->sources_dirty = true;
+		break;
+	case CTL_REC_POOL:
+		b->sources_dirty = true;
 		break;
 	case CTL_REC_LOCAL_ADDRESS:
 		mark_both(b, CTL_REC_LOCAL_POOL, e, address_pool);
@@ -158,7 +162,7 @@ static void mark_touched(struct lb_builder *b, struct lb_entry *e)
 		b->own_dirty = true;
 		break;
 	case CTL_REC_SERVICE:
-		b->services_dirty = b->own_dirty = true;
+		b->services_dirty = b->own_dirty = b->sources_dirty = true;
 		break;
 	default:
 		break;
@@ -294,6 +298,7 @@ static int take_base(struct lb_builder *b)
 	p->spans = base->pub.spans;
 	p->own_prefixes = base->pub.own_prefixes;
 	p->listeners = base->pub.listeners;
+	p->sources = base->pub.sources;
 	p->nat = base->pub.nat;
 	memcpy(p->timeout, base->pub.timeout, sizeof(p->timeout));
 	if ((rc = copy_array(&p->server, base->pub.server, base->pub.server_chunks,
@@ -682,7 +687,7 @@ static int build_all(struct lb_builder *b)
 		return rc;
 	mark_all(b);
 	if (b->in->base == NULL)
-		b->services_dirty = b->own_dirty = true;
+		b->services_dirty = b->own_dirty = b->sources_dirty = true;
 	if ((rc = build_marked(b, CTL_REC_LOCAL_POOL, build_local)) != 0 ||
 	    (rc = fill_locals(b)) != 0 ||
 	    (rc = build_marked(b, CTL_REC_SERVER, build_server)) != 0 ||
@@ -692,6 +697,8 @@ static int build_all(struct lb_builder *b)
 	if (b->services_dirty && (rc = lb_build_service_hash(b)) != 0)
 		return rc;
 	if (b->own_dirty && (rc = lb_build_own_hash(b)) != 0)
+		return rc;
+	if (b->sources_dirty && b->s->pub.nat && (rc = lb_build_sources(b)) != 0)
 		return rc;
 	if ((rc = build_listeners(b)) != 0)
 		return rc;
@@ -777,5 +784,6 @@ void lb_snap_destroy(struct lb_snap *s)
 	free(lb_unconst(s->pub.spans));
 	free(lb_unconst(s->pub.own_prefixes));
 	free(lb_unconst(s->pub.listeners));
+	free(lb_unconst(s->pub.sources));
 	snap_free_arrays(s);
 }

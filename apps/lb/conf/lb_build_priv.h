@@ -16,6 +16,7 @@ struct lb_builder {
 	struct lb_entry *marked[LB_TYPE_MAX]; // by type, linked by mark_next
 	bool services_dirty;                  // the service hash must be made anew
 	bool own_dirty;
+	bool sources_dirty;                 // NAT servers, services or the pools between them
 	bool *server_fresh, *service_fresh; // chunk was copied in this build
 	const struct lb_server **scratch;
 	uint32_t scratch_size;
@@ -38,3 +39,7 @@ void lb_build_fill_addr(uint8_t out[16], const struct ctl_addr *a);
 // Returns: 0, -ENOMEM, or -EEXIST with b->ack filled in when an address stands twice
 int lb_build_service_hash(struct lb_builder *b);
 int lb_build_own_hash(struct lb_builder *b);
+
+// lb_sources.c: likewise, where NAT servers answer from.
+// Returns: 0 or -ENOMEM
+int lb_build_sources(struct lb_builder *b);

@@ -223,7 +223,7 @@ struct lb_persist_counters;
 void lb_persist_sum(const struct lb_conf *c, struct lb_persist_counters *sum);
 // What happened beside the plain packets of flows, all workers together: a counter or gauge and its name in the
 // state, in `counters` and (with '_') in rte_telemetry.
-#define LB_OTHERS 13
+#define LB_OTHERS 14
 struct lb_other_field {
 	const char *name;
 	uint64_t value;

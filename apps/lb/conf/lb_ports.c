@@ -5,6 +5,7 @@
 // change of its parameters is refused: the operator deletes it in one commit and adds it in the next.
 
 #include "apps/lb/conf/lb_conf.h"
+#include "apps/lb/conf/lb_sources.h"
 #include "dataplane/core/loop.h"
 #include "dataplane/flow/rss.h"
 #include "dataplane/out/out.h"
@@ -394,37 +395,23 @@ static void put_steer(struct steer_list *l, const struct port_steer *e)
 	l->e[l->count++] = *e;
 }
 
-// Ports of a service, host order. 0: any
-static void ports_of(const struct ctl_service *r, uint16_t *min, uint16_t *max)
+// Servers whose answers to clients pass here.
+struct nat_servers {
+	struct steer_list *l;
+	const struct ctl_service *service;
+};
+
+static int put_nat_server(void *ctx, const struct ctl_addr *addr, uint16_t min, uint16_t max)
 {
-	*min = rte_be_to_cpu_16(r->port);
-	*max = r->port == 0 ? UINT16_MAX : rte_be_to_cpu_16(r->port_max);
-}
+	const struct nat_servers *n = ctx;
 
-// Servers whose answers to clients pass here: those of the pool, then of its backup.
-static void put_nat_servers(const struct lb_conf *c, const struct ctl_service *r,
-			    struct steer_list *l)
-{
-	const struct lb_entry *pool = lb_store_find(&c->store, CTL_REC_POOL, r->pool);
-
-	for (unsigned depth = 0; pool != NULL && depth < 2; depth++) {
-		for (uint32_t i = 0; i < pool->members; i++) {
-			const struct ctl_server *s = (const void *)pool->member[i]->rec;
-			struct port_steer e = {.addr = s->addr,
-					       .kind = PORT_STEER_NAT,
-					       .proto = r->proto,
-					       .context = r->context};
-
-			if (s->port == 0)
-				ports_of(r, &e.port_min, &e.port_max);
-			else
-				e.port_min = e.port_max = rte_be_to_cpu_16(s->port);
-			put_steer(l, &e);
-		}
-		pool = lb_store_find(
-			&c->store, CTL_REC_POOL,
-			((const struct ctl_pool *)(const void *)pool->rec)->backup_pool);
-	}
+	put_steer(n->l, &(struct port_steer){.addr = *addr,
+					     .kind = PORT_STEER_NAT,
+					     .proto = n->service->proto,
+					     .port_min = min,
+					     .port_max = max,
+					     .context = n->service->context});
+	return 0;
 }
 
 // A local pool, as one or more services use it.
@@ -485,10 +472,11 @@ static void fill_steer(const struct lb_conf *c, struct steer_list *l)
 				       .proto = r->proto,
 				       .context = r->context};
 
-		ports_of(r, &s.port_min, &s.port_max);
+		lb_service_ports(r, &s.port_min, &s.port_max);
 		put_steer(l, &s);
 		if (r->forwarding == CTL_FORWARD_NAT)
-			put_nat_servers(c, r, l);
+			lb_sources_each(&c->store, false, r, put_nat_server,
+					&(struct nat_servers){l, r});
 		if (r->local_pool != 0)
 			use[uses++] = (struct use){.pool = r->local_pool, .context = r->context};
 	}

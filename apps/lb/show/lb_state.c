@@ -375,6 +375,7 @@ void lb_others_sum(const struct lb_conf *c, struct lb_other_field field[LB_OTHER
 		o.mss_clamped += n->mss_clamped;
 		o.fragments += n->fragments;
 		o.routed += n->routed;
+		o.nat_lost += n->nat_lost;
 		o.proxy_written += n->proxy_written;
 		o.proxy_repeated += n->proxy_repeated;
 		g.datagrams += f->datagrams;
@@ -390,6 +391,7 @@ void lb_others_sum(const struct lb_conf *c, struct lb_other_field field[LB_OTHER
 		       {"hop-limit-answered", o.expired, false},
 		       {"mss-clamped", o.mss_clamped, false},
 		       {"routed", o.routed, false},
+		       {"nat-lost", o.nat_lost, false},
 		       {"fragments-forwarded", o.fragments, false},
 		       {"fragment-datagrams", g.datagrams, false},
 		       {"fragment-datagrams-completed", g.completed, false},

@@ -128,7 +128,7 @@ static enum fate first_of_flow(struct lb_worker *lw, struct worker *w, const str
 			     .dport = p->pi->dport,
 			     .src = lb_source(ip, p->pi),
 			     .dst = lb_destination(ip, p->pi)};
-	bool kernel;
+	bool kernel, lost = false;
 	uint32_t ref;
 
 	d->proto = p->pi->proto;
@@ -171,13 +171,14 @@ static enum fate first_of_flow(struct lb_worker *lw, struct worker *w, const str
 			  port->context, d->proto);
 	flow_probe(lw->table, k);
 	if (ref == FLOW_NONE || !lb_known(lw, w, m, p->pi, ref)) {
+		lost = kernel && lb_nat_lost(lw, w, port, ip, p->pi, k->hash);
 		lw->miss[0] = 0;
 		lb_new_burst(lw, w, port, &m, 1);
 	}
 	// What has become of it? It is gone, but its flow is there or not.
 	if (flow_of(lw, d) != FLOW_NONE)
 		return FATE_FLOW;
-	if (kernel) {
+	if (kernel && !lost) {
 		const struct lb_own_address *own =
 			lb_own_find(lw->snap, port->context, d->key.family, d->key.addr + 16);
 

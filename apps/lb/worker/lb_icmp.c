@@ -282,6 +282,9 @@ void lb_icmp_error(struct lb_worker *lw, struct worker *w, const struct port *po
 		    lb_match_address(lw->snap, t.context, t.family, t.proto, t.dst, t.dport) ==
 			    NULL)
 			out_punt(w, m, pi);
+		else if (own == NULL && !out_kernel_address(lw->view, t.family, t.dst) &&
+			 lb_nat_serves(lw->snap, t.context, t.family, t.proto, t.src, t.sport))
+			out_drop(w, m, DROP_ICMP_NO_FLOW); // a NAT server about a flow that is lost
 		else
 			refuse(lw, w, port, m, pi, own, DROP_ICMP_NO_FLOW);
 	} else if (!is_plausible(lw, ref, pi, icmp, &q)) {
@@ -298,24 +301,30 @@ void lb_icmp_error(struct lb_worker *lw, struct worker *w, const struct port *po
 // ---- our own --------------------------------------------------------------------------------------
 
 // Our error speaks from where the packet was going. That is a service or local address of ours; where it is another's
-// (the client of a server behind NAT), a link end says who it is itself.
+// (the client of a server behind NAT), it is our address on the sender's side: a link end's own, or the
+// kernel's on its view of the port.
 static void speak_as_end(struct lb_worker *lw, struct rte_mbuf *m, const struct parse_info *pi)
 {
 	const struct port *port = port_get(m->port);
 	bool ipv4 = (pi->flags & PARSE_IPV4) != 0;
 	uint8_t *ip = rte_pktmbuf_mtod(m, uint8_t *) + pi->l3_off, *src = ip + (ipv4 ? 12 : 8);
 	uint32_t size = ipv4 ? 4 : 16;
-	const struct ctl_addr *own;
+	const struct ctl_addr *end;
+	const uint8_t *own;
 	uint16_t before;
 
-	if (likely(port == NULL || !port->point_to_point))
-		return;
-	own = ipv4 ? &port->own4 : &port->own6;
-	if (own->family == 0 ||
+	if (unlikely(port == NULL) ||
 	    lb_own_find(publish_get(lw->publish), port->context, ipv4 ? 4 : 6, src) != NULL)
 		return;
+	end = ipv4 ? &port->own4 : &port->own6;
+	if (port->point_to_point)
+		own = end->family == 0 ? NULL : end->bytes;
+	else
+		own = out_port_address(out_view_get(), port->index, pi->vlan, ipv4 ? 4 : 6);
+	if (own == NULL)
+		return;
 	before = rte_raw_cksum(src, size);
-	memcpy(src, own->bytes, size);
+	memcpy(src, own, size);
 	rewrite_patch(ipv4 ? ip + 10 : ip + 40 + 2,
 		      rewrite_difference(rte_raw_cksum(src, size), before));
 }

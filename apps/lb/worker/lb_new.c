@@ -33,17 +33,12 @@ struct fresh {
 	struct flow_key key; // server-side tuple
 };
 
-static bool is_quiet(const struct lb_worker *lw, const struct worker *w)
-{
-	return !lw->quiet_over && (int32_t)(lw->snap->quiet_until - w->now_ticks) > 0;
-}
-
 // TCP to a service, no flow, no SYN: a reset (RFC 9293 section 3.10.7.1), but not shortly after a start:
 // the client's connection may live on another node, or its flow may be lost for a moment only.
 static void stray_segment(struct lb_worker *lw, struct worker *w, struct rte_mbuf *m,
 			  const struct parse_info *pi)
 {
-	if (is_quiet(lw, w))
+	if (lb_is_quiet(lw, w))
 		out_drop(w, m, DROP_QUIET);
 	else if ((pi->tcp_flags & TCP_RST) != 0)
 		out_drop(w, m, DROP_NO_FLOW);
@@ -55,9 +50,9 @@ static void stray_segment(struct lb_worker *lw, struct worker *w, struct rte_mbu
 		out_drop(w, m, DROP_NO_FLOW);
 }
 
-// No service has this address and port.
+// No service has this address and port. hash: of the packet's tuple.
 static void no_service(struct lb_worker *lw, struct worker *w, const struct port *port,
-		       struct rte_mbuf *m, const struct parse_info *pi)
+		       struct rte_mbuf *m, const struct parse_info *pi, uint64_t hash)
 {
 	const uint8_t *ip = rte_pktmbuf_mtod(m, uint8_t *) + pi->l3_off;
 	bool ipv4 = (pi->flags & PARSE_IPV4) != 0;
@@ -67,10 +62,14 @@ static void no_service(struct lb_worker *lw, struct worker *w, const struct port
 	if (own != NULL && (own->kind & LB_OWN_LOCAL) != 0) {
 		// A server speaks of a flow we do not have: never the kernel's business.
 		out_drop(w, m,
-			 pi->proto == IPPROTO_TCP && is_quiet(lw, w) ? DROP_QUIET : DROP_NO_FLOW);
+			 pi->proto == IPPROTO_TCP && lb_is_quiet(lw, w) ? DROP_QUIET
+									: DROP_NO_FLOW);
 		return;
 	}
-	lb_not_ours(lw, w, port, m, pi);
+	if (lb_nat_lost(lw, w, port, ip, pi, hash))
+		lb_nat_refuse(lw, w, m, pi);
+	else
+		lb_not_ours(lw, w, port, m, pi);
 }
 
 // No server for a first packet: say so (RFC 9293 section 3.10.7.1; RFC 1122 section 3.2.2.1).
@@ -145,7 +144,7 @@ static bool choose(struct lb_worker *lw, struct worker *w, const struct port *po
 
 	n->service = lb_service_of(lw, port, ip, pi);
 	if (n->service == NULL) {
-		no_service(lw, w, port, m, pi);
+		no_service(lw, w, port, m, pi, lw->key[n->packet].hash);
 		return false;
 	}
 	if (unlikely(lw->trace))

@@ -43,6 +43,13 @@ struct lb_service_chunk {
 	struct lb_tcp_counters tcp[LB_CHUNK];
 };
 
+// A connection that a server of a NAT service has begun from a port it serves on.
+#define LB_NAT_OWN 4096
+struct lb_nat_own {
+	uint32_t tag;  // of its tuple's hash; 0: free
+	uint32_t seen; // clock ticks
+};
+
 // A fragment of the burst, dealt with after the packets of flows.
 struct lb_late {
 	struct rte_mbuf *m;
@@ -76,6 +83,7 @@ struct lb_worker {
 	// packets of no common kind; owner worker
 	struct frag_table *frag;
 	struct out_bucket icmp;          // errors passed on
+	struct lb_nat_own *nat_own;      // LB_NAT_OWN of them
 	struct lb_other_counters others; // control: ro
 	// scratch of one burst, owner worker
 	alignas(64) struct parse_info pi[LB_BURST];
@@ -123,6 +131,19 @@ void lb_other(struct lb_worker *lw, struct worker *w, const struct port *port, s
 // A packet that is of no flow and starts none: to the kernel, or, where that cannot have it, on its way.
 void lb_not_ours(struct lb_worker *lw, struct worker *w, const struct port *port,
 		 struct rte_mbuf *m, const struct parse_info *pi);
+
+// lb_nat.c
+//
+// Is this the address and port of a server of a NAT service? addr: in the packet.
+bool lb_nat_serves(const struct lb_snapshot *s, uint16_t context, uint8_t family, uint8_t proto,
+		   const uint8_t *addr, rte_be16_t port);
+// A TCP or UDP packet to no service, of no flow (hash: of its tuple): is it the rest of a NAT flow that is lost, and
+// must not leave with its server's address? Remembers connections that servers begin.
+bool lb_nat_lost(struct lb_worker *lw, const struct worker *w, const struct port *port,
+		 const uint8_t *ip, const struct parse_info *pi, uint64_t hash);
+// Drop or answer such a packet.
+void lb_nat_refuse(struct lb_worker *lw, struct worker *w, struct rte_mbuf *m,
+		   const struct parse_info *pi);
 
 // lb_frag.c
 //
@@ -282,6 +303,12 @@ static inline struct flow_tcp_segment lb_segment(const uint8_t *ip, const struct
 static inline uint32_t lb_syn_clock(const struct worker *w)
 {
 	return (uint32_t)(w->now_tsc >> LB_SYN_CLOCK_SHIFT);
+}
+
+// Shortly after a start flows may be lost for a moment only, or live on another node.
+static inline bool lb_is_quiet(const struct lb_worker *lw, const struct worker *w)
+{
+	return !lw->quiet_over && (int32_t)(lw->snap->quiet_until - w->now_ticks) > 0;
 }
 
 static inline void lb_note(struct lb_worker *lw, struct worker *w, const struct rte_mbuf *m,

@@ -2,8 +2,8 @@
 //
 // lb_route - packets that are nobody's here. The kernel is their next reader, by the view of their port; but
 // what a steering program has taken cannot be given back to it, and it takes all that NAT servers send from
-// their service ports, and all their fragments. What of that is of no flow - a server's own connections, a
-// client that speaks to a server past the service - is sent on as a router does.
+// their service ports, and all their fragments. What of that is of no flow and may go - a server's own
+// connections, fragments of what it sends from other ports (lb_nat.c keeps back the rest) - is sent on as a router does.
 
 #include "apps/lb/worker/lb_priv.h"
 
@@ -39,7 +39,7 @@ void lb_not_ours(struct lb_worker *lw, struct worker *w, const struct port *port
 		return;
 	}
 	if (pi->ttl <= 1) {
-		out_drop(w, m, DROP_IP_TTL);
+		lb_expired(lw, w, m, pi);
 		return;
 	}
 	hop = out_route(lw->view, port->context, family, lb_destination(ip, pi));

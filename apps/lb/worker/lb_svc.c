@@ -159,6 +159,19 @@ static void reset_flow(struct lb_worker *lw, struct worker *w, struct rte_mbuf *
 	out_answer(w, m);
 }
 
+// A client's segment whose flow is here and has nothing to go on to: the quiet after a start is for flows that may be
+// elsewhere, so it is told at once, as it is later.
+static bool stale_is_reset(const struct lb_worker *lw, struct rte_mbuf *m,
+			   const struct parse_info *pi, uint32_t ref)
+{
+	const struct port *port = port_get(m->port);
+
+	return pi->proto == IPPROTO_TCP && (ref & FLOW_DIR_BIT) == 0 &&
+	       !flow_tcp_is_syn(pi->tcp_flags) && port != NULL &&
+	       lb_service_of(lw, port, rte_pktmbuf_mtod(m, const uint8_t *) + pi->l3_off, pi) !=
+		       NULL;
+}
+
 enum verdict { VERDICT_GOOD, VERDICT_MISSED, VERDICT_TAKEN };
 
 // Does the flow's server, service and way still hold under this epoch?
@@ -177,6 +190,10 @@ static __rte_noinline enum verdict verify(struct lb_worker *lw, struct worker *w
 		return lb_cleared(lw, w, m, pi, ref) ? VERDICT_TAKEN : VERDICT_MISSED;
 	if (service == NULL || server == NULL || !service->enabled ||
 	    !same_address(lw, index, service, server)) {
+		if (unlikely(lb_is_quiet(lw, w)) && stale_is_reset(lw, m, pi, ref)) {
+			reset_flow(lw, w, m, pi, ref);
+			return VERDICT_TAKEN;
+		}
 		lb_flow_end(lw, index);
 		return VERDICT_MISSED;
 	}

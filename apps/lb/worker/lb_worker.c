@@ -38,7 +38,8 @@ int lb_worker_create(const struct lb_worker_conf *conf, const struct publish *sn
 	lw->server = calloc(LB_CHUNKS, sizeof(*lw->server));
 	lw->service = calloc(LB_CHUNKS, sizeof(*lw->service));
 	lw->cursor = calloc(LB_CHUNKS, sizeof(*lw->cursor));
-	if (lw->server == NULL || lw->service == NULL || lw->cursor == NULL)
+	lw->nat_own = calloc(LB_NAT_OWN, sizeof(*lw->nat_own));
+	if (lw->server == NULL || lw->service == NULL || lw->cursor == NULL || lw->nat_own == NULL)
 		goto err_free;
 	rc = frag_create(lb_fragment_dropped, &lw->frag);
 	if (rc != 0)
@@ -81,6 +82,7 @@ void lb_worker_destroy(struct lb_worker *lw)
 	free(lw->server);
 	free(lw->service);
 	free(lw->cursor);
+	free(lw->nat_own);
 	flow_table_close(lw->table);
 	if (lw->index == 0)
 		free(lw->strangers);

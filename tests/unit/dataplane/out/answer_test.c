@@ -341,6 +341,26 @@ static void nothing_is_unreachable_about_icmp(void **state)
 	make();
 }
 
+// traceroute by echo requests; never about other ICMP.
+static void the_hop_limit_of_an_echo_request_may_end(void **state)
+{
+	static const uint8_t types[] = {0, 1, 3, 8, 11, 128, 129};
+
+	for (unsigned i = 0; i < 2 * sizeof(types); i++) {
+		bool six = i % 2;
+		uint8_t l4[16] = {types[i / 2]};
+
+		begin(six ? ETH6 : ETH4, six, six ? IPPROTO_ICMPV6 : IPPROTO_ICMP, l4, sizeof(l4));
+		info.icmp_type = l4[0];
+		make();
+		assert_int_equal(answer_time_exceeded(m, &info), l4[0] == (six ? 128 : 8));
+		if (l4[0] == (six ? 128 : 8))
+			assert_int_equal(out()[14 + (six ? 40 : 20)], six ? 3 : 11);
+		drop_it(NULL);
+	}
+	make();
+}
+
 static struct port wire = {.mac = {{2, 0, 0, 0, 0x77, 0x77}}};
 
 static void arp_is_answered_with_the_mac_of_the_port(void **state)
@@ -438,6 +458,7 @@ int main(void)
 		TEST(later_segments_are_let_go),
 		TEST(frames_to_a_group_are_not_answered),
 		TEST(nothing_is_unreachable_about_icmp),
+		TEST(the_hop_limit_of_an_echo_request_may_end),
 		TEST(arp_is_answered_with_the_mac_of_the_port),
 		TEST(neighbour_solicitations_are_answered),
 	};

@@ -408,6 +408,8 @@ static void addresses_we_put_there_for_services_are_not_the_kernels(void **state
 {
 	struct ifaddrmsg *a;
 	uint8_t addr[16] = {10, 0, 0, 1}, service[16] = {10, 0, 0, 100};
+	const uint16_t look_port = ports[0].index;
+	const uint8_t *at;
 
 	a = start(RTM_NEWADDR, 0, sizeof(*a));
 	a->ifa_family = AF_INET;
@@ -425,6 +427,20 @@ static void addresses_we_put_there_for_services_are_not_the_kernels(void **state
 	assert_true(out_kernel_address(out_view_get(), 4, addr));
 	assert_false(out_kernel_address(out_view_get(), 4, service));
 	assert_false(out_kernel_address(out_view_get(), 6, addr));
+	// Which one is on a port: neither a service's nor one of another port, VLAN or family.
+	at = out_port_address(out_view_get(), look_port, 0, 4);
+	assert_non_null(at);
+	assert_memory_equal(at, addr, 4);
+	assert_null(out_port_address(out_view_get(), look_port, 7, 4));
+	assert_null(out_port_address(out_view_get(), (uint16_t)(look_port + 1), 0, 4));
+	assert_null(out_port_address(out_view_get(), look_port, 0, 6));
+	a = start(RTM_NEWADDR, 0, sizeof(*a));
+	a->ifa_family = AF_INET6;
+	a->ifa_prefixlen = 64;
+	a->ifa_index = UP;
+	put_addr(IFA_ADDRESS, "fe80::1");
+	send_it();
+	assert_null(out_port_address(out_view_get(), look_port, 0, 6)); // of the link alone
 	a = start(RTM_DELADDR, 0, sizeof(*a));
 	a->ifa_family = AF_INET;
 	a->ifa_prefixlen = 24;

@@ -96,7 +96,7 @@ void __wrap_port_counters(const struct port *p, struct port_counters *out)
 int __wrap_port_steer_set(const struct port_steer *set, unsigned count, struct port_error *err);
 int __wrap_port_steer_set(const struct port_steer *set, unsigned count, struct port_error *err)
 {
-	assert_true(count <= 64);
+	assert_true(count <= RTE_DIM(fake.steer));
 	if (count > 0)
 		memcpy(fake.steer, set, count * sizeof(*set));
 	fake.steers = count;

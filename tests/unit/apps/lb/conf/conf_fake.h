@@ -19,7 +19,7 @@ extern struct fake_ports_and_workers {
 	struct port *port[PORT_MAX];
 	int open_error;
 	unsigned opened, closed, vlans;
-	struct port_steer steer[64];
+	struct port_steer steer[512];
 	unsigned steers;
 	unsigned prefixes;
 	int table_error, reserve_error;
