@@ -221,15 +221,6 @@ int lb_counters_json(struct lb_conf *c, char **json);
 struct lb_persist_counters;
 // Of all workers; added: entries of the table that hold a client, expired ones nobody replaced yet included.
 void lb_persist_sum(const struct lb_conf *c, struct lb_persist_counters *sum);
-// What happened beside the plain packets of flows, all workers together: a counter or gauge and its name in the
-// state, in `counters` and (with '_') in rte_telemetry.
-#define LB_OTHERS 14
-struct lb_other_field {
-	const char *name;
-	uint64_t value;
-	bool gauge; // 32 bits, of now
-};
-void lb_others_sum(const struct lb_conf *c, struct lb_other_field field[LB_OTHERS]);
 // The weight by which a server gets new flows now, in hundredths. takes_new: lb_server_flags().
 unsigned lb_effective_weight(const struct lb_conf *c, const struct lb_entry *server,
 			     bool takes_new);

@@ -5,12 +5,12 @@
 
 #include "apps/lb/conf/lb_conf.h"
 #include "apps/lb/worker/lb_persist.h"
+#include "apps/lb/show/lb_fields.h"
 #include "apps/lb/show/lb_rates.h"
 #include "apps/lb/show/lb_text.h"
 #include "dataplane/core/handover.h"
 #include "apps/lb/health/lb_watch.h"
 #include "dataplane/core/clock.h"
-#include "dataplane/frag/frag.h"
 #include "dataplane/out/telemetry.h"
 #include "dataplane/port/port.h"
 
@@ -19,7 +19,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 static void counters_add(struct lb_counters *sum, const struct lb_counters *c)
 {
@@ -88,46 +87,41 @@ static void put_rate(struct lb_text *t, const char *key, uint64_t n)
 
 static void put_tcp(struct lb_text *t, const struct lb_tcp_stats *s)
 {
+	struct lb_field f[LB_TCP_FIELDS];
+
 	lb_text_open(t, "tcp", '{');
 	if (s->syn_us != 0)
 		lb_text_number(t, "syn-time", s->syn_us);
 	if (s->syn_us_high != 0)
 		lb_text_number(t, "syn-time-p95", s->syn_us_high);
-	put_rate(t, "syn-answered", s->sum.answered);
-	put_rate(t, "syn-refused", s->sum.refused);
-	put_rate(t, "syn-unanswered", s->sum.silent);
-	put_rate(t, "in-retransmissions", s->sum.again[FLOW_TO_SERVER]);
-	put_rate(t, "out-retransmissions", s->sum.again[FLOW_TO_CLIENT]);
-	put_rate(t, "in-resets", s->sum.resets[FLOW_TO_SERVER]);
-	put_rate(t, "out-resets", s->sum.resets[FLOW_TO_CLIENT]);
+	lb_fields_of_tcp(&s->sum, f);
+	for (unsigned i = 0; i < LB_TCP_FIELDS; i++)
+		put_rate(t, f[i].name, f[i].value);
 	lb_text_close(t, '}');
 }
 
 static void put_flow_rates(struct lb_text *t, const struct lb_rates *r,
 			   const struct lb_tcp_stats *s)
 {
+	struct lb_field f[LB_RATE_FIELDS];
+
 	put_tcp(t, s);
 	lb_text_open(t, "rates", '{');
-	put_rate(t, "new-flows", r->new_flows);
+	lb_fields_of_rates(r, f);
+	for (unsigned i = 0; i < LB_RATE_FIELDS; i++)
+		put_rate(t, f[i].name, f[i].value);
 	put_rate(t, "retransmissions", s->again);
-	put_rate(t, "refused-flows", r->refused);
-	put_rate(t, "in-packets", r->packets[FLOW_TO_SERVER]);
-	put_rate(t, "in-octets", r->bytes[FLOW_TO_SERVER]);
-	put_rate(t, "out-packets", r->packets[FLOW_TO_CLIENT]);
-	put_rate(t, "out-octets", r->bytes[FLOW_TO_CLIENT]);
 	lb_text_close(t, '}');
 }
 
 static void put_flow_statistics(struct lb_text *t, const struct lb_counters *n,
 				const struct lb_rates *r, const struct lb_tcp_stats *s)
 {
-	lb_text_counter(t, "new-flows", n->new_flows);
-	lb_text_counter(t, "active-flows", lb_active_flows(n));
-	lb_text_counter(t, "refused-flows", n->refused);
-	lb_text_counter(t, "in-packets", n->packets[FLOW_TO_SERVER]);
-	lb_text_counter(t, "in-octets", n->bytes[FLOW_TO_SERVER]);
-	lb_text_counter(t, "out-packets", n->packets[FLOW_TO_CLIENT]);
-	lb_text_counter(t, "out-octets", n->bytes[FLOW_TO_CLIENT]);
+	struct lb_field f[LB_COUNTER_FIELDS];
+
+	lb_fields_of_counters(n, f);
+	for (unsigned i = 0; i < LB_COUNTER_FIELDS; i++)
+		lb_text_counter(t, f[i].name, f[i].value);
 	put_flow_rates(t, r, s);
 }
 
@@ -356,60 +350,12 @@ static void put_persistence(const struct lb_conf *c, struct lb_text *t)
 	lb_text_counter(t, "persistence-evictions", n.forgotten);
 }
 
-void lb_others_sum(const struct lb_conf *c, struct lb_other_field field[LB_OTHERS])
-{
-	struct lb_other_counters o = {0};
-	struct frag_counters g = {0};
-
-	for (unsigned w = 0; w < c->workers; w++) {
-		const struct lb_other_counters *n =
-			c->worker[w] == NULL ? NULL : lb_worker_others(c->worker[w]);
-		const struct frag_counters *f =
-			c->worker[w] == NULL ? NULL : lb_worker_fragments(c->worker[w]);
-
-		if (n == NULL || f == NULL)
-			continue;
-		o.icmp_passed += n->icmp_passed;
-		o.too_big += n->too_big;
-		o.expired += n->expired;
-		o.mss_clamped += n->mss_clamped;
-		o.fragments += n->fragments;
-		o.routed += n->routed;
-		o.nat_lost += n->nat_lost;
-		o.proxy_written += n->proxy_written;
-		o.proxy_repeated += n->proxy_repeated;
-		g.datagrams += f->datagrams;
-		g.completed += f->completed;
-		g.open += f->open;
-		g.held += f->held;
-		g.held_bytes += f->held_bytes;
-	}
-	memcpy(field,
-	       (const struct lb_other_field[LB_OTHERS]){
-		       {"icmp-errors-passed", o.icmp_passed, false},
-		       {"too-big-answered", o.too_big, false},
-		       {"hop-limit-answered", o.expired, false},
-		       {"mss-clamped", o.mss_clamped, false},
-		       {"routed", o.routed, false},
-		       {"nat-lost", o.nat_lost, false},
-		       {"fragments-forwarded", o.fragments, false},
-		       {"fragment-datagrams", g.datagrams, false},
-		       {"fragment-datagrams-completed", g.completed, false},
-		       {"fragment-datagrams-open", g.open, true},
-		       {"fragments-held", g.held, true},
-		       {"fragment-octets-held", g.held_bytes, true},
-		       {"proxy-headers", o.proxy_written, false},
-		       {"proxy-headers-repeated", o.proxy_repeated, false},
-	       },
-	       sizeof(struct lb_other_field) * LB_OTHERS);
-}
-
 static void put_others(const struct lb_conf *c, struct lb_text *t)
 {
-	struct lb_other_field field[LB_OTHERS];
+	struct lb_field field[LB_OTHER_FIELDS];
 
-	lb_others_sum(c, field);
-	for (unsigned i = 0; i < LB_OTHERS; i++) {
+	lb_fields_of_others(c, field);
+	for (unsigned i = 0; i < LB_OTHER_FIELDS; i++) {
 		if (field[i].gauge)
 			lb_text_number(t, field[i].name, field[i].value);
 		else
@@ -572,17 +518,17 @@ int lb_state_json(struct lb_conf *c, char **json)
 
 int lb_counters_json(struct lb_conf *c, char **json)
 {
-	struct lb_other_field field[LB_OTHERS];
+	struct lb_field field[LB_OTHER_FIELDS];
 	char *extra = NULL;
 	size_t size = 0;
 	FILE *f = open_memstream(&extra, &size);
 
 	if (f == NULL)
 		return -ENOMEM;
-	lb_others_sum(c, field);
+	lb_fields_of_others(c, field);
 	fprintf(f, "\"active-flows\":%llu,\"flows-taken-over\":%u",
 		(unsigned long long)active_flows(c), c->flows_taken);
-	for (unsigned i = 0; i < LB_OTHERS; i++)
+	for (unsigned i = 0; i < LB_OTHER_FIELDS; i++)
 		fprintf(f, ",\"%s\":%llu", field[i].name, (unsigned long long)field[i].value);
 	if (fclose(f) == 0)
 		*json = out_counters_json(extra);

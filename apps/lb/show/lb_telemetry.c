@@ -8,6 +8,7 @@
 
 #include "apps/lb/conf/lb_conf.h"
 #include "apps/lb/worker/lb_persist.h"
+#include "apps/lb/show/lb_fields.h"
 #include "apps/lb/show/lb_rates.h"
 #include "apps/lb/health/lb_watch.h"
 #include "dataplane/core/loop.h"
@@ -87,28 +88,38 @@ static int ask(fill_fn fn, const char *params, struct rte_tel_data *d)
 
 // ---- what is filled in, on the control thread -------------------------------------------------
 
+// Fields by their names with '_' for '-', and what stands behind each.
+static void add_fields(struct rte_tel_data *e, const struct lb_field *f, unsigned count,
+		       const char *behind)
+{
+	char key[64];
+
+	for (unsigned i = 0; i < count; i++) {
+		snprintf(key, sizeof(key), "%s%s", f[i].name, behind);
+		for (char *p = key; *p != '\0'; p++)
+			if (*p == '-')
+				*p = '_';
+		rte_tel_data_add_dict_u64(e, key, f[i].value);
+	}
+}
+
 static void add_rates(struct rte_tel_data *e, const struct lb_rates *r)
 {
-	rte_tel_data_add_dict_u64(e, "new_flows_per_second", r->new_flows);
-	rte_tel_data_add_dict_u64(e, "refused_flows_per_second", r->refused);
-	rte_tel_data_add_dict_u64(e, "in_packets_per_second", r->packets[FLOW_TO_SERVER]);
-	rte_tel_data_add_dict_u64(e, "in_octets_per_second", r->bytes[FLOW_TO_SERVER]);
-	rte_tel_data_add_dict_u64(e, "out_packets_per_second", r->packets[FLOW_TO_CLIENT]);
-	rte_tel_data_add_dict_u64(e, "out_octets_per_second", r->bytes[FLOW_TO_CLIENT]);
+	struct lb_field f[LB_RATE_FIELDS];
+
+	lb_fields_of_rates(r, f);
+	add_fields(e, f, LB_RATE_FIELDS, "_per_second");
 }
 
 static void add_tcp(struct rte_tel_data *e, const struct lb_tcp_stats *s)
 {
+	struct lb_field f[LB_TCP_FIELDS];
+
 	rte_tel_data_add_dict_u64(e, "syn_time_us", s->syn_us);
 	rte_tel_data_add_dict_u64(e, "syn_time_p95_us", s->syn_us_high);
-	rte_tel_data_add_dict_u64(e, "syn_answered", s->sum.answered);
-	rte_tel_data_add_dict_u64(e, "syn_refused", s->sum.refused);
-	rte_tel_data_add_dict_u64(e, "syn_unanswered", s->sum.silent);
-	rte_tel_data_add_dict_u64(e, "in_retransmissions", s->sum.again[FLOW_TO_SERVER]);
-	rte_tel_data_add_dict_u64(e, "out_retransmissions", s->sum.again[FLOW_TO_CLIENT]);
 	rte_tel_data_add_dict_u64(e, "retransmissions_per_second", s->again);
-	rte_tel_data_add_dict_u64(e, "in_resets", s->sum.resets[FLOW_TO_SERVER]);
-	rte_tel_data_add_dict_u64(e, "out_resets", s->sum.resets[FLOW_TO_CLIENT]);
+	lb_fields_of_tcp(&s->sum, f);
+	add_fields(e, f, LB_TCP_FIELDS, "");
 }
 
 // What stands beside a server's check, and what comes of all that.
@@ -138,19 +149,15 @@ static int add_entry(const struct lb_conf *c, struct rte_tel_data *d, const char
 	struct lb_counters n = lb_entry_counters(c, about);
 	struct lb_rates rates = lb_rates_of(c, about);
 	struct lb_tcp_stats tcp = lb_rates_tcp(c, about);
+	struct lb_field f[LB_COUNTER_FIELDS];
 
 	if (e == NULL)
 		return -ENOMEM;
 	rte_tel_data_start_dict(e);
 	if (pool != NULL)
 		add_watch(c, e, about, pool);
-	rte_tel_data_add_dict_u64(e, "new_flows", n.new_flows);
-	rte_tel_data_add_dict_u64(e, "active_flows", lb_active_flows(&n));
-	rte_tel_data_add_dict_u64(e, "refused_flows", n.refused);
-	rte_tel_data_add_dict_u64(e, "in_packets", n.packets[FLOW_TO_SERVER]);
-	rte_tel_data_add_dict_u64(e, "in_octets", n.bytes[FLOW_TO_SERVER]);
-	rte_tel_data_add_dict_u64(e, "out_packets", n.packets[FLOW_TO_CLIENT]);
-	rte_tel_data_add_dict_u64(e, "out_octets", n.bytes[FLOW_TO_CLIENT]);
+	lb_fields_of_counters(&n, f);
+	add_fields(e, f, LB_COUNTER_FIELDS, "");
 	add_rates(e, &rates);
 	add_tcp(e, &tcp);
 	if (rte_tel_data_add_dict_container(d, name, e, 0) == 0)
@@ -283,20 +290,13 @@ static int fill_flows(struct lb_conf *c, const char *params, struct rte_tel_data
 
 static int fill_others(struct lb_conf *c, const char *params, struct rte_tel_data *d)
 {
-	struct lb_other_field field[LB_OTHERS];
+	struct lb_field f[LB_OTHER_FIELDS];
 	struct lb_persist_counters n;
-	char key[64];
 
 	(void)params;
 	rte_tel_data_start_dict(d);
-	lb_others_sum(c, field);
-	for (unsigned i = 0; i < LB_OTHERS; i++) {
-		snprintf(key, sizeof(key), "%s", field[i].name);
-		for (char *p = key; *p != '\0'; p++)
-			if (*p == '-')
-				*p = '_';
-		rte_tel_data_add_dict_u64(d, key, field[i].value);
-	}
+	lb_fields_of_others(c, f);
+	add_fields(d, f, LB_OTHER_FIELDS, "");
 	lb_persist_sum(c, &n);
 	rte_tel_data_add_dict_u64(d, "persistence_entries", n.added);
 	rte_tel_data_add_dict_u64(d, "persistence_hits", n.found);

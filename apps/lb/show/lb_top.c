@@ -5,6 +5,7 @@
 
 #include "apps/lb/conf/lb_build.h"
 #include "apps/lb/show/lb_query.h"
+#include "apps/lb/show/lb_fields.h"
 #include "apps/lb/show/lb_rates.h"
 
 #include <errno.h>
@@ -65,12 +66,11 @@ static void offer(const struct lb_conf *c, struct top_list *l, enum top_key key,
 
 static void put_rates(struct lb_text *t, const struct lb_rates *r)
 {
-	lb_text_number(t, "new-flows", r->new_flows);
-	lb_text_number(t, "refused-flows", r->refused);
-	lb_text_number(t, "in-packets", r->packets[FLOW_TO_SERVER]);
-	lb_text_number(t, "in-octets", r->bytes[FLOW_TO_SERVER]);
-	lb_text_number(t, "out-packets", r->packets[FLOW_TO_CLIENT]);
-	lb_text_number(t, "out-octets", r->bytes[FLOW_TO_CLIENT]);
+	struct lb_field f[LB_RATE_FIELDS];
+
+	lb_fields_of_rates(r, f);
+	for (unsigned i = 0; i < LB_RATE_FIELDS; i++)
+		lb_text_number(t, f[i].name, f[i].value);
 }
 
 static void put_list(const struct lb_conf *c, struct lb_text *t, const char *key,
