@@ -348,40 +348,47 @@ int addr_all(struct addr_node **out, unsigned *count)
 	return all(out, count, true);
 }
 
-// A file of /proc/net: one socket a line, address as 32-bit words of the machine, port, state.
-static bool listens_in(const char *path, unsigned state, const struct ctl_addr *addr, uint16_t port)
+// A file of /proc/net: one socket a line, address as 32-bit words of the machine, port, state. Returns: the first port
+// of a socket within min .. max, host order; 0: none.
+static unsigned listens_in(const char *path, unsigned state, const struct ctl_addr *addr,
+			   unsigned min, unsigned max)
 {
 	FILE *f = fopen(path, "re");
+	unsigned found = 0;
 	char line[512];
-	bool yes = false;
 
-	while (f != NULL && !yes && fgets(line, sizeof(line), f) != NULL) {
+	while (f != NULL && found == 0 && fgets(line, sizeof(line), f) != NULL) {
 		uint32_t w[4] = {0};
 		unsigned at, st;
 		char hex[40];
 
 		if (sscanf(line, " %*u: %32[0-9A-Fa-f]:%x %*[0-9A-Fa-f]:%*x %x", hex, &at, &st) !=
 			    3 ||
-		    at != ntohs(port) || st != state)
+		    at < min || at > max || st != state)
 			continue;
 		if (sscanf(hex, "%8x%8x%8x%8x", &w[0], &w[1], &w[2], &w[3]) < 1)
 			continue;
 		// Any address; of the same family only where it is a certain one.
-		yes = (w[0] | w[1] | w[2] | w[3]) == 0 ||
-		      (strlen(hex) == (addr->family == 4 ? 8 : 32) &&
-		       memcmp(w, addr->bytes, addr->family == 4 ? 4 : 16) == 0);
+		if ((w[0] | w[1] | w[2] | w[3]) == 0 ||
+		    (strlen(hex) == (addr->family == 4 ? 8 : 32) &&
+		     memcmp(w, addr->bytes, addr->family == 4 ? 4 : 16) == 0))
+			found = at;
 	}
 	if (f != NULL)
 		fclose(f);
-	return yes;
+	return found;
 }
 
-bool port_node_listens(const struct ctl_addr *addr, uint8_t proto, uint16_t port)
+uint16_t port_node_listens(const struct ctl_addr *addr, uint8_t proto, uint16_t min, uint16_t max)
 {
 	bool tcp = proto == IPPROTO_TCP;
 	unsigned state = tcp ? 10 : 7; // LISTEN; UDP: not connected
+	unsigned first = ntohs(min), last = ntohs(max);
+	unsigned port =
+		listens_in(tcp ? "/proc/net/tcp6" : "/proc/net/udp6", state, addr, first, last);
 
-	return listens_in(tcp ? "/proc/net/tcp6" : "/proc/net/udp6", state, addr, port) ||
-	       (addr->family == 4 &&
-		listens_in(tcp ? "/proc/net/tcp" : "/proc/net/udp", state, addr, port));
+	if (port == 0 && addr->family == 4)
+		port = listens_in(tcp ? "/proc/net/tcp" : "/proc/net/udp", state, addr, first,
+				  last);
+	return htons((uint16_t)port);
 }

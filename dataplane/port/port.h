@@ -174,8 +174,9 @@ int port_steer_set(const struct port_steer *set, unsigned count, struct port_err
 // The addresses that the node itself speaks from: on an interface with its network, neither set by us nor
 // host prefixes (as VRRP's are). *out is malloc'ed. Errors: -ENOMEM, those of netlink. Thread: control
 int port_node_addresses(struct ctl_addr **out, unsigned *count);
-// Does a socket of the node wait for connections or datagrams to this address and port (network order)?
-bool port_node_listens(const struct ctl_addr *addr, uint8_t proto, uint16_t port);
+// A port within min .. max (network order, min not 0) at which a socket of the node waits for connections or datagrams
+// to this address; 0: none.
+uint16_t port_node_listens(const struct ctl_addr *addr, uint8_t proto, uint16_t min, uint16_t max);
 
 // A port that a socket of the kernel holds. A socket of both families is two of these.
 struct port_listener {

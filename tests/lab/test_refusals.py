@@ -177,6 +177,9 @@ def test_service_where_the_node_itself_listens(lab, listen):
         e = refused(lab, lambda c: lb_of(c)["services"]["service"].append(
             dict(lb_of(c)["services"]["service"][0], name="ssh", address="10.10.0.1", port=8830)))
         check(e, "in-use", f"{LB}/services/service[name='ssh']", "8830")
+        e = refused(lab, lambda c: lb_of(c)["services"]["service"].append(
+            dict(lb_of(c)["services"]["service"][0], name="ssh", address="10.10.0.1", port=8800, **{"port-max": 8900})))
+        check(e, "in-use", f"{LB}/services/service[name='ssh']", "8830")
     finally:
         s.close()
 

@@ -449,13 +449,17 @@ static int check_local(const struct node *n, const struct lb_entry *e, struct ct
 static int check_listener(const struct node *n, const struct lb_entry *e, struct ctl_ack *ack)
 {
 	const struct ctl_service *r = (const void *)e->next;
+	uint16_t port;
 
-	if (!is_node(n, &r->addr) || !port_node_listens(&r->addr, r->proto, r->port))
+	if (r->port == 0 || !is_node(n, &r->addr)) // any port: but those that the node listens on
+		return 0;
+	port = port_node_listens(&r->addr, r->proto, r->port, r->port_max);
+	if (port == 0)
 		return 0;
 	return lb_refuse(ack, -EADDRINUSE, CTL_TAG_IN_USE, e, "port",
 			 "the node itself has this address and listens on port %u: the service "
 			 "would cut that off",
-			 ntohs(r->port));
+			 ntohs(port));
 }
 
 int lb_check_node(const struct lb_store *s, struct ctl_ack *ack)
