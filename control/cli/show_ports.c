@@ -2,11 +2,38 @@
 //
 // show_ports - ietf-interfaces with sluice-port, configuration and state together.
 
+#include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "control/cli/commands.h"
 #include "control/cli/print.h"
 #include "control/cli/table.h"
+
+// "m0 carries, m1 no link"
+static void member_cell(struct table *t, const json_t *state)
+{
+	char text[256] = "";
+	bool down = false;
+	const json_t *m;
+	size_t i, at = 0;
+
+	json_array_foreach(print_member(state, "member"), i, m)
+	{
+		bool link = json_is_true(print_member(m, "link"));
+		bool carries = json_is_true(print_member(m, "carries"));
+
+		down |= !link;
+		at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%s%s", i > 0 ? ", " : "",
+				       print_text(m, "name"),
+				       !link     ? " no link"
+				       : carries ? " carries"
+						 : " waits");
+		if (at >= sizeof(text))
+			break;
+	}
+	table_cell(t, down ? TABLE_RED : TABLE_PLAIN, "%s", text);
+}
 
 static void port_row(struct table *t, const json_t *i)
 {
@@ -39,6 +66,7 @@ static void port_row(struct table *t, const json_t *i)
 	table_cell(t, TABLE_PLAIN, "%s", table_count(print_count(state, "xdp-redirected"), n));
 	table_cell(t, TABLE_PLAIN, "%s", table_count(print_count(state, "xdp-passed"), n));
 	table_cell(t, TABLE_PLAIN, "%s", print_text(state, "offloads"));
+	member_cell(t, state);
 	table_cell(t, TABLE_YELLOW, "%s",
 		   json_is_false(print_member(state, "wakeup")) ? "cannot sleep" : "");
 }
@@ -50,7 +78,8 @@ int cmd_show_ports(struct cli *c, const struct cli_args *a)
 		{"OWNER", TABLE_LEFT},      {"LINK", TABLE_LEFT},     {"MAC", TABLE_LEFT},
 		{"IN", TABLE_RIGHT},        {"OUT", TABLE_RIGHT},     {"IN/s", TABLE_RIGHT},
 		{"OUT/s", TABLE_RIGHT},     {"MISSED", TABLE_RIGHT},  {"TO APP", TABLE_RIGHT},
-		{"TO KERNEL", TABLE_RIGHT}, {"OFFLOADS", TABLE_LEFT}, {"IDLE", TABLE_LEFT},
+		{"TO KERNEL", TABLE_RIGHT}, {"OFFLOADS", TABLE_LEFT}, {"MEMBERS", TABLE_LEFT},
+		{"IDLE", TABLE_LEFT},
 	};
 	json_t *result, *list, *i;
 	struct table *t;

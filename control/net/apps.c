@@ -689,6 +689,17 @@ static void commit_step(void)
 	finish();
 }
 
+static void warn_unserved(void *arg, const struct net_entry *service, uint16_t context)
+{
+	char path[160];
+
+	(void)arg;
+	net_entry_path(NULL, service, "context", path, sizeof(path));
+	txn_warn(&net.result,
+		 "%s: no port of %s is in context %u, so no packet reaches the service", path,
+		 service->inst->name, context);
+}
+
 // The caller puts the delta into the store between the two.
 void net_apps_commit(const struct txn_change *c, struct net_delta *d, txn_done_fn done, void *arg)
 {
@@ -722,6 +733,7 @@ void net_apps_commit(const struct txn_change *c, struct net_delta *d, txn_done_f
 		app->role = ROLE_NONE;
 	}
 	net_delta_apply(d);
+	net_contexts_unserved(d, warn_unserved, NULL);
 	net_delta_keep(d);
 	net_alarm_prune();
 	net.sending = false;

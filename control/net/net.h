@@ -70,7 +70,8 @@ struct net_effect {
 	char instance[64];
 	char kind
 		[24]; // flows-end, flows-reset, flows-break, no-new-flows, range, forwarding, match,
-		      // port-closed, port-opened, port-changed
+		      // port-closed, port-opened, port-changed,
+		      // no-port
 	char path[512];     // of the entry
 	char pool[64];      // of a server, else ""
 	char name[64];      // of the entry

@@ -9,6 +9,7 @@
 //	store.c    all records of the configuration as intended, and the indices over them
 //	overlap.c  which of two services gets a packet that both could have
 //	index.c    checks across entries, on the store with the delta put in
+//	contexts.c services in a context that no port carries
 //	path.c     a record -> the instance path of its entry or leaf
 //	refusal.c  what an app says of a record -> path, tag, sentence
 //	apps.c     what is sent to which app, and when: transaction, resync
@@ -335,6 +336,16 @@ __attribute__((format(printf, 6, 7))) void net_refuse(struct net_out *o,
 
 // On the store with d applied; after: the tree it comes from. Refusals go to r. Returns r->result.
 int net_index_check(struct net_delta *d, const struct lyd_node *after, struct txn_result *r);
+
+// ---- contexts (contexts.c) -------------------------------------------------------------------
+
+// On the store with d applied: services that d brings, changes or takes the last port of their context from, and
+// whose context no port of their application carries now. tell is called for each.
+// Returns: 0 or -ENOMEM
+int net_contexts_unserved(const struct net_delta *d,
+			  void (*tell)(void *arg, const struct net_entry *service,
+				       uint16_t context),
+			  void *arg);
 
 // ---- paths (path.c) --------------------------------------------------------------------------
 

@@ -282,6 +282,15 @@ static void new_service(struct preview *p, const struct net_entry *e)
 	}
 }
 
+// ---- contexts --------------------------------------------------------------------------------
+
+static void unserved(void *arg, const struct net_entry *service, uint16_t context)
+{
+	add(arg, service, "no-port", NULL, NET_ASKS_NOTHING,
+	    "service '%s' is in context %u, which no port of %s is in: no packet reaches it",
+	    net_entry_name(service), context, service->inst->name);
+}
+
 // ---- counts ----------------------------------------------------------------------------------
 
 static void finish(struct preview *p)
@@ -507,6 +516,7 @@ int net_preview(const struct lyd_node *before, const struct lyd_node *after,
 			add(p, e, "port-opened", NULL, NET_ASKS_NOTHING, "port '%s' is opened",
 			    net_entry_name(e));
 	}
+	net_contexts_unserved(&d, unserved, p);
 	net_delta_undo(&d);
 	net_delta_free(&d);
 	ask_all(p);

@@ -667,3 +667,26 @@ void bond_look_again(struct port_slot *s)
 			bond_link(s, link.ifindex, m->name, link.flags);
 	}
 }
+
+unsigned bond_members(const struct port_slot *s, struct port_member out[CTL_BOND_MEMBERS])
+{
+	uint16_t active[RTE_MAX_ETHPORTS];
+	const struct bond *b = s->bond;
+	int count = 0, primary = -1;
+
+	if (b->carries) { // else it may have no device
+		count = rte_eth_bond_active_slaves_get(s->p.queue[0].rte_id, active,
+						       RTE_MAX_ETHPORTS);
+		primary = rte_eth_bond_primary_get(s->p.queue[0].rte_id);
+	}
+	for (unsigned i = 0; i < b->count; i++) {
+		const struct member *m = &b->m[i];
+
+		out[i] = (struct port_member){.name = m->name, .link = m->there && m->carrier};
+		for (int k = 0; m->in && k < count; k++)
+			out[i].carries |= active[k] == m->rte_id;
+		if (s->conf.bond_mode == CTL_BOND_ACTIVE_BACKUP && primary != m->rte_id)
+			out[i].carries = false;
+	}
+	return b->count;
+}

@@ -242,6 +242,11 @@ void port_counters(const struct port *p, struct port_counters *out)
 	count_life(port_slot(p), out);
 }
 
+unsigned port_members(const struct port *p, struct port_member out[CTL_BOND_MEMBERS])
+{
+	return p->kind != CTL_PORT_BOND ? 0 : bond_members(port_slot(p), out);
+}
+
 static struct port_arrivals closed; // of ports that are closed
 
 static void add_arrivals(const struct port *p, const struct port_counters *c,

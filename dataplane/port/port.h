@@ -200,6 +200,15 @@ struct port_counters {
 // Thread: control
 void port_counters(const struct port *p, struct port_counters *out);
 
+struct port_member {
+	const char *name; // borrowed from the port
+	bool link;        // it is there and has a carrier
+	bool carries;     // packets leave by it
+};
+// Members of a bond, in the order of its configuration. Returns: how many, 0 where the port is none.
+// Thread: control
+unsigned port_members(const struct port *p, struct port_member out[CTL_BOND_MEMBERS]);
+
 // What arrived at all ports since the start, those closed meanwhile included: the left side of the sum
 // in core/worker.h.
 struct port_arrivals {

@@ -97,6 +97,7 @@ bool bond_link(struct port_slot *s, int ifindex, const char *name, unsigned flag
 void bond_tick(struct port_slot *s); // each 100 ms while it is there
 void bond_link_gone(struct port_slot *s, int ifindex);
 void bond_look_again(struct port_slot *s); // at all members
+unsigned bond_members(const struct port_slot *s, struct port_member out[CTL_BOND_MEMBERS]);
 
 // announce.c: say where the port's MAC address and the addresses of its kernel views are now
 void announce_mac(struct port_slot *s);

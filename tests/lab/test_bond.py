@@ -55,6 +55,12 @@ class BondLab(LbAlone):
         wait_for("TAP of the bond", lambda: self.border.run("ip", "link", "show", "dev", "up", check=False).returncode == 0)
         self.border.addr("up", f"{OWN4}/24", f"{OWN6}/64")
 
+    def members(self):
+        """Of the bond "up": name -> (has a link, carries)."""
+        ports = self.link.query("state")["ietf-interfaces:interfaces"]["interface"]
+        state = next(i for i in ports if i["name"] == "up")["sluice-port:port-state"]
+        return {m["name"]: (m["link"], m["carries"]) for m in state["member"]}
+
     def curl(self, vip=VIP4, seconds=2):
         url = f"http://[{vip}]/" if ":" in vip else f"http://{vip}/"
         r = self.client.run("curl", "-sf", "--max-time", str(seconds), url, check=False)
@@ -110,6 +116,7 @@ def test_a_member_goes_down_and_comes_back(lab, which, end):
     try:
         assert lab.back_within(3) < 2
         assert lab.works()
+        assert lab.members() == {f"m{which}": (False, False), f"m{1 - which}": (True, True)}
     finally:
         node.run("ip", "link", "set", dev, "up")
     assert lab.back_within(3) < 2
@@ -117,6 +124,7 @@ def test_a_member_goes_down_and_comes_back(lab, which, end):
         # The preferred one takes over again after two seconds, and at most one packet is lost on it.
         out = lab.client.out("ping", "-c", "15", "-i", "0.2", "-W", "1", VIP4)
         assert " 15 received" in out or " 14 received" in out, out
+        wait_for("the preferred one carries", lambda: lab.members() == {"m0": (True, True), "m1": (True, False)}, 5)
     assert lab.works()
     adds_up(lab.settled())
 

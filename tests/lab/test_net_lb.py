@@ -80,6 +80,18 @@ def test_an_instance_that_is_deleted_serves_nothing(lab):
     serves(lab)
 
 
+def test_a_service_in_a_context_without_ports_is_told(lab):
+    lab.start_lb()
+    config = lab.config(check="none")
+    lost = copy.deepcopy(config)
+    lost["sluice-lb:load-balancers"]["load-balancer"][0]["services"]["service"][0]["context"] = 5
+    name = lost["sluice-lb:load-balancers"]["load-balancer"][0]["services"]["service"][0]["name"]
+    says = commit(lab, lost)["warnings"]
+    assert len(says) == 1 and f"service[name='{name}']" in says[0] and "no port of lb is in context 5" in says[0], says
+    assert not commit(lab, config)["warnings"]
+    serves(lab)
+
+
 def test_a_port_is_closed_and_opened_by_enabled(lab):
     lab.start_lb()
     config = lab.config(check="none")

@@ -438,6 +438,24 @@ static void put_port_counters(struct lb_conf *c, struct lb_text *t, const struct
 	lb_text_close(t, '}');
 }
 
+static void put_members(struct lb_text *t, const struct port *p)
+{
+	struct port_member m[CTL_BOND_MEMBERS];
+	unsigned n = port_members(p, m);
+
+	if (n == 0)
+		return;
+	lb_text_open(t, "member", '[');
+	for (unsigned i = 0; i < n; i++) {
+		lb_text_open(t, NULL, '{');
+		lb_text_string(t, "name", m[i].name);
+		lb_text_bool(t, "link", m[i].link);
+		lb_text_bool(t, "carries", m[i].carries);
+		lb_text_close(t, '}');
+	}
+	lb_text_close(t, ']');
+}
+
 static void put_open_port(struct lb_conf *c, struct lb_text *t, const struct port *p)
 {
 	struct lb_port_rates rates = lb_rates_of_port(c, p);
@@ -458,6 +476,7 @@ static void put_open_port(struct lb_conf *c, struct lb_text *t, const struct por
 		lb_text_counter(t, "xdp-redirected", n.xdp_redirected);
 	}
 	lb_text_number(t, "queue-depth", n.rx_depth);
+	put_members(t, p);
 	lb_text_open(t, "rates", '{');
 	put_rate(t, "in-packets", rates.rx_packets);
 	put_rate(t, "in-octets", rates.rx_bytes);

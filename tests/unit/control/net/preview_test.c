@@ -120,6 +120,15 @@ static const struct net_effect *told(const char *kind, const char *name)
 	return NULL;
 }
 
+static unsigned count_of(const char *kind)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < t.count; i++)
+		n += strcmp(t.effect[i].kind, kind) == 0;
+	return n;
+}
+
 static void told_so(const char *kind, const char *name, const char *words)
 {
 	const struct net_effect *x = told(kind, name);
@@ -174,6 +183,47 @@ static void goes_by_the_pool_as_it_will_be(void **state)
 	preview(ONE(POOL(RESET ",'drain-timeout':5000", WITH_S1(DRAIN))));
 	assert_int_equal(t.count, 1);
 	told_so("no-new-flows", "s1", "after the drain-timeout end");
+}
+
+#define PORT(n, context)                                                                           \
+	"{'name':'" n                                                                              \
+	"','type':'sluice-port:af-xdp','sluice-port:port':{'owner':'lb','context':" context "}}"
+#define WITH_PORTS(ports, services)                                                                \
+	"{'ietf-interfaces:interfaces':{'interface':[" ports "]},"                                 \
+	"'sluice-lb:load-balancers':{'load-balancer':[{'name':'lb',"                               \
+	"'local-address-pools':{'local-address-pool':[" LOCALS(                                    \
+		"'10.0.0.200'") "]},"                                                              \
+				"'pools':{'pool':[" POOL(                                          \
+					"", SERVERS) "]},'services':{'service':[" services         \
+						     "]}}]}}"
+#define IN(n, port, context) SERVICE(n, ",'port':" port ",'context':" context LOCAL)
+
+// A service that no packet reaches, by whichever end it comes about.
+static void says_of_which_services_no_port_is_in_the_context(void **state)
+{
+	(void)state;
+	start(WITH_PORTS(PORT("a", "0") "," PORT("b", "7"),
+			 IN("web", "80", "0") "," IN("x", "81", "7")),
+	      NONE);
+	preview(WITH_PORTS(PORT("a", "0") "," PORT("b", "7"),
+			   IN("web", "80", "0") "," IN("x", "81", "8") "," IN("y", "82", "7")));
+	told_so("no-port", "x", "in context 8, which no port of lb is in");
+	assert_non_null(strstr(told("no-port", "x")->path, "services/service[name='x']"));
+	assert_int_equal(count_of("no-port"), 1);
+	preview(WITH_PORTS(PORT("a", "0"),
+			   IN("web", "80", "0") "," IN("x", "81", "7"))); // the port goes
+	told_so("no-port", "x", "context 7");
+	assert_int_equal(count_of("no-port"), 1);
+	preview(WITH_PORTS(PORT("a", "0") "," PORT("b", "0"), // or moves
+			   IN("web", "80", "0") "," IN("x", "81", "7")));
+	told_so("no-port", "x", "context 7");
+	preview(WITH_PORTS(PORT("a", "7") "," PORT("b", "7"), // both ends at once: told once
+			   IN("web", "80", "0") "," IN("x", "81", "0")));
+	told_so("no-port", "web", "context 0");
+	told_so("no-port", "x", "context 0");
+	assert_int_equal(count_of("no-port"), 2);
+	preview(WITH_PORTS("", IN("web", "80", "0") "," IN("x", "81", "7"))); // no port at all
+	assert_int_equal(count_of("no-port"), 1);
 }
 
 static void resets_what_was_kept(void **state)
@@ -265,6 +315,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(goes_by_the_pool_as_it_will_be),
+		TEST(says_of_which_services_no_port_is_in_the_context),
 		TEST(resets_what_was_kept),
 		TEST(keeps_in_silence_what_was_reset),
 		TEST(gives_a_deadline_to_servers_that_drain),
