@@ -170,14 +170,22 @@ def test_haproxy_is_told_who_asks(lab, vip):
     assert out.strip() == client_address(vip)
 
 
+def headers(lab):
+    state = lab.lb_state()["state"]
+    return int(state["proxy-headers"]), int(state["proxy-headers-repeated"])
+
+
 @BOTH
 def test_kept_alive_connection_gets_one_header(lab, vip):
+    before = headers(lab)
     urls = [url(vip)] * 20
     out = lab.client.out("curl", "-sS", "-g", "--max-time", "10", "-w", "%{local_port} %{num_connects}\n", *urls)
     lines = out.strip().split("\n")
     port = lines[1].split()[0]
     assert lines[0::2] == [f"{client_address(vip)} {port} {vip} 80"] * 20
     assert lines[1::2] == [f"{port} 1"] + [f"{port} 0"] * 19
+    after = headers(lab)  # one by connection; again only if the server was slow to acknowledge
+    assert after[0] == before[0] + 1 and after[1] <= before[1] + 1, (before, after)
 
 
 def download(lab, vip, limit):
@@ -266,8 +274,11 @@ def test_every_header_arrives_though_one_packet_in_eight_is_lost(lab, vip):
             assert c.line() == c.expected(vip, OWN if i % 2 else FIRST)
             assert c.ask(f"number {i}") == f"number {i}"
 
+    before = headers(lab)
     with Loss(lab, 8), concurrent.futures.ThreadPoolExecutor(30) as pool:
         assert len(list(pool.map(talk, range(30)))) == 30
+    after = headers(lab)
+    assert after[0] == before[0] + 30 and after[1] > before[1], (before, after)
 
 
 @BOTH

@@ -251,9 +251,11 @@ static void server_syn(struct flow *f, struct flow_cold *c, struct segment *s)
 	uint16_t window = get16(s->l4 + 14);
 
 	if (f->state != FLOW_TCP_SYN || (f->flags & FLOW_F_PROXY_PENDING) == 0) {
+		// The same one again: the server lacks the handshake's end, and the header with it.
+		if (c->start != ack)
+			f->flags &= (uint16_t)~FLOW_F_PROXY_SENT;
 		c->start = ack;
 		f->flags |= FLOW_F_PROXY_PENDING;
-		f->flags &= (uint16_t)~FLOW_F_PROXY_SENT;
 	}
 	put32(s->l4 + 8, ack);
 	lower_mss(s, len);

@@ -489,6 +489,52 @@ static void gives_all_to_the_kernel_before_the_first_snapshot(void **state)
 	assert_int_equal(p->fate, FATE_PUNT);
 }
 
+// One header by connection, each way of sending it under its own count.
+static void counts_proxy_headers_first_and_again_apart(void **state)
+{
+	const struct lb_other_counters *n = &world.lw->others;
+	struct fake_packet *syn, *p;
+	unsigned plain;
+
+	(void)state;
+	world.service[FAKE_TCP].proxy = CTL_PROXY_V2;
+	syn = fake_open(FAKE_TCP, 1);
+	fake_reply(syn, TCP_SYN | TCP_ACK);
+	fake_burst();
+	assert_int_equal(n->proxy_written + n->proxy_repeated, 0);
+	p = fake_client(FAKE_TCP, 1, TCP_ACK);
+	plain = p->m.data_len;
+	fake_burst();
+	assert_int_equal(p->fate, FATE_FORWARD);
+	assert_int_equal(p->m.data_len, plain + 16 + 12); // version 2, TCP over IPv4
+	assert_int_equal(n->proxy_written, 1);
+	assert_int_equal(n->proxy_repeated, 0);
+	for (unsigned i = 1; i <= 2; i++) { // nothing is acknowledged: sent again
+		if (i == 2) {               // the handshake's end was lost, and the server says so
+			fake_numbers(fake_reply(syn, TCP_SYN | TCP_ACK), 0, 1 - 28U);
+			fake_burst();
+		}
+		fake_client(FAKE_TCP, 1, TCP_ACK);
+		fake_burst();
+		assert_int_equal(n->proxy_written, 1);
+		assert_int_equal(n->proxy_repeated, i);
+	}
+	fake_numbers(fake_reply(syn, TCP_ACK), 1, 1 + 28); // the header has arrived
+	fake_burst();
+	p = fake_client(FAKE_TCP, 1, TCP_ACK);
+	fake_burst();
+	assert_int_equal(p->m.data_len, plain);
+	assert_int_equal(n->proxy_written, 1);
+	assert_int_equal(n->proxy_repeated, 2);
+	syn = fake_open(FAKE_TCP, 2); // another connection
+	fake_reply(syn, TCP_SYN | TCP_ACK);
+	fake_burst();
+	fake_client(FAKE_TCP, 2, TCP_ACK);
+	fake_burst();
+	assert_int_equal(n->proxy_written, 2);
+	assert_int_equal(n->proxy_repeated, 2);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, fake_setup, fake_teardown)
@@ -514,6 +560,7 @@ int main(void)
 		T(serves_packets_that_were_handed_over),
 		T(hands_over_in_the_order_of_arrival),
 		T(gives_all_to_the_kernel_before_the_first_snapshot),
+		T(counts_proxy_headers_first_and_again_apart),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
