@@ -12,16 +12,14 @@
 
 enum { PSH = 0x08, SYN_ACK = TCP_SYN | TCP_ACK };
 
-static struct {
-	struct lb_sources s;
-	struct lb_source at[16];
-} sources;
+static alignas(8) uint8_t room[sizeof(struct lb_sources) + 16 * sizeof(struct lb_source)];
+static struct lb_sources *const sources = (void *)room;
 
 // Servers of the fake world answer from port 8080, TCP and UDP.
 static void put_source(unsigned server, uint8_t proto, uint16_t min, uint16_t max)
 {
 	const struct lb_server *v = &world.server[server];
-	struct lb_source *at = sources.s.at;
+	struct lb_source *at = sources->at;
 	uint32_t i;
 
 	for (i = lb_service_hash(0, proto, v->addr, min == max ? rte_cpu_to_be_16(min) : 0) & 15;
@@ -32,21 +30,21 @@ static void put_source(unsigned server, uint8_t proto, uint16_t min, uint16_t ma
 				   .port = rte_cpu_to_be_16(min),
 				   .port_max = rte_cpu_to_be_16(max)};
 	memcpy(at[i].addr, v->addr, 16);
-	sources.s.ranges |= min != max;
+	sources->ranges |= min != max;
 }
 
 static int start(void **state)
 {
 	(void)state;
 	fake_start(1024);
-	memset(&sources, 0, sizeof(sources));
-	sources.s.mask = 15;
+	memset(room, 0, sizeof(room));
+	sources->mask = 15;
 	for (unsigned i = 0; i <= FAKE_SERVER6; i++) {
 		put_source(i, IPPROTO_TCP, 8080, 8080);
 		put_source(i, IPPROTO_UDP, 8080, 8080);
 	}
 	world.snap.nat = true;
-	world.snap.sources = &sources.s;
+	world.snap.sources = sources;
 	world.port.view = PORT_VIEW_XDP;
 	return 0;
 }
