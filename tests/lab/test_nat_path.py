@@ -202,7 +202,7 @@ def test_nothing_leaves_from_a_port_that_serves(lab, family):
     before = lab.settled()
     with udp(lab.client, family, (deep_address(family), ECHO)) as s:
         s.settimeout(0.5)
-        for size in (10, 3000):
+        for size in (10, 3000, 3000):  # the first large one may end at rd, which is too narrow for it
             s.send(bytes(size))
             with pytest.raises(TimeoutError):
                 s.recv(65535)
@@ -212,7 +212,7 @@ def test_nothing_leaves_from_a_port_that_serves(lab, family):
         s.connect((deep_address(family), PORT))
     s.close()
     after = lab.settled()
-    assert after["drop"]["nat-no-flow"] == before["drop"]["nat-no-flow"] + 2
+    assert after["drop"]["nat-no-flow"] - before["drop"].get("nat-no-flow", 0) in (2, 3)
     assert lab.others()["nat-lost"] >= 3
 
 
