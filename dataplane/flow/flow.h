@@ -59,15 +59,16 @@ enum flow_flag {
 };
 
 struct flow {
-	// key: IPv4 addresses; IPv6: client = index of the key line, the others 0
+	// key: IPv4 addresses; IPv6: client = index of the key line, the others 0. Of each side as its packets carry
+	// them, source first: a look-up compares one word each of addresses and ports.
 	alignas(64) rte_be32_t client;
 	rte_be32_t service_addr;
-	rte_be32_t local;
 	rte_be32_t server_addr;
+	rte_be32_t local;
 	rte_be16_t client_port;
 	rte_be16_t service_port;
-	rte_be16_t local_port;
 	rte_be16_t server_port;
+	rte_be16_t local_port;
 	uint16_t context;
 	uint8_t proto;
 	uint8_t state;  // enum flow_state
@@ -85,6 +86,9 @@ struct flow {
 	uint32_t end[2]; // TCP: one past the highest sequence number a side has sent; see state.h
 };
 static_assert(sizeof(struct flow) == 64, "one line");
+static_assert(offsetof(struct flow, client) == 0 && offsetof(struct flow, server_addr) == 8 &&
+		      offsetof(struct flow, server_port) == offsetof(struct flow, client_port) + 4,
+	      "the sides' tuples stand behind one another");
 static_assert(offsetof(struct flow, context) == 24 && offsetof(struct flow, flags) == 28,
 	      "context, protocol, state and flags are compared as one word");
 

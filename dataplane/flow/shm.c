@@ -29,7 +29,7 @@
 #include <unistd.h>
 
 #define SHM_MAGIC    UINT64_C(0x776f6c6665637573) // "sucefl ow"
-#define SHM_VERSION  3
+#define SHM_VERSION  4
 #define SHM_PAGE     UINT64_C(4096)
 #define SHM_ALIGN    (UINT64_C(2) << 20)
 #define SHM_MIN      16

@@ -227,20 +227,17 @@ static inline uint32_t flow_turn32(uint32_t v)
 static inline uint64_t flow_addr4(const struct flow *f, uint32_t ref)
 {
 	uint32_t dir = ref >> 31;
-	uint64_t v;
 
 	FLOW_OPAQUE(dir);
-	v = flow_load64((const uint8_t *)f + 8 * dir); // client, or local
-	return v << (32 * dir) | v >> (-(32 * dir) & 63);
+	return flow_load64((const uint8_t *)f + 8 * dir); // client, or server
 }
 
 static inline uint32_t flow_ports(const struct flow *f, uint32_t ref)
 {
-	uint32_t dir = ref >> 31, v;
+	uint32_t dir = ref >> 31;
 
 	FLOW_OPAQUE(dir);
-	v = flow_load32((const uint8_t *)&f->client_port + 4 * dir);
-	return v << (16 * dir) | v >> (-(16 * dir) & 31);
+	return flow_load32((const uint8_t *)&f->client_port + 4 * dir);
 }
 
 static inline bool flow_same6(const struct flow_key6 *l, uint32_t dir_bit, const uint8_t *addrs)

@@ -117,7 +117,7 @@ static inline void rewrite_ipv6(uint8_t *ip, uint8_t *l4, const struct flow *f,
 	uint32_t ports;
 
 	if (dir == FLOW_TO_SERVER) {
-		ports = flow_load32(&f->local_port);
+		ports = flow_turn32(flow_load32(&f->server_port));
 		memcpy(ip + 8, k->local, 16);
 		memcpy(ip + 24, k->server_addr, 16);
 	} else {
