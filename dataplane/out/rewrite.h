@@ -19,13 +19,16 @@
 #include "dataplane/flow/table.h"
 #include "dataplane/parse/parse.h"
 
+// Ones'-complement sum of the four words of `sum`: 0 only for 0. A number added to itself turned by half its bits
+// has in the upper half both halves and their carry.
 static inline uint16_t rewrite_fold(uint64_t sum)
 {
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)sum;
+	uint32_t half;
+
+	sum += sum << 32 | sum >> 32;
+	half = (uint32_t)(sum >> 32);
+	half += half << 16 | half >> 16;
+	return (uint16_t)(half >> 16);
 }
 
 // Ones'-complement sum of two words.
@@ -40,7 +43,8 @@ static inline uint16_t rewrite_add(uint16_t a, uint16_t b)
 // 0xffff before (RFC 1624 section 4).
 static inline uint16_t rewrite_sum(uint16_t sum, uint16_t delta)
 {
-	return (uint16_t)~rewrite_add((uint16_t)~sum, delta);
+	// ~(~sum + delta): a subtraction with the borrow taken round.
+	return (uint16_t)(sum - delta - (sum < delta));
 }
 
 // after - before in ones' complement: what rewrite_sum() adds when words with one sum take the place of others.
@@ -87,9 +91,10 @@ static inline void rewrite_l4_sum(uint8_t *l4, uint8_t proto, uint16_t delta)
 	memcpy(at, &sum, 2);
 }
 
-// IPv4. ip: its header, l4: its TCP or UDP header; the hop limit is above 1 (the caller has checked).
+// IPv4. ip: its header, l4: its TCP or UDP header; proto: that of the flow; the hop limit is above 1 (the caller has checked).
 // Without a branch on the direction, which no predictor knows. Thread: owner worker
-static inline void rewrite_ipv4(uint8_t *ip, uint8_t *l4, const struct flow *f, enum flow_dir dir)
+static inline void rewrite_ipv4(uint8_t *ip, uint8_t *l4, const struct flow *f, enum flow_dir dir,
+				uint8_t proto)
 {
 	// As a packet of the other side carries them, its ends exchanged.
 	uint32_t before = flow_load32(l4), back = (uint32_t)!dir << 31, ports = flow_ports(f, back);
@@ -103,7 +108,7 @@ static inline void rewrite_ipv4(uint8_t *ip, uint8_t *l4, const struct flow *f, 
 	sum3 = (uint64_t)delta + before + (uint32_t)~ports + (uint16_t)~sum +
 	       (uint16_t)~RTE_BE16(0x0100);
 	sum = (uint16_t)~rewrite_fold(sum3);
-	rewrite_l4_sum(l4, f->proto, delta);
+	rewrite_l4_sum(l4, proto, delta);
 	ip[8]--;
 	memcpy(ip + 10, &sum, 2);
 	memcpy(ip + 12, &addrs, 8);

@@ -109,7 +109,7 @@ static __rte_always_inline void forward(struct lb_worker *lw, struct worker *w, 
 	c->packets[dir]++;
 	c->bytes[dir] += pi->l3_len;
 	if (likely(pi->flags & PARSE_IPV4))
-		rewrite_ipv4(ip, l4, f, dir);
+		rewrite_ipv4(ip, l4, f, dir, f->proto);
 	else
 		rewrite_ipv6(ip, l4, f, &lw->table->key6[index], dir);
 	if (unlikely((f->flags & FLOW_F_PROXY) != 0) && lb_proxy_wants(f, pi->tcp_flags)) {
@@ -490,7 +490,7 @@ static __rte_always_inline bool quick(struct lb_worker *lw, struct worker *w,
 		if (unlikely(!flow_tcp_data(f, dir, seq, plain >> 16)))
 			return false;
 	}
-	rewrite_ipv4(ip, l4, f, dir);
+	rewrite_ipv4(ip, l4, f, dir, udp ? IPPROTO_UDP : IPPROTO_TCP);
 	memcpy(frame, nh, 12); // dmac, smac
 	f->last_seen = q->now;
 	flow_count_packet(&q->t, index, f, dir, len);

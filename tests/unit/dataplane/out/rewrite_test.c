@@ -118,7 +118,7 @@ static void rewrites_ipv4_as_if_computed_anew(void **state)
 		set_ip_checksum(want);
 		set_l4_checksum(want + 12, 8, want + 20, len, proto);
 
-		rewrite_ipv4(ip, l4, &f, dir);
+		rewrite_ipv4(ip, l4, &f, dir, proto);
 		assert_memory_equal(p, want, sizeof(p));
 	}
 }
@@ -169,7 +169,7 @@ static void leaves_udp_without_checksum_without(void **state)
 	uint8_t p[40] = {0x45, [8] = 64, [9] = 17};
 
 	(void)state;
-	rewrite_ipv4(p, p + 20, &f, FLOW_TO_SERVER);
+	rewrite_ipv4(p, p + 20, &f, FLOW_TO_SERVER, 17);
 	assert_int_equal(p[26], 0);
 	assert_int_equal(p[27], 0);
 }
@@ -207,7 +207,7 @@ static void keeps_damage_detectable(void **state)
 		set_ip_checksum(p);
 		set_l4_checksum(p + 12, 8, p + 20, 40, 6);
 		p[45] ^= (uint8_t)(1 + random_next() % 255);
-		rewrite_ipv4(p, p + 20, &f, FLOW_TO_SERVER);
+		rewrite_ipv4(p, p + 20, &f, FLOW_TO_SERVER, 17);
 		memcpy(good, p, sizeof(p));
 		set_l4_checksum(good + 12, 8, good + 20, 40, 6);
 		assert_memory_not_equal(p + 36, good + 36, 2);
