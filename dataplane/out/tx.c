@@ -102,7 +102,10 @@ void out_flush_port(struct worker *w, struct out_worker *ow, unsigned port)
 		give_up(w, t->pkts[i], t->class[i],
 			t -> class[i] == OUT_TO_KERNEL ? DROP_PUNT_FAILED : DROP_TX_FULL);
 	t->n = 0;
-	t->other = 0;
+	if (unlikely(t->other != 0)) {
+		memset(t->class, OUT_FORWARDED, sizeof(t->class));
+		t->other = 0;
+	}
 }
 
 void out_flush(struct worker *w)

@@ -30,8 +30,8 @@ enum out_class {
 
 struct out_tx {
 	alignas(64) uint16_t n;
-	uint16_t other; // of those, not OUT_FORWARDED
-	uint8_t class[OUT_TX_BURST];
+	uint16_t other;              // of those, not OUT_FORWARDED
+	uint8_t class[OUT_TX_BURST]; // OUT_FORWARDED where nobody has written
 	struct rte_mbuf *pkts[OUT_TX_BURST];
 };
 
@@ -57,12 +57,17 @@ static inline void out_enqueue(struct worker *w, struct out_worker *ow, struct r
 			       unsigned port, enum out_class class)
 {
 	struct out_tx *t = &ow->tx[port];
+	unsigned n = t->n;
 
-	t->other += class != OUT_FORWARDED;
-	t->class[t->n] = (uint8_t) class;
-	t->pkts[t->n++] = m;
-	ow->dirty |= UINT64_C(1) << port;
-	if (unlikely(t->n == OUT_TX_BURST))
+	if (class != OUT_FORWARDED) {
+		t->other++;
+		t->class[n] = (uint8_t) class;
+	}
+	if (n == 0)
+		ow->dirty |= UINT64_C(1) << port;
+	t->pkts[n] = m;
+	t->n = (uint16_t)(n + 1);
+	if (unlikely(n + 1 == OUT_TX_BURST))
 		out_flush_port(w, ow, port);
 }
 

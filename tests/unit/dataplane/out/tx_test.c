@@ -272,6 +272,27 @@ static void what_the_port_refuses_is_dropped_not_forwarded(void **state)
 	sum_holds();
 }
 
+// Where an answer stood in a buffer that has gone, a packet of the next one is forwarded all the same.
+static void a_place_in_the_buffer_forgets_its_class(void **state)
+{
+	struct parse_info pi;
+
+	for (unsigned round = 0; round < 2; round++) {
+		for (unsigned i = 0; i < 2; i++) {
+			struct rte_mbuf *m = packet(9, false, &pi);
+
+			if (i == round)
+				out_answer(&w, m);
+			else
+				out_forward(&w, m, &pi, PLAIN);
+		}
+		out_flush(&w);
+	}
+	assert_int_equal(w.count.forwarded, 2);
+	assert_int_equal(w.count.answered, 2);
+	sum_holds();
+}
+
 static void no_next_hop_is_no_route_and_too_large_is_mtu(void **state)
 {
 	struct parse_info pi;
@@ -500,6 +521,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(each_way_in_and_out_gets_its_own_header),
 		TEST(a_full_buffer_goes_out_by_itself),
+		TEST(a_place_in_the_buffer_forgets_its_class),
 		TEST(what_the_port_refuses_is_dropped_not_forwarded),
 		TEST(no_next_hop_is_no_route_and_too_large_is_mtu),
 		TEST(waits_for_the_neighbour_and_goes_when_it_is_there),
