@@ -221,6 +221,16 @@ void flow_delete(struct flow_table *t, uint32_t index)
 	flow_delete_hashed(t, index, hash_client, hash_server);
 }
 
+void flow_carry_packets(const struct flow_table *t, uint32_t index, enum flow_dir dir)
+{
+	t->cold[index & ~FLOW_DIR_BIT].packets_hi[dir]++;
+}
+
+void flow_carry_bytes(const struct flow_table *t, uint32_t index, enum flow_dir dir)
+{
+	t->cold[index & ~FLOW_DIR_BIT].bytes_hi[dir]++;
+}
+
 uint32_t flow_count(const struct flow_table *t)
 {
 	return *(const volatile uint32_t *)&t->count;

@@ -226,7 +226,7 @@ static inline uint32_t flow_turn32(uint32_t v)
 // Both addresses and both ports of one side, as a packet of that side carries them.
 static inline uint64_t flow_addr4(const struct flow *f, uint32_t ref)
 {
-	uint32_t dir = ref >> 31;
+	size_t dir = ref >> 31;
 
 	FLOW_OPAQUE(dir);
 	return flow_load64((const uint8_t *)f + 8 * dir); // client, or server
@@ -234,7 +234,7 @@ static inline uint64_t flow_addr4(const struct flow *f, uint32_t ref)
 
 static inline uint32_t flow_ports(const struct flow *f, uint32_t ref)
 {
-	uint32_t dir = ref >> 31;
+	size_t dir = ref >> 31;
 
 	FLOW_OPAQUE(dir);
 	return flow_load32((const uint8_t *)&f->client_port + 4 * dir);
@@ -288,16 +288,18 @@ static inline struct flow *flow_at(const struct flow_table *t, uint32_t index)
 	return &t->flow[index & ~FLOW_DIR_BIT];
 }
 
+// A small count has run over: carry it into the cold part. Thread: owner worker
+void flow_carry_packets(const struct flow_table *t, uint32_t index, enum flow_dir dir);
+void flow_carry_bytes(const struct flow_table *t, uint32_t index, enum flow_dir dir);
+
 // Count a packet of at most 65,535 bytes. The small counts carry into the cold part now and then.
 static inline void flow_count_packet(const struct flow_table *t, uint32_t index, struct flow *f,
 				     enum flow_dir dir, uint16_t bytes)
 {
-	struct flow_cold *c = &t->cold[index & ~FLOW_DIR_BIT];
-
 	if (__builtin_expect(++f->packets[dir] == 0, 0))
-		c->packets_hi[dir]++;
+		flow_carry_packets(t, index, dir);
 	if (__builtin_expect(__builtin_add_overflow(f->bytes[dir], bytes, &f->bytes[dir]), 0))
-		c->bytes_hi[dir]++;
+		flow_carry_bytes(t, index, dir);
 }
 
 // Hashes of the two tuples of a filled entry.

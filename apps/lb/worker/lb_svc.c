@@ -465,64 +465,56 @@ static inline void quick_init(struct lb_quick *q, const struct lb_worker *lw,
 // anything is not so; nothing has been done then, and known() sees to it.
 static __rte_always_inline bool quick(struct lb_worker *lw, struct worker *w,
 				      const struct lb_quick *q, struct rte_mbuf *m, uint32_t plain,
-				      const struct flow_key *k, struct lb_counters *server)
+				      const struct flow_key *k, bool udp)
 {
-	uint32_t index = k->ref & ~FLOW_DIR_BIT, dir = k->ref >> 31;
-	struct flow *f = &q->t.flow[index];
-	uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *), *ip = frame + RTE_ETHER_HDR_LEN;
-	uint8_t *l4 = frame + PARSE_FAST_L4;
-	bool udp = ip[9] == IPPROTO_UDP;
+	uint32_t ref = k->ref;
+	size_t dir = ref >> 31;
+	struct flow *f = flow_at(&q->t, ref);
+	uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *), *l4 = frame + PARSE_FAST_L4;
 	uint16_t len = (uint16_t)plain, hop = f->nexthop[dir];
 	const struct nexthop *nh = &q->view->nexthop[hop];
-	struct lb_counters *service;
-	uint64_t link; // port, vlan, mtu, state, kind
-	uint32_t seq = rte_be_to_cpu_32(flow_load32(l4 + 4));
+	struct lb_counters *count;
 
 	if (unlikely(((flow_load64(&f->context) ^ q->want[udp]) & QUICK_MASK) != 0 ||
-		     flow_addr4(f, k->ref) != k->addr4 || flow_ports(f, k->ref) != k->ports ||
+		     flow_addr4(f, ref) != k->addr4 || flow_ports(f, ref) != k->ports ||
 		     f->view_generation != q->epoch || hop >= q->view->count))
 		return false;
-	memcpy(&link, &nh->port, 8);
-	if (unlikely((link & UINT64_C(0x00ff0000ffff0000)) != (uint64_t)NEXTHOP_RESOLVED << 48 ||
-		     len > (uint16_t)(link >> 32)))
+	if (unlikely(nh->state != NEXTHOP_RESOLVED || nh->vlan != 0 || len > nh->mtu))
 		return false;
-	if (!udp) {
-		if (unlikely(!flow_tcp_data(f, dir, seq, plain >> 16)))
-			return false;
-	}
-	rewrite_ipv4(ip, l4, f, dir, udp ? IPPROTO_UDP : IPPROTO_TCP);
+	if (!udp && unlikely(!flow_tcp_data(f, (enum flow_dir)dir,
+					    rte_be_to_cpu_32(flow_load32(l4 + 4)), plain >> 16)))
+		return false;
+	rewrite_ipv4(frame + RTE_ETHER_HDR_LEN, l4, f, (enum flow_dir)dir,
+		     udp ? IPPROTO_UDP : IPPROTO_TCP);
 	memcpy(frame, nh, 12); // dmac, smac
 	f->last_seen = q->now;
-	flow_count_packet(&q->t, index, f, dir, len);
-	server->packets[dir]++;
-	server->bytes[dir] += len;
-	service = &lb_service_chunk(lw, f->service)->count[f->service % LB_CHUNK];
-	service->packets[dir]++;
-	service->bytes[dir] += len;
+	flow_count_packet(&q->t, ref, f, (enum flow_dir)dir, len);
+	count = &lb_server_chunk(lw, f->server)->count[f->server % LB_CHUNK];
+	count->packets[dir]++;
+	count->bytes[dir] += len;
+	count = &lb_service_chunk(lw, f->service)->count[f->service % LB_CHUNK];
+	count->packets[dir]++;
+	count->bytes[dir] += len;
 	if (unlikely(!q->out->used[hop]))
 		q->out->used[hop] = 1;
-	out_enqueue(w, q->out, m, (uint16_t)link, OUT_FORWARDED);
+	out_enqueue(w, q->out, m, nh->port, OUT_FORWARDED);
 	return true;
 }
 
 // The first candidate's entry is on its way or here: fetch the server's counters, which with many servers
-// are in no near cache. A tuple away from home is still to be probed. Returns: the counters, or NULL.
-static inline struct lb_counters *probe_more(const struct lb_worker *lw, const struct flow_table *t,
-					     struct flow_key *k)
+// are in no near cache. A tuple away from home is still to be probed.
+static inline void probe_more(const struct lb_worker *lw, const struct flow_table *t,
+			      struct flow_key *k)
 {
-	struct lb_server_chunk *c;
 	uint32_t server;
 
 	if (unlikely(k->mask == 0)) {
 		flow_probe_second(t, k);
-		return NULL;
+		return;
 	}
-	server = flow_at(t, k->ref)->server;
-	c = lb_server_chunk(lw, server);
-	if (unlikely(c == NULL))
-		return NULL;
-	rte_prefetch0(&c->count[server % LB_CHUNK]);
-	return &c->count[server % LB_CHUNK];
+	server = flow_at(t, k->ref)->server; // of any flow, or of none: the chunk may be absent
+	rte_prefetch0((const void *)((uintptr_t)lb_server_chunk(lw, server) +
+				     server % LB_CHUNK * sizeof(struct lb_counters)));
 }
 
 // A plain packet that quick() did not move on: parse it in full, see whose it is. Returns: false if it has
@@ -542,40 +534,42 @@ static __rte_noinline bool parse_late(struct lb_worker *lw, struct worker *w,
 	return !steer || !lb_hand_over(lw, w, port, m, pi);
 }
 
-// All packets are of this port. `steer`: they may belong to another worker; one whose flow is found here is
-// ours without asking. The others are handed over in the last step, plain or not: a FIN would overtake the data
-// before it otherwise.
-static void burst(struct lb_worker *lw, struct worker *w, const struct port *port,
-		  struct rte_mbuf **pkts, unsigned n, bool steer)
+// The packets of a burst that may be of a flow, close together; their keys in lb_worker.key.
+struct lb_batch {
+	struct rte_mbuf *m[LB_BURST];
+	uint32_t plain[LB_BURST]; // what parse_plain() said; 0: parsed in full, into lb_worker.pi
+};
+
+// The steps of a burst are functions of their own, so that each has the registers for itself.
+
+// Parse, hash, fetch buckets. Returns: how many packets are in *b.
+static __rte_noinline unsigned gather(struct lb_worker *lw, struct worker *w,
+				      const struct port *port, const struct lb_quick *q,
+				      struct rte_mbuf **pkts, unsigned n, struct lb_batch *b)
 {
-	struct rte_mbuf *flow[LB_BURST]; // packets that may be of a flow, close together
-	struct lb_counters *count[LB_BURST];
-	uint32_t plain[LB_BURST];
-	unsigned flows = 0, misses = 0;
-	struct lb_quick q;
+	// A traced packet is parsed in full: parse_plain() is shown none of it.
+	const uint32_t shown = unlikely(lw->trace) ? 0 : UINT32_MAX;
+	unsigned flows = 0;
 	bool other;
 
-	begin_burst(lw);
-	quick_init(&q, lw, w, port);
-	lw->handed = !steer;
-	for (unsigned i = 0; i < n; i++)
-		rte_prefetch0(rte_pktmbuf_mtod(pkts[i], void *));
+	for (unsigned i = 0; unlikely(lw->trace) && i < n; i++)
+		trace_note(w, pkts[i], TRACE_RX, port->index);
 	for (unsigned i = 0; i < n; i++) {
 		struct rte_mbuf *m = pkts[i];
-		struct parse_info *pi = &lw->pi[flows];
 		const uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *);
 		bool odd = m->nb_segs != 1 || (m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) != 0;
+		uint32_t plain =
+			unlikely(odd) ? 0 : parse_plain(frame, rte_pktmbuf_data_len(m) & shown);
+		struct parse_info *pi;
 
-		lb_note(lw, w, m, TRACE_RX, port->index);
-		plain[flows] = unlikely(odd || lw->trace)
-				       ? 0
-				       : parse_plain(frame, rte_pktmbuf_data_len(m));
-		if (likely(plain[flows] != 0)) {
-			flow_key4(&q.t, &lw->key[flows], flow_load64(frame + 26),
+		if (likely(plain != 0)) {
+			flow_key4(&q->t, &lw->key[flows], flow_load64(frame + 26),
 				  flow_load32(frame + PARSE_FAST_L4), port->context, frame[23]);
-			flow[flows++] = m;
+			b->plain[flows] = plain;
+			b->m[flows++] = m;
 			continue;
 		}
+		pi = &lw->pi[flows];
 		if (unlikely(odd || !parse_fast(frame, rte_pktmbuf_data_len(m), pi)) &&
 		    !parse_packet(lw, w, port, m, pi, &other)) {
 			if (other)
@@ -583,37 +577,79 @@ static void burst(struct lb_worker *lw, struct worker *w, const struct port *por
 			continue;
 		}
 		key_packet(lw, port, rte_pktmbuf_mtod(m, uint8_t *), pi, &lw->key[flows]);
-		flow[flows++] = m;
+		b->plain[flows] = 0;
+		b->m[flows++] = m;
 	}
-	for (unsigned i = 0; i < flows; i++)
-		flow_probe(&q.t, &lw->key[i]);
-	for (unsigned i = 0; i < flows; i++)
-		count[i] = probe_more(lw, &q.t, &lw->key[i]);
-	for (unsigned i = 0; i < flows; i++) {
-		struct flow_key *k = &lw->key[i];
-		uint32_t ref;
+	return flows;
+}
 
-		if (likely(plain[i] != 0)) {
-			if (unlikely(count[i] == NULL) && k->mask != 0) // it stood away from home
-				count[i] = lb_server_count(lw, flow_at(&q.t, k->ref)->server);
-			if (likely(k->mask != 0) &&
-			    likely(quick(lw, w, &q, flow[i], plain[i], k, count[i])))
-				continue;
-			ref = flow_find(lw->table, k);
-			if (!parse_late(lw, w, port, flow[i], &lw->pi[i],
-					steer && ref == FLOW_NONE))
-				continue;
-		} else {
-			ref = flow_find(lw->table, k);
-			if (unlikely(steer) && ref == FLOW_NONE &&
-			    lb_hand_over(lw, w, port, flow[i], &lw->pi[i]))
+// Match tags, fetch entries, then what they name.
+static __rte_noinline void probe(struct lb_worker *lw, const struct lb_quick *q, unsigned flows)
+{
+	for (unsigned i = 0; i < flows; i++)
+		flow_probe(&q->t, &lw->key[i]);
+	for (unsigned i = 0; i < flows; i++)
+		probe_more(lw, &q->t, &lw->key[i]);
+}
+
+// A packet that quick() did not move on. Returns: false if its flow is missed.
+static __rte_noinline bool slow(struct lb_worker *lw, struct worker *w, const struct port *port,
+				const struct lb_batch *b, unsigned i, bool steer)
+{
+	uint32_t ref = flow_find(lw->table, &lw->key[i]);
+
+	if (b->plain[i] != 0) {
+		if (!parse_late(lw, w, port, b->m[i], &lw->pi[i], steer && ref == FLOW_NONE))
+			return true;
+	} else if (unlikely(steer) && ref == FLOW_NONE &&
+		   lb_hand_over(lw, w, port, b->m[i], &lw->pi[i])) {
+		return true;
+	}
+	return likely(ref != FLOW_NONE) && likely(known(lw, w, b->m[i], &lw->pi[i], ref));
+}
+
+// Move the packets on. Returns: how many are left in lb_worker.miss.
+static __rte_noinline unsigned move_on(struct lb_worker *lw, struct worker *w,
+				       const struct port *port, const struct lb_quick *q,
+				       const struct lb_batch *b, unsigned flows, bool steer)
+{
+	unsigned misses = 0;
+
+	for (unsigned i = 0; i < flows; i++) {
+		const struct flow_key *k = &lw->key[i];
+		uint32_t plain = b->plain[i];
+
+		if (likely(plain != 0 && k->mask != 0)) {
+			bool udp = (k->meta >> 16) == IPPROTO_UDP;
+
+			if (likely(udp ? quick(lw, w, q, b->m[i], plain, k, true)
+				       : quick(lw, w, q, b->m[i], plain, k, false)))
 				continue;
 		}
-		if (unlikely(ref == FLOW_NONE) || unlikely(!known(lw, w, flow[i], &lw->pi[i], ref)))
+		if (!slow(lw, w, port, b, i, steer))
 			lw->miss[misses++] = (uint8_t)i;
 	}
+	return misses;
+}
+
+// All packets are of this port. `steer`: they may belong to another worker; one whose flow is found here is
+// ours without asking. The others are handed over in the last step, plain or not: a FIN would overtake the data
+// before it otherwise.
+static void burst(struct lb_worker *lw, struct worker *w, const struct port *port,
+		  struct rte_mbuf **pkts, unsigned n, bool steer)
+{
+	unsigned flows, misses;
+	struct lb_batch b;
+	struct lb_quick q;
+
+	begin_burst(lw);
+	quick_init(&q, lw, w, port);
+	lw->handed = !steer;
+	flows = gather(lw, w, port, &q, pkts, n, &b);
+	probe(lw, &q, flows);
+	misses = move_on(lw, w, port, &q, &b, flows, steer);
 	if (unlikely(misses != 0))
-		lb_new_burst(lw, w, port, flow, misses);
+		lb_new_burst(lw, w, port, b.m, misses);
 	if (unlikely(lw->lates != 0))
 		lb_fragments(lw, w, port);
 }
@@ -627,8 +663,10 @@ unsigned lb_rx_poll(struct worker *w, void *arg)
 
 	if (n == 0)
 		return 0;
-	for (unsigned i = 0; i < n; i++)
+	for (unsigned i = 0; i < n; i++) {
+		rte_prefetch0(rte_pktmbuf_mtod(pkts[i], void *));
 		bytes += pkts[i]->pkt_len;
+	}
 	w->count.received += n;
 	w->count.received_bytes += bytes;
 	if (unlikely(rx->port->parent != PORT_NONE)) { // the kernel speaks through its TAP
@@ -646,6 +684,8 @@ unsigned lb_handover_poll(struct worker *w, void *arg)
 	struct rte_mbuf *pkts[LB_BURST];
 	unsigned n = handover_take(w, pkts, LB_BURST), done = 0;
 
+	for (unsigned i = 0; i < n; i++)
+		rte_prefetch0(rte_pktmbuf_mtod(pkts[i], void *));
 	while (done < n) { // runs of packets of one port
 		const struct port *port = port_get(pkts[done]->port);
 		unsigned end = done + 1;
