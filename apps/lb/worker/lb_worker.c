@@ -200,7 +200,7 @@ static void expire(void *ctx, uint32_t index)
 	}
 }
 
-#define AGE_BUDGET 64 // flows a turn: twice what a burst can add
+#define AGE_BUDGET (2 * LB_BURST) // flows a turn: twice what a burst can add
 
 unsigned lb_age_poll(struct worker *w, void *arg)
 {
