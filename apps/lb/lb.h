@@ -123,9 +123,9 @@ struct lb_service {
 	const struct lb_local_pool *local; // NULL: none (NAT)
 	uint16_t mss_max;                  // host order; 0: not clamped
 	uint8_t persist_len;               // bits of the client's address that count
-	uint8_t was_other;                 // forwarded in the other mode once: see lb_hand_back()
-	uint32_t persist_ticks;            // 0: no persistence
-	uint64_t persist_group;            // 0: the service alone
+	uint8_t zero;
+	uint32_t persist_ticks; // 0: no persistence
+	uint64_t persist_group; // 0: the service alone
 	uint64_t id;
 };
 
@@ -344,15 +344,6 @@ static inline const struct lb_service *lb_service_get(const struct lb_snapshot *
 		return NULL;
 	v = s->service[slot / LB_CHUNK][slot % LB_CHUNK];
 	return v != NULL && v->ref == ref ? v : NULL;
-}
-
-// Do servers of this service, forwarded so now, have flows of NAT? Those of a mode that it had before go on.
-static inline bool lb_service_has_nat(const struct lb_snapshot *s, uint32_t ref, uint8_t forwarding)
-{
-	const struct lb_service *v = lb_service_get(s, ref);
-
-	return forwarding == CTL_FORWARD_NAT ||
-	       (v != NULL && (v->was_other || v->forwarding == CTL_FORWARD_NAT));
 }
 
 // Is a destination within the service? It may still be another one's that matches longer. addr: as in a

@@ -560,7 +560,6 @@ static int build_service(struct lb_builder *b, struct lb_entry *e)
 	const struct ctl_service *r = (const void *)lb_entry_rec(e, next);
 	const struct lb_entry *local;
 	uint32_t ref = lb_entry_ref(e, next);
-	const struct lb_service *old = ref == 0 ? NULL : lb_service_get(&b->s->pub, ref);
 	struct lb_service *v;
 	int rc;
 
@@ -588,7 +587,6 @@ static int build_service(struct lb_builder *b, struct lb_entry *e)
 		.prefix_len = r->addr.len,
 		.persist_len = r->persist_len,
 		.mss_max = r->mss_max,
-		.was_other = old != NULL && (old->was_other || old->forwarding != r->forwarding),
 		.persist_ticks = r->persist_ms == 0 ? 0 : clock_ms_to_ticks(r->persist_ms),
 		.persist_group = r->persist_group,
 		.pool = b->s->pool[lb_store_find(b->in->store, CTL_REC_POOL, r->pool)->index],

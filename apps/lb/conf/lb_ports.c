@@ -474,7 +474,7 @@ static void fill_steer(const struct lb_conf *c, struct steer_list *l)
 
 		lb_service_ports(r, &s.port_min, &s.port_max);
 		put_steer(l, &s);
-		if (lb_service_has_nat(&c->snap->pub, e->ref, r->forwarding))
+		if (r->forwarding == CTL_FORWARD_NAT)
 			lb_sources_each(&c->store, false, r, put_nat_server,
 					&(struct nat_servers){l, r});
 		if (r->local_pool != 0)
@@ -493,8 +493,7 @@ static bool has_nat(const struct lb_conf *c)
 	struct lb_entry *e;
 
 	LB_STORE_FOREACH(e, &c->store, CTL_REC_SERVICE)
-	if (lb_service_has_nat(&c->snap->pub, e->ref,
-			       ((const struct ctl_service *)(const void *)e->rec)->forwarding))
+	if (((const struct ctl_service *)(const void *)e->rec)->forwarding == CTL_FORWARD_NAT)
 		return true;
 	return false;
 }

@@ -113,9 +113,7 @@ int lb_build_sources(struct lb_builder *b)
 	LB_STORE_FOREACH(e, st, CTL_REC_SERVICE)
 	{
 		g.service = (const void *)lb_entry_rec(e, b->in->next);
-		if (rc == 0 && g.service != NULL &&
-		    lb_service_has_nat(&b->s->pub, lb_entry_ref(e, b->in->next),
-				       g.service->forwarding))
+		if (rc == 0 && g.service != NULL && g.service->forwarding == CTL_FORWARD_NAT)
 			rc = lb_sources_each(st, b->in->next, g.service, add, &g);
 	}
 	if (rc != 0) {

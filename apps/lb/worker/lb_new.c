@@ -150,8 +150,7 @@ static bool choose(struct lb_worker *lw, struct worker *w, const struct port *po
 	if (unlikely(lw->trace))
 		trace_note(w, m, TRACE_SERVICE, n->service->ref & LB_SLOT_MASK);
 	if (pi->proto == IPPROTO_TCP && !flow_tcp_is_syn(pi->tcp_flags)) {
-		if (!lb_hand_back(lw, w, port, m, pi, n->service))
-			stray_segment(lw, w, m, pi);
+		stray_segment(lw, w, m, pi);
 		return false;
 	}
 	if (unlikely(pi->ttl <= 1)) {

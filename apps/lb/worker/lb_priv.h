@@ -194,11 +194,6 @@ void lb_give(struct lb_worker *lw, struct worker *w, struct rte_mbuf *m, unsigne
 // Hand packet m (TCP or UDP) to the worker that owns it. Returns: false if that is this one.
 bool lb_hand_over(struct lb_worker *lw, struct worker *w, const struct port *port,
 		  struct rte_mbuf *m, const struct parse_info *pi);
-// A service's packet of no flow here, that no flow begins with: while its service was forwarded in the other mode, another
-// worker may have been its owner, and its flow is there still. Gives it to that one, from the owner alone. Returns: false
-// if there is none.
-bool lb_hand_back(struct lb_worker *lw, struct worker *w, const struct port *port,
-		  struct rte_mbuf *m, const struct parse_info *pi, const struct lb_service *v);
 
 // lb_move.c
 //

@@ -72,34 +72,3 @@ bool lb_hand_over(struct lb_worker *lw, struct worker *w, const struct port *por
 	lb_give(lw, w, m, to);
 	return true;
 }
-
-bool lb_hand_back(struct lb_worker *lw, struct worker *w, const struct port *port,
-		  struct rte_mbuf *m, const struct parse_info *pi, const struct lb_service *v)
-{
-	const uint8_t *ip = rte_pktmbuf_mtod(m, uint8_t *) + pi->l3_off;
-	struct lb_tuple t = {.context = port->context,
-			     .family = v->family,
-			     .proto = pi->proto,
-			     .sport = pi->sport,
-			     .dport = pi->dport,
-			     .src = lb_source(ip, pi),
-			     .dst = lb_destination(ip, pi)};
-	struct flow_steer_packet p = {.family = v->family,
-				      .side = v->forwarding == CTL_FORWARD_NAT ? FLOW_STEER_TUPLE
-									       : FLOW_STEER_CLIENT,
-				      .port = pi->sport,
-				      .peer_port = pi->dport,
-				      .src = t.src,
-				      .dst = t.dst};
-	unsigned to;
-
-	// Without known RSS both modes have the same owner.
-	if (!v->was_other || lw->steer.rss == NULL || lb_owner(lw, &t) != lw->index)
-		return false;
-	p.addr = flow_steer_fold(t.family, t.src);
-	to = flow_steer_owner(&lw->steer, &p);
-	if (to == lw->index)
-		return false;
-	lb_give(lw, w, m, to);
-	return true;
-}
