@@ -161,20 +161,19 @@ struct lb_listener {
 	uint8_t addr[16];
 };
 
-// Where servers of NAT services answer from. Made by lb_sources.c in one allocation.
+// Where servers of NAT services answer from by TCP, those of one port. Made by lb_sources.c in one allocation.
 struct lb_source {
 	uint8_t family; // 0: an empty place
-	uint8_t proto;
+	uint8_t zero;
 	uint16_t context;
-	rte_be16_t port, port_max; // of a range; the port itself where it is one alone
+	rte_be16_t port;
 	uint8_t addr[16];
 };
 
-// Open addressing as service_hash: one port by lb_service_hash(), ranges by that of port 0.
+// Open addressing by lb_service_hash() as TCP.
 struct lb_sources {
 	uint32_t mask;
 	uint32_t count;
-	bool ranges; // there are any
 	struct lb_source at[];
 };
 

@@ -98,23 +98,21 @@ static void old_service(struct preview *p, const struct net_entry *e, const stru
 	const struct ctl_service *s = (const struct ctl_service *)e->rec;
 	const struct ctl_service *n = new ? (const struct ctl_service *)new->rec : NULL;
 
-	if (!n || !same_place(s, n) || (s->enabled && !n->enabled)) {
-		add(p, e, "flows-end", NULL, NET_ASKS_SERVICE,
-		    !n ? "service '%s' goes: its flows end"
-		    : !same_place(s, n)
-			    ? "service '%s' moves to another context, address, port or "
-			      "protocol: its flows end"
-			    : "service '%s' is disabled: its flows end, new ones are refused",
-		    s->name);
+	const char *why = !n ? "goes"
+			  : !same_place(s, n)
+				  ? "moves to another context, address, port or protocol"
+			  : n->forwarding != s->forwarding ? "forwards in another mode"
+			  : s->enabled && !n->enabled      ? "is disabled, new flows are refused"
+							   : NULL;
+
+	if (why) {
+		add(p, e, "flows-end", NULL, NET_ASKS_SERVICE, "service '%s' %s: its flows end",
+		    s->name, why);
 		return; // nothing is left for the rest to touch
 	}
 	if (ntohs(n->port_max) < ntohs(s->port_max))
 		add(p, e, "range", NULL, NET_ASKS_SERVICE,
 		    "service '%s' has fewer ports: flows of those that go end", s->name);
-	if (n->forwarding != s->forwarding)
-		add(p, e, "forwarding", NULL, NET_ASKS_SERVICE,
-		    "service '%s' forwards in another mode: new flows only, old ones go on as they are",
-		    s->name);
 }
 
 static void old_server(struct preview *p, const struct net_delta *d, const struct net_entry *e,

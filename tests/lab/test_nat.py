@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """NAT (two-arm): the server sees the client, its answers come back through the border node (L1)."""
+import copy
 import json
+import socket
 
 import pytest
 from border import VIP4, VIP6, Border
-from clients import wrk
+from clients import request, wrk
 from lab import wait_for
 
 BOTH = pytest.mark.parametrize("vip", [VIP4, VIP6], ids=["ipv4", "ipv6"])
@@ -55,7 +57,7 @@ def lab():
             s.node.start("who", "/usr/bin/python3", "-c", WHO)
             wait_for(f"who on {s.name}", lambda n=s.node: n.listening(PORT))
         lab.start_sluice()
-        config = lab.config()
+        lab.nat = config = lab.config()
         lb = config["sluice-lb:load-balancers"]["load-balancer"][0]
         lb["services"]["service"] = []
         for fam, vip in ((4, VIP4), (6, VIP6)):
@@ -98,3 +100,27 @@ def test_a_server_speaks_to_the_client_by_itself_through_the_kernel(lab):
 def test_nothing_was_refused(lab):
     drops = lab.counters()["drop"]
     assert {k: n for k, n in drops.items() if n and k in ("nat-conflict", "no-flow", "handover-full")} == {}
+
+
+def test_a_change_of_mode_ends_connections_at_once_and_takes_new_ones(lab):
+    fullnat = copy.deepcopy(lab.nat)
+    for service in fullnat["sluice-lb:load-balancers"]["load-balancer"][0]["services"]["service"]:
+        service |= {"forwarding": "fullnat", "local-address-pool": "snat"}
+
+    def hold():
+        held = [lab.client.tcp_socket(socket.AF_INET6 if ":" in v else socket.AF_INET) for v in (VIP4, VIP6) * 4]
+        for s, v in zip(held, (VIP4, VIP6) * 4):
+            s.settimeout(5)
+            s.connect((v, 80))
+            assert request(s).startswith("s")
+        return held
+
+    for config in (fullnat, lab.nat):
+        held = hold()
+        lab.configure(config)
+        for s in held:
+            with pytest.raises(ConnectionResetError):
+                request(s)
+            s.close()
+        for s in hold():
+            s.close()

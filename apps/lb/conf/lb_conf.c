@@ -87,12 +87,14 @@ static bool same_server(const struct ctl_rec *a, const struct ctl_rec *b)
 	return memcmp(&x->addr, &y->addr, sizeof(x->addr)) == 0 && x->port == y->port;
 }
 
+// Likewise. A flow goes on in the mode it was made in, which only holds while its service steers that
+// mode's packets to their worker and here: with another mode its flows end.
 static bool same_service(const struct ctl_rec *a, const struct ctl_rec *b)
 {
 	const struct ctl_service *x = (const void *)a, *y = (const void *)b;
 
 	return memcmp(&x->addr, &y->addr, sizeof(x->addr)) == 0 && x->port == y->port &&
-	       x->proto == y->proto && x->context == y->context;
+	       x->proto == y->proto && x->context == y->context && x->forwarding == y->forwarding;
 }
 
 static int assign_slot(struct lb_conf *c, struct lb_slots *slots, struct lb_entry *e,

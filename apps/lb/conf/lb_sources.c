@@ -9,6 +9,7 @@
 #include "apps/lb/conf/lb_build_priv.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -66,27 +67,24 @@ static struct lb_sources *empty(uint32_t places)
 // There is room.
 static void put(struct lb_sources *t, const struct lb_source *s)
 {
-	uint32_t i = lb_service_hash(s->context, s->proto, s->addr,
-				     s->port == s->port_max ? s->port : 0) &
-		     t->mask;
+	uint32_t i = lb_service_hash(s->context, IPPROTO_TCP, s->addr, s->port) & t->mask;
 
 	for (; t->at[i].family != 0; i = (i + 1) & t->mask)
 		if (memcmp(&t->at[i], s, sizeof(*s)) == 0)
 			return; // of another service, or pool
 	t->at[i] = *s;
 	t->count++;
-	t->ranges |= s->port != s->port_max;
 }
 
 static int add(void *ctx, const struct ctl_addr *addr, uint16_t min, uint16_t max)
 {
 	struct grow *g = ctx;
 	struct lb_source s = {.family = addr->family,
-			      .proto = g->service->proto,
 			      .context = g->service->context,
-			      .port = rte_cpu_to_be_16(min),
-			      .port_max = rte_cpu_to_be_16(max)};
+			      .port = rte_cpu_to_be_16(min)};
 
+	if (min != max)
+		return 0;
 	lb_build_fill_addr(s.addr, addr);
 	if (g->t->count >= g->t->mask / 2) {
 		struct lb_sources *more = empty((g->t->mask + 1) * 2);
@@ -113,7 +111,8 @@ int lb_build_sources(struct lb_builder *b)
 	LB_STORE_FOREACH(e, st, CTL_REC_SERVICE)
 	{
 		g.service = (const void *)lb_entry_rec(e, b->in->next);
-		if (rc == 0 && g.service != NULL && g.service->forwarding == CTL_FORWARD_NAT)
+		if (rc == 0 && g.service != NULL && g.service->forwarding == CTL_FORWARD_NAT &&
+		    g.service->proto == IPPROTO_TCP)
 			rc = lb_sources_each(st, b->in->next, g.service, add, &g);
 	}
 	if (rc != 0) {

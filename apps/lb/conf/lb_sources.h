@@ -2,7 +2,8 @@
 //
 // lb_sources - the servers that answer by way of this node, each with the ports it answers from: those of
 // the pools of NAT services, and of the pools behind them. The steering program takes what they send
-// (lb_ports.c), the worker knows by them what must not leave without its flow (struct lb_sources).
+// (lb_ports.c), the worker knows by those of one TCP port what must not leave without its flow
+// (struct lb_sources).
 //
 // All calls on the control thread.
 #pragma once

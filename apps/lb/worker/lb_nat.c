@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// lb_nat - what the servers of NAT services send without a flow. Their answers leave with the service's
-// address; a segment whose flow was lost or has aged would leave with the server's own, which clients do not
-// know and nobody outside should see. So nothing leaves from an address and port that serves: TCP is
-// answered by a reset (RFC 9293 section 3.10.7.1, as the client would), the rest dropped.
+// lb_nat - TCP segments that the servers of NAT services send without a flow. Their answers leave with the
+// service's address; a segment whose flow was lost or has aged would leave with the server's own, which
+// the client does not know and nobody outside should see. So it does not leave: it is answered by a
+// reset (RFC 9293 section 3.10.7.1), as the client would.
 //
-// Only a connection that the server itself begins from such a port goes on its way (lb_route.c): by its
-// SYN it is remembered for as long as it speaks. The memory is a small one and a guess: who
-// is pushed out of it is reset.
+// A connection that begins here goes on its way (lb_route.c), be it the server's own or that of somebody
+// who asks the server itself: by its SYN or SYN-ACK it is remembered for as long as it speaks. The memory
+// is a small one and a guess: who is pushed out of it is reset. Datagrams tell no beginning, and a server
+// of any port or of a range of ports has its own connections among them: those are routed as they come.
 
 #include "apps/lb/worker/lb_priv.h"
 
@@ -17,32 +18,20 @@
 
 #define OWN_WAYS 4
 
-static bool holds(const struct lb_sources *t, const struct lb_source *key, rte_be16_t hash_port)
-{
-	uint16_t port = rte_be_to_cpu_16(key->port);
-
-	for (uint32_t i = lb_service_hash(key->context, key->proto, key->addr, hash_port) & t->mask;
-	     t->at[i].family != 0; i = (i + 1) & t->mask) {
-		const struct lb_source *s = &t->at[i];
-
-		if (s->family == key->family && s->proto == key->proto &&
-		    s->context == key->context && port >= rte_be_to_cpu_16(s->port) &&
-		    port <= rte_be_to_cpu_16(s->port_max) && memcmp(s->addr, key->addr, 16) == 0)
-			return true;
-	}
-	return false;
-}
-
 bool lb_nat_serves(const struct lb_snapshot *s, uint16_t context, uint8_t family, uint8_t proto,
 		   const uint8_t *addr, rte_be16_t port)
 {
 	const struct lb_sources *t = s->sources;
-	struct lb_source key = {.family = family, .proto = proto, .context = context, .port = port};
+	struct lb_source key = {.family = family, .context = context, .port = port};
 
-	if (likely(t == NULL))
+	if (likely(t == NULL) || proto != IPPROTO_TCP)
 		return false;
 	memcpy(key.addr, addr, family == 4 ? 4 : 16);
-	return holds(t, &key, port) || (t->ranges && holds(t, &key, 0));
+	for (uint32_t i = lb_service_hash(context, proto, key.addr, port) & t->mask;
+	     t->at[i].family != 0; i = (i + 1) & t->mask)
+		if (memcmp(&t->at[i], &key, sizeof(key)) == 0)
+			return true;
+	return false;
 }
 
 // The connection's place: where it stands, or, with `make`, the place that has been idle longest.
@@ -84,9 +73,7 @@ bool lb_nat_lost(struct lb_worker *lw, const struct worker *w, const struct port
 	if (lb_own_find(lw->snap, port->context, family, dst) != NULL ||
 	    out_kernel_address(lw->view, family, dst) || is_group(family, dst))
 		return false;
-	if (pi->proto != IPPROTO_TCP)
-		return true;
-	own = own_place(lw, hash, w->now_ticks, flow_tcp_is_syn(pi->tcp_flags));
+	own = own_place(lw, hash, w->now_ticks, (pi->tcp_flags & TCP_SYN) != 0);
 	if (own == NULL)
 		return true;
 	own->seen = w->now_ticks;
@@ -97,7 +84,7 @@ void lb_nat_refuse(struct lb_worker *lw, struct worker *w, struct rte_mbuf *m,
 		   const struct parse_info *pi)
 {
 	lw->others.nat_lost++;
-	if (pi->proto != IPPROTO_TCP || (pi->tcp_flags & TCP_RST) != 0)
+	if ((pi->tcp_flags & TCP_RST) != 0)
 		out_drop(w, m, DROP_NAT_NO_FLOW);
 	else if (lb_is_quiet(lw, w))
 		out_drop(w, m, DROP_QUIET);

@@ -155,6 +155,35 @@ static void a_server_keeps_its_slot_until_its_address_changes(void **state)
 	assert_int_equal(server_of(S1)->addr[3], 77);
 }
 
+// Flows of the other mode have other owners, and their packets are steered otherwise.
+static void a_service_has_another_slot_in_another_mode(void **state)
+{
+	struct ctl_service s = {.rec = R(CTL_REC_SERVICE, struct ctl_service, SVC),
+				.pool = WEB,
+				.name = "web",
+				.addr = address("10.1.0.1"),
+				.port = htons(80),
+				.port_max = htons(80),
+				.forwarding = CTL_FORWARD_NAT,
+				.proto = IPPROTO_TCP,
+				.enabled = 1};
+	uint32_t ref;
+
+	configure();
+	ref = find_service("10.1.0.1", 80)->ref;
+	begin(lb.version);
+	put(&s);
+	commit();
+	assert_int_not_equal(find_service("10.1.0.1", 80)->ref, ref);
+	assert_null(lb_service_get(seen(), ref));
+	ref = find_service("10.1.0.1", 80)->ref;
+	begin(lb.version);
+	strcpy(s.name, "www");
+	put(&s);
+	commit();
+	assert_int_equal(find_service("10.1.0.1", 80)->ref, ref);
+}
+
 static void admin_states_and_weight(void **state)
 {
 	configure();
@@ -409,6 +438,7 @@ int main(void)
 		T(a_resync_of_the_same_changes_nothing),
 		T(a_resync_deletes_what_it_does_not_send),
 		T(a_server_keeps_its_slot_until_its_address_changes),
+		T(a_service_has_another_slot_in_another_mode),
 		T(admin_states_and_weight),
 		T(workers_are_told_what_the_kernel_waits_for),
 		T(listeners_follow_services_of_a_transaction),

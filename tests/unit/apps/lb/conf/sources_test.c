@@ -112,7 +112,9 @@ static void knows_where_servers_of_nat_services_answer_from(void **state)
 		put_server(id, a, 1, CTL_ADMIN_ENABLED);
 	}
 	put_nat(98, "10.1.0.3", 443, WEB); // the same servers once more
+	put_nat(97, "10.1.0.4", 0, WEB);   // of any port: S3 answers from each, which says nothing
 	commit();
+	assert_false(answers_from("10.2.0.3", IPPROTO_TCP, 444));
 	for (unsigned i = 0; i < 100; i++) {
 		char a[32];
 
@@ -121,6 +123,7 @@ static void knows_where_servers_of_nat_services_answer_from(void **state)
 	}
 	assert_int_equal(seen()->sources->count, 102);
 	begin(lb.version);
+	assert_int_equal(lb_conf_calls.del(&lb, CTL_REC_SERVICE, 97, &conf_ack), 0);
 	assert_int_equal(lb_conf_calls.del(&lb, CTL_REC_SERVICE, 98, &conf_ack), 0);
 	assert_int_equal(lb_conf_calls.del(&lb, CTL_REC_SERVICE, 99, &conf_ack), 0);
 	commit();

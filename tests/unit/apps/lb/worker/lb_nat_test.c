@@ -176,27 +176,6 @@ static void refuses_by_nat_a_server_that_is_its_own_client(void **state)
 	assert_int_equal(lb_worker_flow_count(world.lw), 0);
 }
 
-static void keeps_flows_when_a_service_changes_its_forwarding(void **state)
-{
-	struct fake_packet *full = fake_establish(1), *nat = fake_open(FAKE_NAT, 2), *p;
-
-	(void)state;
-	world.service[FAKE_TCP].forwarding = CTL_FORWARD_NAT;
-	world.service[FAKE_NAT].forwarding = CTL_FORWARD_FULLNAT;
-	world.service[FAKE_NAT].local = &world.local;
-	fake_changed();
-	p = fake_reply(full, TCP_ACK);
-	fake_burst();
-	assert_int_equal(p->fate, FATE_FORWARD);
-	p = fake_reply(nat, TCP_ACK);
-	fake_burst();
-	assert_int_equal(p->fate, FATE_FORWARD);
-	p = fake_open(FAKE_NAT, 3);
-	assert_memory_equal(fake_bytes(p) + 14 + 12, ((uint8_t[]){198, 51, 100}), 3);
-	p = fake_open(FAKE_TCP, 4);
-	assert_memory_equal(fake_bytes(p) + 14 + 12, ((uint8_t[]){10, 2, 0, 0}), 4);
-}
-
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, fake_setup, fake_teardown)
@@ -208,7 +187,6 @@ int main(void)
 		T(refuses_by_nat_what_the_server_could_not_tell_apart),
 		T(makes_room_by_nat_where_a_connection_is_over),
 		T(refuses_by_nat_a_server_that_is_its_own_client),
-		T(keeps_flows_when_a_service_changes_its_forwarding),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
