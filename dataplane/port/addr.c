@@ -348,10 +348,31 @@ int addr_all(struct addr_node **out, unsigned *count)
 	return all(out, count, true);
 }
 
+struct port_span {
+	unsigned min, max; // none where min is over max
+};
+
+static bool is_in(const struct port_span *s, unsigned port)
+{
+	return port >= s->min && port <= s->max;
+}
+
+static struct port_span given_out(void)
+{
+	FILE *f = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
+	struct port_span s = {1, 0};
+
+	if (f != NULL && fscanf(f, "%u %u", &s.min, &s.max) != 2)
+		s = (struct port_span){1, 0};
+	if (f != NULL)
+		fclose(f);
+	return s;
+}
+
 // A file of /proc/net: one socket a line, address as 32-bit words of the machine, port, state. Returns: the first port
-// of a socket within min .. max, host order; 0: none.
+// (host order) of a socket that is of `ports` and not of `but`; 0: none.
 static unsigned listens_in(const char *path, unsigned state, const struct ctl_addr *addr,
-			   unsigned min, unsigned max)
+			   const struct port_span *ports, const struct port_span *but)
 {
 	FILE *f = fopen(path, "re");
 	unsigned found = 0;
@@ -364,7 +385,7 @@ static unsigned listens_in(const char *path, unsigned state, const struct ctl_ad
 
 		if (sscanf(line, " %*u: %32[0-9A-Fa-f]:%x %*[0-9A-Fa-f]:%*x %x", hex, &at, &st) !=
 			    3 ||
-		    at < min || at > max || st != state)
+		    st != state || !is_in(ports, at) || is_in(but, at))
 			continue;
 		if (sscanf(hex, "%8x%8x%8x%8x", &w[0], &w[1], &w[2], &w[3]) < 1)
 			continue;
@@ -383,12 +404,15 @@ uint16_t port_node_listens(const struct ctl_addr *addr, uint8_t proto, uint16_t 
 {
 	bool tcp = proto == IPPROTO_TCP;
 	unsigned state = tcp ? 10 : 7; // LISTEN; UDP: not connected
-	unsigned first = ntohs(min), last = ntohs(max);
-	unsigned port =
-		listens_in(tcp ? "/proc/net/tcp6" : "/proc/net/udp6", state, addr, first, last);
+	struct port_span ports = {ntohs(min), ntohs(max)}, but = {1, 0};
+	unsigned port;
 
+	// A UDP socket on one of the ports that the kernel gives out is most likely a question under way.
+	if (!tcp && min != max)
+		but = given_out();
+	port = listens_in(tcp ? "/proc/net/tcp6" : "/proc/net/udp6", state, addr, &ports, &but);
 	if (port == 0 && addr->family == 4)
-		port = listens_in(tcp ? "/proc/net/tcp" : "/proc/net/udp", state, addr, first,
-				  last);
+		port = listens_in(tcp ? "/proc/net/tcp" : "/proc/net/udp", state, addr, &ports,
+				  &but);
 	return htons((uint16_t)port);
 }

@@ -5,8 +5,8 @@
 // announcement (RFC 5227, section 2.3) or an unsolicited neighbour advertisement (RFC 4861, section
 // 7.2.6), for neighbours that learned another MAC address while an interface was no member yet.
 //
-// Frames are sent beside the workers: a bond's transmit queue has a lock. One that finds the ring full
-// is not sent; all of them are repeated.
+// Frames are sent beside the workers: a bond's transmit queue has a lock. Many addresses are said in
+// portions, so that the ring of a member holds them and the control thread goes on in between.
 
 #include "dataplane/port/port_priv.h"
 
@@ -16,6 +16,9 @@
 
 #include <stdlib.h>
 #include <string.h>
+
+#define PORTION      512 // addresses of a view at a time
+#define NETWORKS_MAX 64
 
 static void put16(uint8_t *at, unsigned v)
 {
@@ -108,27 +111,44 @@ static bool same_bits(const uint8_t *a, const uint8_t *b, unsigned bits)
 	       (rest == 0 || ((a[whole] ^ b[whole]) >> (8 - rest)) == 0);
 }
 
-// Is the address in a network of the interface? Service addresses stand on every view as host routes;
-// one of another network must not be said to be here.
-static bool is_local(const struct addr_node *a, const struct addr_node *node, unsigned count)
-{
-	unsigned full = a->addr.family == 4 ? 32 : 128;
+// Addresses of one kernel view. Service addresses stand on every view as host routes: one that is in none
+// of its networks must not be said to be here.
+struct view {
+	const struct addr_node *network[NETWORKS_MAX]; // addresses with a network around them
+	unsigned networks;
+	int ifindex;
+};
 
-	for (unsigned i = 0; i < count; i++)
-		if (node[i].ifindex == a->ifindex && node[i].addr.family == a->addr.family &&
-		    node[i].prefix < full &&
-		    same_bits(node[i].addr.bytes, a->addr.bytes, node[i].prefix))
+static void find_networks(struct view *v, const struct addr_node *node, unsigned count)
+{
+	for (unsigned i = 0; i < count && v->networks < NETWORKS_MAX; i++)
+		if (node[i].ifindex == v->ifindex &&
+		    node[i].prefix < (node[i].addr.family == 4 ? 32 : 128))
+			v->network[v->networks++] = &node[i];
+}
+
+static bool is_local(const struct view *v, const struct addr_node *a)
+{
+	for (unsigned i = 0; i < v->networks; i++)
+		if (v->network[i]->addr.family == a->addr.family &&
+		    same_bits(v->network[i]->addr.bytes, a->addr.bytes, v->network[i]->prefix))
 			return true;
 	return false;
 }
 
-static void say_addresses(struct port_slot *s, uint16_t vid, uint16_t view,
-			  const struct addr_node *node, unsigned count)
+// Those of number from and following, PORTION of them.
+static void say_addresses(struct port_slot *s, uint16_t vid, uint16_t index,
+			  const struct addr_node *node, unsigned count, unsigned from)
 {
-	const struct port *tap = view != PORT_NONE ? port_get(view) : NULL;
+	const struct port *tap = index != PORT_NONE ? port_get(index) : NULL;
+	struct view v = {.ifindex = tap != NULL ? tap->ifindex : 0};
+	unsigned nth = 0;
 
-	for (unsigned i = 0; tap != NULL && i < count; i++) {
-		if (node[i].ifindex != tap->ifindex || !is_local(&node[i], node, count))
+	if (tap == NULL)
+		return;
+	find_networks(&v, node, count);
+	for (unsigned i = 0; i < count && nth < from + PORTION; i++) {
+		if (node[i].ifindex != v.ifindex || !is_local(&v, &node[i]) || nth++ < from)
 			continue;
 		if (node[i].addr.family == 4)
 			say_ipv4(s, vid, node[i].addr.bytes);
@@ -144,15 +164,16 @@ void announce_mac(struct port_slot *s)
 		say_where(s, s->p.vlan[i].vid);
 }
 
-void announce_addresses(struct port_slot *s)
+void announce_addresses(struct port_slot *s, unsigned nth)
 {
 	struct addr_node *node = NULL;
 	unsigned count = 0;
 
 	if (addr_all(&node, &count) == 0) {
-		say_addresses(s, 0, s->p.shadow, node, count);
+		say_addresses(s, 0, s->p.shadow, node, count, nth * PORTION);
 		for (unsigned i = 0; i < s->p.vlan_count; i++)
-			say_addresses(s, s->p.vlan[i].vid, s->p.vlan[i].shadow, node, count);
+			say_addresses(s, s->p.vlan[i].vid, s->p.vlan[i].shadow, node, count,
+				      nth * PORTION);
 	}
 	free(node);
 }

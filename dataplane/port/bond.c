@@ -607,8 +607,8 @@ void bond_tick(struct port_slot *s)
 	// A port of a switch may learn nothing yet when its link comes up: again and again.
 	if (now <= 30 || now == 50 || now == 100 || now == 200 || now == 400)
 		announce_mac(s);
-	if (now <= 30 && now % 10 == 1)
-		announce_addresses(s);
+	if (now <= 30)
+		announce_addresses(s, (now - 1) % 10);
 }
 
 static void set_carrier(struct port_slot *s, struct member *m, bool carrier)
@@ -668,6 +668,17 @@ void bond_look_again(struct port_slot *s)
 	}
 }
 
+// A device taken from the kernel says so itself.
+static bool has_link(const struct member *m)
+{
+	struct rte_eth_link link;
+
+	if (!m->pci)
+		return m->carrier;
+	return rte_eth_link_get_nowait(m->rte_id, &link) == 0 &&
+	       link.link_status == RTE_ETH_LINK_UP;
+}
+
 unsigned bond_members(const struct port_slot *s, struct port_member out[CTL_BOND_MEMBERS])
 {
 	uint16_t active[RTE_MAX_ETHPORTS];
@@ -682,8 +693,8 @@ unsigned bond_members(const struct port_slot *s, struct port_member out[CTL_BOND
 	for (unsigned i = 0; i < b->count; i++) {
 		const struct member *m = &b->m[i];
 
-		out[i] = (struct port_member){.name = m->name, .link = m->there && m->carrier};
-		for (int k = 0; m->in && k < count; k++)
+		out[i] = (struct port_member){.name = m->name, .link = m->there && has_link(m)};
+		for (int k = 0; (m->in || m->pci) && k < count; k++)
 			out[i].carries |= active[k] == m->rte_id;
 		if (s->conf.bond_mode == CTL_BOND_ACTIVE_BACKUP && primary != m->rte_id)
 			out[i].carries = false;

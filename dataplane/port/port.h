@@ -175,7 +175,8 @@ int port_steer_set(const struct port_steer *set, unsigned count, struct port_err
 // host prefixes (as VRRP's are). *out is malloc'ed. Errors: -ENOMEM, those of netlink. Thread: control
 int port_node_addresses(struct ctl_addr **out, unsigned *count);
 // A port within min .. max (network order, min not 0) at which a socket of the node waits for connections or datagrams
-// to this address; 0: none.
+// to this address; 0: none. Of a range of UDP ports those that the kernel gives out do not count: what waits there
+// asked a question of its own and is gone soon.
 uint16_t port_node_listens(const struct ctl_addr *addr, uint8_t proto, uint16_t min, uint16_t max);
 
 // A port that a socket of the kernel holds. A socket of both families is two of these.

@@ -99,9 +99,9 @@ void bond_link_gone(struct port_slot *s, int ifindex);
 void bond_look_again(struct port_slot *s); // at all members
 unsigned bond_members(const struct port_slot *s, struct port_member out[CTL_BOND_MEMBERS]);
 
-// announce.c: say where the port's MAC address and the addresses of its kernel views are now
+// announce.c: say where the port's MAC address is now, and the nth portion of its kernel views' addresses
 void announce_mac(struct port_slot *s);
-void announce_addresses(struct port_slot *s);
+void announce_addresses(struct port_slot *s, unsigned nth);
 
 // pci.c: may the device be taken over? `field` is what the error names. Errors: -ENODEV, -EBUSY, -EINVAL
 int pci_address_check(const char *address, const char *field, struct port_error *err);

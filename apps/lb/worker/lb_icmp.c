@@ -314,13 +314,13 @@ static void speak_as_end(struct lb_worker *lw, struct rte_mbuf *m, const struct 
 	uint16_t before;
 
 	if (unlikely(port == NULL) ||
-	    lb_own_find(publish_get(lw->publish), port->context, ipv4 ? 4 : 6, src) != NULL)
+	    lb_own_find(lw->snap, port->context, ipv4 ? 4 : 6, src) != NULL)
 		return;
 	end = ipv4 ? &port->own4 : &port->own6;
 	if (port->point_to_point)
 		own = end->family == 0 ? NULL : end->bytes;
 	else
-		own = out_port_address(out_view_get(), port->index, pi->vlan, ipv4 ? 4 : 6);
+		own = out_port_address(lw->view, port->index, pi->vlan, ipv4 ? 4 : 6);
 	if (own == NULL)
 		return;
 	before = rte_raw_cksum(src, size);
