@@ -3,13 +3,16 @@
 Real peers; packets are lost by nft in their namespaces. YANG state, rte_telemetry and sluicectl say the same, and where
 the kernels of the peers count too, what they count."""
 import json
+import random
 import socket
 import struct
 
 import pytest
 from border import VIP4, Border
 from lab import LabError, wait_for
+from scapy.all import IP, TCP, Ether
 from test_cli import Cli
+from test_counters import RawSender, mac_of
 
 # Resets each connection of port 84 once it has read; talks on port 85 as nginx does on 80.
 PEER = """
@@ -212,3 +215,31 @@ def test_segments_sent_again(border, way):
     all_say(border, "web4", **want)
     again = sum(want[f"{w}_retransmissions"] for w in ("in", "out"))
     assert str(again) in next(x for x in border.cli.out("show", "servers", "web4").splitlines() if x.startswith("web4")).split()
+
+
+def test_forged_segments_end_no_connection(border):
+    """From where a neighbour of either end may send, with its addresses and ports but not its numbers."""
+    server, client, rng = border.servers[0].node, border.client, random.Random(5961)
+    before = numbers(yang(border, "web4")[0])
+    s = dial(border, 80)
+    assert b" 200 " in talk(s)
+    me, port = s.getsockname()
+    flow = border.cli.json("show", "flows", f"client={me}:{port}")["flows"]
+    assert len(flow) == 1
+    local = flow[0]["local"].rsplit(":", 1)
+
+    def forged(dst_mac, **tuple_):
+        ip = {k: tuple_.pop(k) for k in ("src", "dst")}
+        return [Ether(dst=dst_mac) / IP(**ip) / TCP(seq=rng.getrandbits(32), ack=rng.getrandbits(32), flags=f, **tuple_)
+                for f in ("R", "RA", "FA", "S", "SA", "FPU", "A") for _ in range(30)]
+
+    for _ in range(2):
+        RawSender(client, "eth0").send(forged(mac_of(border.border, "up"), src=me, dst=VIP4, sport=port, dport=80))
+        RawSender(server, "eth0").send(forged(mac_of(border.border, "down"), src=border.servers[0].ip4, dst=local[0], sport=80,
+                                              dport=int(local[1])))
+        assert b" 200 " in talk(s)
+    now = border.cli.json("show", "flows", f"client={me}:{port}")["flows"]
+    assert len(now) == 1 and now[0]["state"] == flow[0]["state"] == "established"
+    assert now[0]["local"] == flow[0]["local"]
+    s.close()
+    assert numbers(yang(border, "web4")[0])["syn-answered"] == before["syn-answered"] + 1
