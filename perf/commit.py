@@ -34,12 +34,12 @@ def off_the_workers_cpu(cpus):
 
 
 class Bench:
-    """lb_bench commit, and the control link to it."""
+    """A step of lb_bench that is driven by words on its stdin, and the control link to it."""
 
-    def __init__(self, binary, where, flows, cpus):
+    def __init__(self, binary, step, where, cpus, *options):
         import ctl_link
-        self.ctl, self.where, self.flows = ctl_link, where, flows
-        cmd = [binary, "commit", "--dir", where, "--flows", str(flows), "--rate", str(RATE), "--limit", "200"]
+        self.ctl, self.where, self.step = ctl_link, where, step
+        cmd = [binary, step, "--dir", where, "--limit", "200", *map(str, options)]
         self.errors = open(os.path.join(where, "stderr"), "w+", encoding="utf-8")
         self.p = subprocess.Popen(cmd + (["--cpus", cpus] if cpus else []), stdin=subprocess.PIPE,
                                   stdout=subprocess.PIPE, stderr=self.errors, text=True)
@@ -60,12 +60,20 @@ class Bench:
             line = self.p.stdout.readline()
         if not line:
             self.errors.seek(0)
-            raise Failed(f"commit: {self.errors.read().strip().splitlines()[-1:]}")
+            raise Failed(f"{self.step}: {self.errors.read().strip().splitlines()[-1:]}")
         return json.loads(line)
 
     def say(self, word):
         self.p.stdin.write(word + "\n")
         self.p.stdin.flush()
+
+
+class Committed(Bench):
+    """lb_bench commit."""
+
+    def __init__(self, binary, where, flows, cpus):
+        super().__init__(binary, "commit", where, cpus, "--flows", flows, "--rate", RATE)
+        self.flows = flows
 
     def configure(self, servers):
         """All servers in one transaction. Returns the seconds it took."""
@@ -125,7 +133,7 @@ class Commit:
         quiet, busy, own, took = [], [], [], []
         use_lab(self.args.build)
         try:
-            with folder() as where, Bench(self.binary, where, flows, self.args.cpus) as b, \
+            with folder() as where, Committed(self.binary, where, flows, self.args.cpus) as b, \
                     off_the_workers_cpu(self.args.cpus):
                 cpus = b.hear()["cpus"]
                 load = b.configure(servers)

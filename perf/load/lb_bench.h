@@ -54,6 +54,11 @@ struct sample bench_sample(void);
 // All drops, each reason said on stderr.
 uint64_t bench_dropped(const struct sample *s);
 
+// Start the workers and serve the control link in --dir; the worker gets the first CPU that we may use, this thread
+// the others. Then a line {"ready":true,"cpus":N}, and each word of stdin is obeyed; ends with the end of
+// stdin or loop_stop(bench_loop). Thread: control
+void bench_serve(void (*obey)(const char *word));
+
 // lb_loop.c: nothing is received after so many packets. Thread: init
 void bench_hold_at(uint64_t packets);
 

@@ -18,7 +18,6 @@
 
 #include "dataplane/core/clock.h"
 #include "dataplane/core/loop.h"
-#include "dataplane/ctl/server.h"
 #include "dataplane/port/port.h"
 #include "perf/load/lb_gen.h"
 #include "perf/load/lb_packets.h"
@@ -28,12 +27,10 @@
 #include <rte_mbuf_dyn.h>
 
 #include <errno.h>
-#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -395,32 +392,6 @@ static int set_clock(struct worker *w, void *own)
 	return reset_residence(w, NULL);
 }
 
-static int pin(struct worker *w, void *p)
-{
-	(void)w;
-	return sched_setaffinity(0, sizeof(cpu_set_t), p) == 0 ? 0 : -errno;
-}
-
-// The worker on the first CPU that we may use, this thread on the others. Returns: how many we may use.
-static int part_cpus(void)
-{
-	cpu_set_t all, one;
-	int cpu = 0;
-
-	if (sched_getaffinity(0, sizeof(all), &all) != 0)
-		return 0;
-	if (CPU_COUNT(&all) < 2)
-		return CPU_COUNT(&all);
-	while (!CPU_ISSET(cpu, &all))
-		cpu++;
-	CPU_ZERO(&one);
-	CPU_SET(cpu, &one);
-	need(worker_call(0, pin, &one), "the worker's CPU");
-	CPU_CLR(cpu, &all);
-	sched_setaffinity(0, sizeof(all), &all);
-	return CPU_COUNT(&all) + 1;
-}
-
 // On the worker, so that it stands still meanwhile.
 static int report(struct worker *w, void *p)
 {
@@ -455,37 +426,13 @@ static void obey(const char *word)
 		need(worker_call(0, report, NULL), "report");
 	else
 		loop_stop(bench_loop);
-	fflush(stdout);
-}
-
-static void on_stdin(struct loop *l, int fd, uint32_t events, void *p)
-{
-	char text[256], *word, *save = NULL;
-	ssize_t n = read(fd, text, sizeof(text) - 1);
-
-	(void)events;
-	(void)p;
-	if (n <= 0) {
-		loop_stop(l);
-		return;
-	}
-	text[n] = '\0';
-	for (word = strtok_r(text, "\n", &save); word != NULL; word = strtok_r(NULL, "\n", &save))
-		obey(word);
 }
 
 void step_commit(void)
 {
 	static const struct rte_mbuf_dynfield field = {
 		.name = "lb_bench_arrival", .size = sizeof(uint64_t), .align = 8};
-	struct ctl_link_conf link_conf = {.run_dir = arg.dir,
-					  .lib_dir = arg.dir,
-					  .instance = BENCH_INSTANCE,
-					  .control_uid = geteuid()};
-	static struct ctl_app app;
-	struct ctl_link *link;
 	struct packets *p;
-	int cpus;
 
 	need(packets_create(TEMPLATES, &p), "packets");
 	need(packets_write_syns(p, path_of("syn.pcap")), "syn.pcap");
@@ -495,15 +442,5 @@ void step_commit(void)
 	in.stamp = rte_mbuf_dynfield_register(&field);
 	if (in.stamp < 0)
 		die("a field for the time of arrival", ENOMEM);
-	app = lb_conf_calls;
-	app.arg = &conf;
-	need(ctl_link_create(bench_loop, &link_conf, &app, &link), "control link");
-	lb_conf_linked(&conf, link);
-	need(worker_start(), "workers");
-	cpus = part_cpus();
-	need(loop_add_fd(bench_loop, STDIN_FILENO, EPOLLIN, on_stdin, NULL), "stdin");
-	printf("{\"ready\":true,\"cpus\":%d}\n", cpus);
-	fflush(stdout);
-	loop_run(bench_loop);
-	worker_stop();
+	bench_serve(obey);
 }

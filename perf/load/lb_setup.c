@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Start and configuration of lb_bench, by the calls that the control link makes.
+// Start and configuration of lb_bench, by the calls that the control link makes; and the link itself for steps
+// that are driven from outside.
 
 #include "perf/load/lb_bench.h"
 
 #include "dataplane/core/handover.h"
 #include "dataplane/core/loop.h"
+#include "dataplane/ctl/server.h"
 #include "dataplane/out/out.h"
 #include "dataplane/port/port.h"
 #include "perf/load/lb_packets.h"
@@ -13,10 +15,13 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <rte_mbuf.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <time.h>
+#include <unistd.h>
 
 #define SMALL_BUFFER 256 // bytes, headroom included: enough for frames of 60
 
@@ -240,4 +245,71 @@ uint64_t bench_dropped(const struct sample *s)
 				(unsigned long long)s->count.dropped[i]);
 	}
 	return sum;
+}
+
+// ---- driven from outside ------------------------------------------------------------------------
+
+static int pin(struct worker *w, void *p)
+{
+	(void)w;
+	return sched_setaffinity(0, sizeof(cpu_set_t), p) == 0 ? 0 : -errno;
+}
+
+// The worker on the first CPU that we may use, this thread on the others. Returns: how many we may use.
+static int part_cpus(void)
+{
+	cpu_set_t all, one;
+	int cpu = 0;
+
+	if (sched_getaffinity(0, sizeof(all), &all) != 0)
+		return 0;
+	if (CPU_COUNT(&all) < 2)
+		return CPU_COUNT(&all);
+	while (!CPU_ISSET(cpu, &all))
+		cpu++;
+	CPU_ZERO(&one);
+	CPU_SET(cpu, &one);
+	need(worker_call(0, pin, &one), "the worker's CPU");
+	CPU_CLR(cpu, &all);
+	sched_setaffinity(0, sizeof(all), &all);
+	return CPU_COUNT(&all) + 1;
+}
+
+static void on_stdin(struct loop *l, int fd, uint32_t events, void *p)
+{
+	void (**obey)(const char *word) = p;
+	char text[256], *word, *save = NULL;
+	ssize_t n = read(fd, text, sizeof(text) - 1);
+
+	(void)events;
+	if (n <= 0) {
+		loop_stop(l);
+		return;
+	}
+	text[n] = '\0';
+	for (word = strtok_r(text, "\n", &save); word != NULL; word = strtok_r(NULL, "\n", &save))
+		(*obey)(word);
+	fflush(stdout);
+}
+
+void bench_serve(void (*obey)(const char *word))
+{
+	struct ctl_link_conf link_conf = {.run_dir = arg.dir,
+					  .lib_dir = arg.dir,
+					  .instance = BENCH_INSTANCE,
+					  .control_uid = geteuid()};
+	struct ctl_app app = lb_conf_calls;
+	struct ctl_link *link;
+	int cpus;
+
+	app.arg = &conf;
+	need(ctl_link_create(bench_loop, &link_conf, &app, &link), "control link");
+	lb_conf_linked(&conf, link);
+	need(worker_start(), "workers");
+	cpus = part_cpus();
+	need(loop_add_fd(bench_loop, STDIN_FILENO, EPOLLIN, on_stdin, &obey), "stdin");
+	printf("{\"ready\":true,\"cpus\":%d}\n", cpus);
+	fflush(stdout);
+	loop_run(bench_loop);
+	worker_stop();
 }
