@@ -14,6 +14,7 @@ from check import Check
 from commit import Commit
 from control import Control
 from figure import HERE, Sheet
+from flows import ShowFlows
 from link import Link
 from page import write_page
 from stages import stages
@@ -51,7 +52,8 @@ def main():
     sheet = Sheet(args.only)
     worker = Worker(args, sheet)
     worker.take()
-    for figures in (Commit(args, sheet, worker), Link(args, sheet), Wire(args, sheet), Check(args, sheet), Control(args, sheet)):
+    for figures in (Commit(args, sheet, worker), ShowFlows(args, sheet, worker), Link(args, sheet), Wire(args, sheet),
+                    Check(args, sheet), Control(args, sheet)):
         figures.take()
     if args.page != "-" and sheet.lines:
         path = args.page or os.path.join(args.build, "bench.html")

@@ -13,7 +13,7 @@
 //	lb_bench run    traffic.pcap over and over; prints packets and CPU time of the worker
 //	lb_bench table  times to make a table, to fill it, and to take it over; the memory it takes
 //
-// Steps that need no file stand in lb_loop.c and lb_wire.c.
+// Further steps stand in lb_loop.c, lb_show.c and lb_wire.c.
 //
 // The last line printed is a JSON object.
 
@@ -160,29 +160,6 @@ static double ms_since(uint64_t ns)
 	return (double)(clock_monotonic_ns() - ns) / 1e6;
 }
 
-static void fill_table(struct flow_table *t, uint32_t now)
-{
-	for (uint32_t i = 0; i < arg.flows; i++) {
-		uint32_t index = flow_alloc(t, false);
-		struct flow *f = flow_at(t, index);
-
-		*f = (struct flow){.client = i,
-				   .service_addr = packets_service(0),
-				   .local = packets_local(i / 60000),
-				   .server_addr = packets_server(i % PACKETS_SERVERS),
-				   .client_port = 1,
-				   .service_port = PACKETS_SERVICE_PORT,
-				   .local_port = (rte_be16_t)(1 + i % 60000),
-				   .server_port = PACKETS_SERVER_PORT,
-				   .proto = IPPROTO_TCP,
-				   .state = FLOW_TCP_ESTABLISHED,
-				   .last_seen = now};
-		need(flow_link(t, index, flow_hash_of(t, index, 0),
-			       flow_hash_of(t, index, FLOW_DIR_BIT), now),
-		     "flow");
-	}
-}
-
 static void step_table(void)
 {
 	struct flow_conf flow_conf = {.path = path_of("table.flows"),
@@ -191,6 +168,7 @@ static void step_table(void)
 	uint64_t bytes6 = flow_table_bytes(arg.flows, arg.flows);
 	uint32_t taken, live, now = clock_ticks();
 	double made, filled, took;
+	static const struct bench_refs none;
 	struct flow_table *t;
 	uint64_t start_ns = clock_monotonic_ns(), bytes;
 	struct stat st;
@@ -198,7 +176,7 @@ static void step_table(void)
 	need(flow_table_open(&flow_conf, now, &t, &taken), "table");
 	made = ms_since(start_ns);
 	start_ns = clock_monotonic_ns();
-	fill_table(t, now);
+	bench_fill(t, arg.flows, &none);
 	filled = ms_since(start_ns);
 	live = flow_count(t);
 	flow_table_close(t);
@@ -230,6 +208,8 @@ static void usage(FILE *f)
 	      "       commit [--rate PACKETS/S]   residence time, commits come over the control link in DIR\n"
 	      "       wire --memif SOCKET    generator at the far end of a memif\n"
 	      "       table                  the flow table alone\n"
+	      "       show --table N         packets of the flows of `open` in a table of N flows, while queries\n"
+	      "                              come over the control link in DIR\n"
 	      "Ends by itself after --limit seconds (300).\n",
 	      f);
 }
@@ -382,6 +362,7 @@ int main(int argc, char **argv)
 		{"new", step_new},         {"connections", step_connections},
 		{"scatter", step_scatter}, {"commit", step_commit},
 		{"wire", step_wire},       {"table", step_table},
+		{"show", step_show},
 	};
 
 	parse(argc, argv);

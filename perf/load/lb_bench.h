@@ -2,7 +2,7 @@
 //
 // What the files of lb_bench share: lb_bench.c (main, steps over files and tables), lb_setup.c (start and
 // configuration, as the control link would give it), lb_loop.c (steps with the generator in the worker's
-// loop), lb_wire.c (generator at the far end of a memif).
+// loop), lb_show.c (filled tables), lb_wire.c (generator at the far end of a memif).
 #pragma once
 
 #include <stdbool.h>
@@ -10,6 +10,7 @@
 
 #include "apps/lb/conf/lb_conf.h"
 #include "dataplane/core/worker.h"
+#include "perf/load/lb_packets.h"
 
 #define BENCH_INSTANCE "bench"
 
@@ -59,12 +60,21 @@ uint64_t bench_dropped(const struct sample *s);
 // stdin or loop_stop(bench_loop). Thread: control
 void bench_serve(void (*obey)(const char *word));
 
+// lb_show.c: that many established flows whose tuples are none of lb_packets.h's flows. There is room for
+// them. Thread: control while no worker uses the table
+struct flow_table;
+struct bench_refs {
+	uint32_t server[PACKETS_SERVERS], service;
+};
+void bench_fill(struct flow_table *t, uint32_t flows, const struct bench_refs *refs);
+
 // lb_loop.c: nothing is received after so many packets. Thread: init
 void bench_hold_at(uint64_t packets);
 
-// lb_loop.c, lb_wire.c: each prints its JSON
+// lb_loop.c, lb_show.c, lb_wire.c: each prints its JSON
 void step_new(void);
 void step_connections(void);
 void step_scatter(void);
 void step_commit(void);
+void step_show(void);
 void step_wire(void);

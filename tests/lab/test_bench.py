@@ -19,9 +19,9 @@ import memory  # noqa: E402
 
 PER_PACKET = {"lb.fullnat.64B.1Ki.ns_per_packet": 1 << 10, "lb.nat.64B.1Ki.ns_per_packet": 1 << 10,
               "lb.fullnat.64B.64Ki.ns_per_packet": 1 << 16}
-COMMIT = "lb.commit.added_latency_us"
+COMMIT, SHOW = "lb.commit.added_latency_us", "lb.show_flows.added_percent"
 NAMES = {**{n: "ns" for n in PER_PACKET}, "lb.new_flows.per_second": "1/s", "lb.connections.per_second": "1/s",
-         "lb.flow.bytes": "B", COMMIT: "us", "lb.memif.64B.64Ki.packets_per_second": "1/s",
+         "lb.flow.bytes": "B", COMMIT: "us", SHOW: "%", "lb.memif.64B.64Ki.packets_per_second": "1/s",
          "lb.memif.64B.64Ki.ns_per_packet": "ns"}
 TESTPMD, OWN = "testpmd.5tswap", "lb_bench.5tswap"
 
@@ -62,7 +62,7 @@ def test_form(quick, name):
     f = quick[name]
     assert list(f)[:7] == ["name", "value", "unit", "floor", "peer", "runs", "spread"]
     assert f["unit"] == NAMES[name]
-    assert isinstance(f["value"], (int, float)) and (f["value"] > 0 or name == COMMIT)
+    assert isinstance(f["value"], (int, float)) and (f["value"] > 0 or name in (COMMIT, SHOW))
     assert f["runs"] == 1 and f["spread"] == 0
     assert f["machine"] and f["commit"] and "reason" not in f
     given_or_explained(f["floor"])
@@ -102,6 +102,15 @@ def test_commits_were_made_while_packets_flowed(quick):
     for key in ("p50_us", "p999_us", "longest_turn_cpu_us"):
         assert f[key]["with"] > 0 and f[key]["without"] > 0
     assert f["own_time"]["p999_us"]["with"] > 0
+
+
+def test_flows_were_looked_through_while_packets_flowed(quick):
+    """One in 65,536 of those without packets is meant: each query finds them all, in a table that stays full."""
+    f = quick[SHOW]
+    assert f["flows"] == 200_000 and f["found"] == (f["flows"] - f["packet_flows"]) // 65536 + 1
+    assert f["queries"] > 0 and f["query_s"] > 0 and f["ns_per_packet"]["with"] > 0 and f["ns_per_packet"]["without"] > 0
+    assert f["looked_at_per_second"] == pytest.approx(f["flows"] / f["query_s"], rel=0.02)
+    assert f["value"] == pytest.approx((f["ns_per_packet"]["with"] / f["ns_per_packet"]["without"] - 1) * 100, abs=0.1)
 
 
 class Page(html.parser.HTMLParser):
