@@ -30,6 +30,7 @@ struct http1 {
 	uint8_t state;
 	uint64_t left; // of the body or the chunk
 	uint32_t line; // bytes of the line that is read now
+	uint32_t from; // where the trailer begins in buf
 };
 
 // buf holds the head, 16 KiB or more is usual. Owner: the caller, until it is done with the head.
