@@ -42,7 +42,8 @@ static struct http_bytes trim(struct http_bytes b)
 {
 	while (b.len > 0 && (is_blank(b.p[0]) || b.p[0] == '\r' || b.p[0] == '\n'))
 		b = (struct http_bytes){b.p + 1, b.len - 1};
-	while (b.len > 0 && (is_blank(b.p[b.len - 1]) || b.p[b.len - 1] == '\r' || b.p[b.len - 1] == '\n'))
+	while (b.len > 0 &&
+	       (is_blank(b.p[b.len - 1]) || b.p[b.len - 1] == '\r' || b.p[b.len - 1] == '\n'))
 		b.len--;
 	return b;
 }
@@ -64,7 +65,8 @@ void http1_init(struct http1 *h, uint8_t *buf, uint32_t size)
 // ---- request line and fields ---------------------------------------------------------------------
 
 // A line without its end; *next is the one after it. NULL: no more.
-static const uint8_t *line_end(struct http_head *h, const uint8_t *at, const uint8_t *end, const uint8_t **next)
+static const uint8_t *line_end(struct http_head *h, const uint8_t *at, const uint8_t *end,
+			       const uint8_t **next)
 {
 	const uint8_t *lf = memchr(at, '\n', (size_t)(end - at));
 
@@ -174,7 +176,8 @@ static void read_field(struct http_head *h, const uint8_t *at, const uint8_t *en
 		colon = end;
 	}
 	name = (struct http_bytes){at, (uint32_t)(colon - at)};
-	value = (struct http_bytes){colon < end ? colon + 1 : end, colon < end ? (uint32_t)(end - colon - 1) : 0};
+	value = (struct http_bytes){colon < end ? colon + 1 : end,
+				    colon < end ? (uint32_t)(end - colon - 1) : 0};
 	for (uint32_t i = 0; i < name.len; i++)
 		if (!is_token(name.p[i]))
 			http_set_odd(h, HTTP_ODD_FIELD_NAME);
@@ -418,8 +421,10 @@ static void chunk_end(struct http1 *h, const uint8_t **at)
 
 static bool frames_or_routes(struct http_bytes name)
 {
-	static const char *const never[] = {"content-length", "transfer-encoding", "host", "content-encoding",
-					    "content-type", "authorization", "trailer", "te", "cookie"};
+	static const char *const never[] = {
+		"content-length", "transfer-encoding", "host",    "content-encoding",
+		"content-type",   "authorization",     "trailer", "te",
+		"cookie"};
 
 	for (size_t i = 0; i < sizeof(never) / sizeof(never[0]); i++)
 		if (http_bytes_are(name, never[i]))
@@ -449,7 +454,8 @@ static uint8_t after_head(const struct http1 *h)
 	}
 }
 
-enum http1_event http1_next(struct http1 *h, const uint8_t **at, const uint8_t *end, struct http_bytes *body)
+enum http1_event http1_next(struct http1 *h, const uint8_t **at, const uint8_t *end,
+			    struct http_bytes *body)
 {
 	for (;;) {
 		switch (h->state) {

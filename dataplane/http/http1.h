@@ -19,7 +19,7 @@ enum http1_event {
 	HTTP1_HEAD, // http1.head is filled; its bytes stay until the next http1_init()
 	HTTP1_BODY, // a piece of the body, decoded from chunks: good until the input is
 	HTTP1_END,  // the message is over; *at is after it
-	HTTP1_BAD,  // no reading of it makes sense: http1.head.odd says why. Further calls say so again
+	HTTP1_BAD, // no reading of it makes sense: http1.head.odd says why. Further calls say so again
 };
 
 struct http1 {
@@ -36,7 +36,8 @@ struct http1 {
 // buf holds the head, 16 KiB or more is usual. Owner: the caller, until it is done with the head.
 void http1_init(struct http1 *h, uint8_t *buf, uint32_t size);
 // Go on from *at; at most to end. *at is moved past what was used.
-enum http1_event http1_next(struct http1 *h, const uint8_t **at, const uint8_t *end, struct http_bytes *body);
+enum http1_event http1_next(struct http1 *h, const uint8_t **at, const uint8_t *end,
+			    struct http_bytes *body);
 // No more bytes will come. Returns HTTP1_END where the message was whole or its body ends so (it is
 // marked odd), else HTTP1_BAD; HTTP1_HEAD first if the head had not been given yet and can be.
 enum http1_event http1_close(struct http1 *h);

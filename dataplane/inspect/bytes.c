@@ -2,13 +2,13 @@
 
 #include "dataplane/inspect/bytes.h"
 
-#define U BYTE_UPPER
-#define L BYTE_LOWER
-#define D BYTE_DIGIT
-#define C BYTE_CONTROL
-#define H BYTE_HIGH
+#define U        BYTE_UPPER
+#define L        BYTE_LOWER
+#define D        BYTE_DIGIT
+#define C        BYTE_CONTROL
+#define H        BYTE_HIGH
 #define EIGHT(g) g, g, g, g, g, g, g, g
-#define HIGH32	 EIGHT(H), EIGHT(H), EIGHT(H), EIGHT(H)
+#define HIGH32   EIGHT(H), EIGHT(H), EIGHT(H), EIGHT(H)
 
 const uint8_t bytes_group[256] = {
 	// clang-format off

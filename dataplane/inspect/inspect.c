@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static uint32_t or(uint32_t value, uint32_t fallback)
+static uint32_t or (uint32_t value, uint32_t fallback)
 {
 	return value != 0 ? value : fallback;
 }
@@ -19,11 +19,12 @@ int inspect_create(const struct inspect_limits *limits, struct inspect **out)
 	struct inspect *in;
 	int rc;
 
-	l.arena = or(l.arena, 1 << 20);
-	l.nodes = or(l.nodes, 64);
-	l.depth = or(l.depth, 6);
-	l.window = or(l.window, 1 << 16);
-	if (l.nodes > NODES_MAX || l.depth > INSPECT_DECODERS_MAX || l.arena < 1 << 14 || l.window < 1 << 10)
+	l.arena = or (l.arena, 1 << 20);
+	l.nodes = or (l.nodes, 64);
+	l.depth = or (l.depth, 6);
+	l.window = or (l.window, 1 << 16);
+	if (l.nodes > NODES_MAX || l.depth > INSPECT_DECODERS_MAX || l.arena < 1 << 14 ||
+	    l.window < 1 << 10)
 		return -EINVAL;
 	in = calloc(1, sizeof(*in));
 	if (in == NULL)
@@ -48,7 +49,8 @@ void inspect_destroy(struct inspect *in)
 	free(in);
 }
 
-bool inspect_begin(struct inspect *in, const struct inspect_policy *policy, const struct http_head *head)
+bool inspect_begin(struct inspect *in, const struct inspect_policy *policy,
+		   const struct http_head *head)
 {
 	in->policy = policy;
 	in->head = head;
@@ -69,5 +71,6 @@ void inspect_end(struct inspect *in, struct inspect_verdict *out)
 {
 	if (!in->enough)
 		message_end(in);
+	message_oddities(in);
 	score_end(in, out);
 }

@@ -31,14 +31,14 @@ const char *inspect_class_name(enum inspect_class c); // "sql-injection"
 
 enum inspect_level {
 	INSPECT_BALANCED, // refuses what is an attack
-	INSPECT_STRICT,	  // and what has few harmless readings
+	INSPECT_STRICT,   // and what has few harmless readings
 };
 
 // Evidence of a class is left out where all that is given matches.
 struct inspect_exception {
-	const char *site;      // Host without port; NULL: any
-	const char *path;      // prefix of the path as sent; NULL: any
-	const char *parameter; // name of the value; NULL: any
+	const char *site;         // Host without port; NULL: any
+	const char *path;         // prefix of the path as sent; NULL: any
+	const char *parameter;    // name of the value; NULL: any
 	enum inspect_class class; // INSPECT_CLASSES: every class
 };
 
@@ -59,14 +59,14 @@ void inspect_policy_destroy(struct inspect_policy *p);
 
 // ---- one request ---------------------------------------------------------------------------------
 
-#define INSPECT_DECODERS_MAX 8	// on the way to a value
+#define INSPECT_DECODERS_MAX 8  // on the way to a value
 #define INSPECT_RULES_MAX    12 // told with a verdict
 
 struct inspect_limits {
-	uint32_t arena;	  // bytes for one value and its decodings; 0: 1 MiB
-	uint32_t nodes;	  // decodings of one value; 0: 64
-	uint32_t depth;	  // decoders on top of each other; 0: 6
-	uint32_t window;  // bytes of a body looked at together; 0: 64 KiB
+	uint32_t arena;  // bytes for one value and its decodings; 0: 1 MiB
+	uint32_t nodes;  // decodings of one value; 0: 64
+	uint32_t depth;  // decoders on top of each other; 0: 6
+	uint32_t window; // bytes of a body looked at together; 0: 64 KiB
 };
 
 struct inspect;
@@ -79,9 +79,9 @@ void inspect_destroy(struct inspect *in);
 struct inspect_verdict {
 	bool block;
 	enum inspect_class class; // of the highest score; INSPECT_CLASSES: no evidence at all
-	uint8_t score;		  // 0 .. 100
-	char place[96];		  // "query:id", "header:referer", "json:/patient/0/name", "file:report.doc"
-	uint8_t decoders;	  // used on the way, in order
+	uint8_t score;            // 0 .. 100
+	char place[96];   // "query:id", "header:referer", "json:/patient/0/name", "file:report.doc"
+	uint8_t decoders; // used on the way, in order
 	uint8_t decoder[INSPECT_DECODERS_MAX]; // enum inspect_decoder, see inspect_decoder_name()
 	uint8_t rules;
 	uint16_t rule[INSPECT_RULES_MAX]; // evidence that was summed, see inspect_rule_text()
@@ -90,13 +90,14 @@ struct inspect_verdict {
 };
 
 const char *inspect_decoder_name(unsigned decoder); // "base64"
-const char *inspect_rule_name(unsigned rule);	    // "sql-tautology"
-const char *inspect_rule_text(unsigned rule);	    // why it counts
+const char *inspect_rule_name(unsigned rule);       // "sql-tautology"
+const char *inspect_rule_text(unsigned rule);       // why it counts
 unsigned inspect_rule_points(unsigned rule);
 
 // head: borrowed until inspect_end(). policy: likewise.
 // Returns: true: what was seen is enough to refuse the request
-bool inspect_begin(struct inspect *in, const struct inspect_policy *policy, const struct http_head *head);
+bool inspect_begin(struct inspect *in, const struct inspect_policy *policy,
+		   const struct http_head *head);
 // Bytes of the body, chunks and transfer codings taken off, in order. Returns as inspect_begin()
 bool inspect_body(struct inspect *in, const uint8_t *bytes, size_t len);
 // The rest, and the verdict. May be called early, after any of the calls above.

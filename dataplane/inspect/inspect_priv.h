@@ -16,7 +16,7 @@ struct inspect_policy {
 	uint32_t exceptions;
 	struct exception {
 		char *site, *path, *parameter; // NULL: any
-		uint64_t classes;	       // bits
+		uint64_t classes;              // bits
 	} exception[];
 };
 
@@ -53,6 +53,8 @@ struct inspect {
 
 // value.c
 void inspect_arena_reset(struct inspect *in);
+void inspect_root(struct inspect *in, enum inspect_place place, struct http_bytes name,
+		  const uint8_t *p, size_t len);
 
 // score.c: what the value that was looked at showed goes into the verdict.
 void score_value(struct inspect *in);
@@ -62,6 +64,9 @@ void score_end(struct inspect *in, struct inspect_verdict *out);
 // policy.c: exceptions of this request and, of those, of a value.
 void policy_match_request(struct inspect *in);
 uint64_t policy_off(const struct inspect *in, struct http_bytes parameter);
+
+// Evidence of the head itself: how it is framed. Called when all of the message has been read.
+void message_oddities(struct inspect *in);
 
 // decode/decode.c: all decoders on one node, children are added.
 void decode_node(struct inspect *in, const struct inspect_node *n);

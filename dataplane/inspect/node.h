@@ -26,21 +26,22 @@ enum inspect_decoder {
 #define NODE_NONE UINT16_MAX
 
 struct inspect_node {
-	const uint8_t *p; // followed by a zero byte that is not part of it, in the arena or not: see below
+	const uint8_t *
+		p; // followed by a zero byte that is not part of it, in the arena or not: see below
 	uint32_t len;
 	uint16_t parent; // NODE_NONE: a root
 	uint8_t decoder; // enum inspect_decoder, from the parent
-	uint8_t depth;	 // decoders that changed the text, the root's parser not counted
-	uint8_t place;	 // enum inspect_place
-	bool cut;	 // the value goes on before or after these bytes (windows of a long body)
+	uint8_t depth;   // decoders that changed the text, the root's parser not counted
+	uint8_t place;   // enum inspect_place
+	bool cut;        // the value goes on before or after these bytes (windows of a long body)
 	struct http_bytes name; // of the parameter, header, key, file; empty: none
-	uint64_t set;		// byte groups that occur, BYTES_*
+	uint64_t set;           // byte groups that occur, BYTES_*
 	uint32_t hash;
 };
 
 // The message's parsers give a value: its tree is built and every analyser sees it.
-void inspect_value(struct inspect *in, enum inspect_place place, struct http_bytes name, const uint8_t *p,
-		   size_t len);
+void inspect_value(struct inspect *in, enum inspect_place place, struct http_bytes name,
+		   const uint8_t *p, size_t len);
 
 // ---- for decoders --------------------------------------------------------------------------------
 
@@ -61,18 +62,19 @@ enum inspect_rule {
 };
 
 // at, len: the bytes of n that say so. Each rule counts once for a value, whatever its reading.
-void inspect_evidence(struct inspect *in, const struct inspect_node *n, enum inspect_rule rule, size_t at,
-		      size_t len);
+void inspect_evidence(struct inspect *in, const struct inspect_node *n, enum inspect_rule rule,
+		      size_t at, size_t len);
 // Scratch memory of an analyser, until it returns. NULL: none left, look no further.
 void *inspect_scratch(struct inspect *in, size_t size);
 
 struct inspect_analyser {
 	const char *name;
-	uint64_t any;		     // a node without a byte of these groups cannot be of interest
-	uint64_t all;		     // nor one that lacks one of these
-	uint32_t least;		     // nor one shorter
-	uint64_t places;	     // bits of enum inspect_place; 0: all
-	const char *const *literals; // nor one in which none of these occurs (case does not matter), NULL-ended; NULL: no say
+	uint64_t any;    // a node without a byte of these groups cannot be of interest
+	uint64_t all;    // nor one that lacks one of these
+	uint32_t least;  // nor one shorter
+	uint64_t places; // bits of enum inspect_place; 0: all
+	const char *const *
+		literals; // nor one in which none of these occurs (case does not matter), NULL-ended; NULL: no say
 	void (*run)(struct inspect *in, const struct inspect_node *n);
 };
 

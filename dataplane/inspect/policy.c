@@ -11,7 +11,7 @@
 
 #define THRESHOLD_BALANCED 50
 #define THRESHOLD_STRICT   30
-#define ALL_CLASSES	   ((UINT64_C(1) << INSPECT_CLASSES) - 1)
+#define ALL_CLASSES        ((UINT64_C(1) << INSPECT_CLASSES) - 1)
 
 static int copy(const char *text, char **out)
 {

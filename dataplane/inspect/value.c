@@ -63,7 +63,8 @@ static bool known(const struct inspect *in, const struct inspect_node *n)
 	for (uint16_t i = 0; i < in->nodes; i++) {
 		const struct inspect_node *o = &in->node[i];
 
-		if (o->hash == n->hash && o->len == n->len && o->place == n->place && memcmp(o->p, n->p, n->len) == 0)
+		if (o->hash == n->hash && o->len == n->len && o->place == n->place &&
+		    memcmp(o->p, n->p, n->len) == 0)
 			return true;
 	}
 	return false;
@@ -95,15 +96,18 @@ void inspect_node_add(struct inspect *in, const struct inspect_node *n, enum ins
 	in->nodes++;
 }
 
-void inspect_evidence(struct inspect *in, const struct inspect_node *n, enum inspect_rule rule, size_t at, size_t len)
+void inspect_evidence(struct inspect *in, const struct inspect_node *n, enum inspect_rule rule,
+		      size_t at, size_t len)
 {
 	uint64_t bit = UINT64_C(1) << (rule & 63);
 
 	if ((in->seen[rule >> 6] & bit) != 0 || in->evidences == EVIDENCE_MAX)
 		return;
 	in->seen[rule >> 6] |= bit;
-	in->evidence[in->evidences++] = (struct evidence){
-		.rule = (uint16_t)rule, .node = (uint16_t)(n - in->node), .at = (uint32_t)at, .len = (uint32_t)len};
+	in->evidence[in->evidences++] = (struct evidence){.rule = (uint16_t)rule,
+							  .node = (uint16_t)(n - in->node),
+							  .at = (uint32_t)at,
+							  .len = (uint32_t)len};
 }
 
 static void analyse(struct inspect *in, const struct inspect_node *n)
@@ -119,10 +123,9 @@ static void analyse(struct inspect *in, const struct inspect_node *n)
 	}
 }
 
-void inspect_value(struct inspect *in, enum inspect_place place, struct http_bytes name, const uint8_t *p, size_t len)
+void inspect_root(struct inspect *in, enum inspect_place place, struct http_bytes name,
+		  const uint8_t *p, size_t len)
 {
-	if (len == 0 || in->enough)
-		return;
 	inspect_arena_reset(in);
 	in->off = in->policy->off | policy_off(in, name);
 	in->node[0] = (struct inspect_node){.p = p,
@@ -133,6 +136,14 @@ void inspect_value(struct inspect *in, enum inspect_place place, struct http_byt
 					    .set = bytes_set(p, len),
 					    .hash = hash_of(p, len)};
 	in->nodes = 1;
+}
+
+void inspect_value(struct inspect *in, enum inspect_place place, struct http_bytes name,
+		   const uint8_t *p, size_t len)
+{
+	if (len == 0 || in->enough)
+		return;
+	inspect_root(in, place, name, p, len);
 	for (uint16_t i = 0; i < in->nodes; i++)
 		decode_node(in, &in->node[i]);
 	for (uint16_t i = 0; i < in->nodes; i++)

@@ -20,5 +20,6 @@ struct decoder {
 	// Adds the readings it finds by inspect_node_add().
 	void (*run)(struct inspect *in, const struct inspect_node *n);
 };
-extern const struct decoder decode_percent_ops, decode_html_ops, decode_base64_ops, decode_hex_ops, decode_js_ops,
-	decode_charset_ops, decode_sql_ops, decode_shell_ops, decode_gzip_ops, decode_nested_ops;
+extern const struct decoder decode_percent_ops, decode_html_ops, decode_base64_ops, decode_hex_ops,
+	decode_js_ops, decode_charset_ops, decode_sql_ops, decode_shell_ops, decode_gzip_ops,
+	decode_nested_ops;

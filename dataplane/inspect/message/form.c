@@ -10,7 +10,8 @@
 #include <string.h>
 
 // A name or value without its escapes; *how tells whether there were any.
-static struct http_bytes plain(struct split *s, const uint8_t *p, size_t len, enum inspect_decoder *how)
+static struct http_bytes plain(struct split *s, const uint8_t *p, size_t len,
+			       enum inspect_decoder *how)
 {
 	struct http_bytes b = {p, (uint32_t)len};
 	uint8_t *room;
@@ -42,7 +43,8 @@ static void pair(struct split *s, const uint8_t *p, const uint8_t *end, enum ins
 	s->value(s, value, n, v.p, v.len, how);
 }
 
-void split_form(struct split *s, const uint8_t *p, size_t len, enum inspect_place value, enum inspect_place name)
+void split_form(struct split *s, const uint8_t *p, size_t len, enum inspect_place value,
+		enum inspect_place name)
 {
 	const uint8_t *end = p + len, *amp;
 
@@ -70,7 +72,8 @@ void split_cookie(struct split *s, const uint8_t *p, size_t len)
 		eq = memchr(p, '=', (size_t)(semi - p));
 		n = (struct http_bytes){p, (uint32_t)((eq != NULL ? eq : semi) - p)};
 		if (n.len > 0)
-			s->value(s, eq != NULL ? PLACE_COOKIE_NAME : PLACE_COOKIE, n, n.p, n.len, DECODE_NONE);
+			s->value(s, eq != NULL ? PLACE_COOKIE_NAME : PLACE_COOKIE, n, n.p, n.len,
+				 DECODE_NONE);
 		if (eq != NULL && eq + 1 < semi)
 			s->value(s, PLACE_COOKIE, n, eq + 1, (size_t)(semi - eq - 1), DECODE_NONE);
 	}

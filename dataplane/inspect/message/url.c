@@ -23,7 +23,8 @@ static const uint8_t *path_of(const uint8_t *p, const uint8_t *end)
 	return p;
 }
 
-void split_url(struct split *s, const uint8_t *p, size_t len, enum inspect_place query, enum inspect_place rest)
+void split_url(struct split *s, const uint8_t *p, size_t len, enum inspect_place query,
+	       enum inspect_place rest)
 {
 	static const struct http_bytes none;
 	const uint8_t *end = p + len, *hash = find(p, end, '#'), *ask = find(p, hash, '?');

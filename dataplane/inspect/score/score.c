@@ -65,20 +65,23 @@ unsigned inspect_rule_points(unsigned rule)
 
 // ---- what a verdict says -------------------------------------------------------------------------
 
-static void tell_place(const struct inspect *in, const struct inspect_node *n, struct inspect_verdict *v)
+static void tell_place(const struct inspect *in, const struct inspect_node *n,
+		       struct inspect_verdict *v)
 {
 	const struct inspect_node *root = n;
 
 	while (root->parent != NODE_NONE)
 		root = &in->node[root->parent];
-	snprintf(v->place, sizeof(v->place), "%s%s%.*s", place_names[root->place], root->name.len > 0 ? ":" : "",
-		 root->name.len < 64 ? (int)root->name.len : 64, root->name.len > 0 ? (const char *)root->name.p : "");
+	snprintf(v->place, sizeof(v->place), "%s%s%.*s", place_names[root->place],
+		 root->name.len > 0 ? ":" : "", root->name.len < 64 ? (int)root->name.len : 64,
+		 root->name.len > 0 ? (const char *)root->name.p : "");
 	for (char *c = v->place; *c != '\0'; c++)
 		if ((uint8_t)*c < ' ' || *c == 0x7f)
 			*c = '.';
 }
 
-static void tell_decoders(const struct inspect *in, const struct inspect_node *n, struct inspect_verdict *v)
+static void tell_decoders(const struct inspect *in, const struct inspect_node *n,
+			  struct inspect_verdict *v)
 {
 	uint8_t way[INSPECT_DECODERS_MAX];
 	unsigned count = 0;
@@ -90,7 +93,8 @@ static void tell_decoders(const struct inspect *in, const struct inspect_node *n
 		v->decoder[i] = way[count - 1 - i];
 }
 
-static void tell_fragment(const struct inspect_node *n, const struct evidence *e, struct inspect_verdict *v)
+static void tell_fragment(const struct inspect_node *n, const struct evidence *e,
+			  struct inspect_verdict *v)
 {
 	uint32_t from = e->at > FRAGMENT_BEFORE ? e->at - FRAGMENT_BEFORE : 0;
 
@@ -151,7 +155,8 @@ void score_value(struct inspect *in)
 			continue;
 		if (score > in->class_score[c])
 			in->class_score[c] = (uint8_t)score;
-		if (v->class == INSPECT_CLASSES || over(in, c, score) > over(in, v->class, v->score))
+		if (v->class == INSPECT_CLASSES ||
+		    over(in, c, score) > over(in, v->class, v->score))
 			tell(in, c, score);
 	}
 	if (v->class != INSPECT_CLASSES && over(in, v->class, v->score) >= 0)
