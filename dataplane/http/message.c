@@ -34,6 +34,7 @@ static const char *const odd_names[] = {
 	[HTTP_ODD_BODY_LONG] = "body-long",
 	[HTTP_ODD_TOO_MANY] = "too-many-fields",
 	[HTTP_ODD_TOO_LONG] = "head-too-long",
+	[HTTP_ODD_UNREADABLE] = "unreadable",
 };
 
 const char *http_odd_name(enum http_odd odd)

@@ -52,6 +52,7 @@ enum http_odd {
 	HTTP_ODD_BODY_LONG,   // bytes after its end that are no next request of ours
 	HTTP_ODD_TOO_MANY,    // more fields than HTTP_FIELDS_MAX: the rest is not in the list
 	HTTP_ODD_TOO_LONG,    // the head is longer than the parser's buffer
+	HTTP_ODD_UNREADABLE,  // no reading of it makes sense: set by who reads it, at HTTP1_BAD
 	HTTP_ODD_COUNT
 };
 

@@ -94,6 +94,7 @@ void message_oddities(struct inspect *in)
 		{HTTP_ODD_CHUNK_SIZE, RULE_SMUGGLE_CHUNK},
 		{HTTP_ODD_CHUNK_END, RULE_SMUGGLE_CHUNK},
 		{HTTP_ODD_NUL, RULE_HEAD_NUL},
+		{HTTP_ODD_UNREADABLE, RULE_UNREADABLE},
 	};
 	const struct http_head *h = in->head;
 
