@@ -54,6 +54,7 @@ bool inspect_begin(struct inspect *in, const struct inspect_policy *policy,
 {
 	in->policy = policy;
 	in->head = head;
+	value_begin(in);
 	score_begin(in);
 	policy_match_request(in);
 	message_head(in);

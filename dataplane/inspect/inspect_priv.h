@@ -43,6 +43,8 @@ struct inspect {
 	// Arena: decodings of the value, scratch of an analyser.
 	uint8_t *arena;
 	uint32_t used;
+	uint32_t budget; // bytes that decodings of this value may still take
+	uint32_t pool;   // and those of all values beside what each may by its own length
 	// What was found in the whole request.
 	bool enough;
 	uint8_t class_score[INSPECT_CLASSES];
@@ -52,9 +54,9 @@ struct inspect {
 };
 
 // value.c
-void inspect_arena_reset(struct inspect *in);
-void inspect_root(struct inspect *in, enum inspect_place place, struct http_bytes name,
-		  const uint8_t *p, size_t len);
+void value_begin(struct inspect *in); // of a request
+void inspect_root(struct inspect *in, enum inspect_decoder how, enum inspect_place place,
+		  struct http_bytes name, const uint8_t *p, size_t len);
 
 // score.c: what the value that was looked at showed goes into the verdict.
 void score_value(struct inspect *in);

@@ -26,31 +26,42 @@ enum inspect_decoder {
 #define NODE_NONE UINT16_MAX
 
 struct inspect_node {
-	const uint8_t *
-		p; // followed by a zero byte that is not part of it, in the arena or not: see below
+	const uint8_t *p; // not zero-terminated
 	uint32_t len;
 	uint16_t parent; // NODE_NONE: a root
-	uint8_t decoder; // enum inspect_decoder, from the parent
-	uint8_t depth;   // decoders that changed the text, the root's parser not counted
-	uint8_t place;   // enum inspect_place
-	bool cut;        // the value goes on before or after these bytes (windows of a long body)
+	uint8_t decoder; // enum inspect_decoder, from the parent; a root: what the message's parser undid
+	uint8_t depth; // decoders that changed the text, the root's parser not counted
+	uint8_t place; // enum inspect_place
+	bool cut;      // the value goes on before or after these bytes (windows of a long body)
 	struct http_bytes name; // of the parameter, header, key, file; empty: none
 	uint64_t set;           // byte groups that occur, BYTES_*
 	uint32_t hash;
 };
 
-// The message's parsers give a value: its tree is built and every analyser sees it.
+// The message's parsers give a value: its tree is built and every analyser sees it. p and name may lie in
+// scratch memory; what is allotted meanwhile is freed again.
 void inspect_value(struct inspect *in, enum inspect_place place, struct http_bytes name,
 		   const uint8_t *p, size_t len);
+// how: what was undone to get it from the message, as %41 in a form. It is told with a verdict.
+void inspect_value_decoded(struct inspect *in, enum inspect_decoder how, enum inspect_place place,
+			   struct http_bytes name, const uint8_t *p, size_t len);
 
 // ---- for decoders --------------------------------------------------------------------------------
 
+// Bytes that a decoding may still have.
+size_t inspect_node_left(const struct inspect *in);
 // Room for a decoding of at most size bytes. NULL: the bounds of this value are reached, do not decode.
+// It is taken by inspect_node_add(), else the next call gives the same bytes. inspect_scratch() in between
+// gives them as well: ask for scratch first.
 uint8_t *inspect_node_room(struct inspect *in, size_t size);
-// What was written into the room is a child of n, unless it is what n or another node is already.
-// cut: as in struct inspect_node, beside the parent's
+// What was written into the room is a child of n, unless it is what n or another node is already. p may
+// also point into n or into scratch memory that is not freed.
 void inspect_node_add(struct inspect *in, const struct inspect_node *n, enum inspect_decoder how,
 		      enum inspect_place place, const uint8_t *p, size_t len);
+// Likewise, a value with a name of its own: a key of JSON in a parameter.
+void inspect_node_add_named(struct inspect *in, const struct inspect_node *n,
+			    enum inspect_decoder how, enum inspect_place place,
+			    struct http_bytes name, const uint8_t *p, size_t len);
 
 // ---- for analysers -------------------------------------------------------------------------------
 
@@ -66,6 +77,9 @@ void inspect_evidence(struct inspect *in, const struct inspect_node *n, enum ins
 		      size_t at, size_t len);
 // Scratch memory of an analyser, until it returns. NULL: none left, look no further.
 void *inspect_scratch(struct inspect *in, size_t size);
+// Parsers and decoders, which run while others do, free what they took themselves.
+uint32_t inspect_scratch_mark(const struct inspect *in);
+void inspect_scratch_free(struct inspect *in, uint32_t mark);
 
 struct inspect_analyser {
 	const char *name;

@@ -4,23 +4,30 @@
 
 #include "dataplane/inspect/inspect_priv.h"
 
+#include <assert.h>
 #include <string.h>
 
-void inspect_arena_reset(struct inspect *in)
+// Decodings of one request take at most four times the bytes of its values and POOL beside: whoever sends
+// more text to decode pays for it, and a value that unfolds without end starves no other.
+#define POOL      (64 << 10)
+#define PER_BYTE  4
+#define ALIGNMENT 16
+
+void value_begin(struct inspect *in)
 {
 	in->used = 0;
-	in->nodes = 0;
-	in->evidences = 0;
-	memset(in->seen, 0, sizeof(in->seen));
+	in->pool = POOL;
 }
 
 static uint8_t *allot(struct inspect *in, size_t size)
 {
 	uint8_t *p = in->arena + in->used;
 
-	size = (size + 15) & ~(size_t)15;
 	if (size > in->limits.arena - in->used)
 		return NULL;
+	size = (size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
+	if (size > in->limits.arena - in->used)
+		size = in->limits.arena - in->used; // the last piece may end anywhere
 	in->used += (uint32_t)size;
 	return p;
 }
@@ -30,16 +37,30 @@ void *inspect_scratch(struct inspect *in, size_t size)
 	return allot(in, size);
 }
 
+void inspect_scratch_free(struct inspect *in, uint32_t mark)
+{
+	assert(mark <= in->used);
+	in->used = mark;
+}
+
+uint32_t inspect_scratch_mark(const struct inspect *in)
+{
+	return in->used;
+}
+
+size_t inspect_node_left(const struct inspect *in)
+{
+	size_t left = in->limits.arena - in->used;
+
+	if (in->nodes >= in->limits.nodes || left == 0)
+		return 0;
+	left--;
+	return left < in->budget ? left : in->budget;
+}
+
 uint8_t *inspect_node_room(struct inspect *in, size_t size)
 {
-	uint32_t before = in->used;
-	uint8_t *p;
-
-	if (in->nodes >= in->limits.nodes)
-		return NULL;
-	p = allot(in, size + 1);
-	in->used = before; // taken for good by inspect_node_add()
-	return p;
+	return size > 0 && size <= inspect_node_left(in) ? in->arena + in->used : NULL;
 }
 
 static uint32_t hash_of(const uint8_t *p, size_t len)
@@ -70,12 +91,14 @@ static bool known(const struct inspect *in, const struct inspect_node *n)
 	return false;
 }
 
-void inspect_node_add(struct inspect *in, const struct inspect_node *n, enum inspect_decoder how,
-		      enum inspect_place place, const uint8_t *p, size_t len)
+void inspect_node_add_named(struct inspect *in, const struct inspect_node *n,
+			    enum inspect_decoder how, enum inspect_place place,
+			    struct http_bytes name, const uint8_t *p, size_t len)
 {
 	struct inspect_node *c = &in->node[in->nodes];
 
-	if (len == 0 || in->nodes >= in->limits.nodes || n->depth >= in->limits.depth)
+	if (len == 0 || in->nodes >= in->limits.nodes || n->depth >= in->limits.depth ||
+	    len > in->budget)
 		return;
 	*c = (struct inspect_node){
 		.p = p,
@@ -85,15 +108,22 @@ void inspect_node_add(struct inspect *in, const struct inspect_node *n, enum ins
 		.depth = (uint8_t)(n->depth + 1),
 		.place = (uint8_t)place,
 		.cut = n->cut,
-		.name = n->name,
+		.name = name,
 		.set = bytes_set(p, len),
 		.hash = hash_of(p, len),
 	};
+	in->budget -= (uint32_t)len; // it has been read, so it counts even if it is known
 	if (known(in, c))
 		return;
 	if (p == in->arena + in->used)
-		allot(in, len + 1);
+		allot(in, len);
 	in->nodes++;
+}
+
+void inspect_node_add(struct inspect *in, const struct inspect_node *n, enum inspect_decoder how,
+		      enum inspect_place place, const uint8_t *p, size_t len)
+{
+	inspect_node_add_named(in, n, how, place, n->name, p, len);
 }
 
 void inspect_evidence(struct inspect *in, const struct inspect_node *n, enum inspect_rule rule,
@@ -123,14 +153,33 @@ static void analyse(struct inspect *in, const struct inspect_node *n)
 	}
 }
 
-void inspect_root(struct inspect *in, enum inspect_place place, struct http_bytes name,
-		  const uint8_t *p, size_t len)
+// What a value may unfold to. What it takes beyond PER_BYTE comes out of the request's pool.
+static uint32_t budget_of(const struct inspect *in, size_t len)
 {
-	inspect_arena_reset(in);
+	uint64_t budget = (uint64_t)len * PER_BYTE + in->pool;
+
+	return budget < UINT32_MAX ? (uint32_t)budget : UINT32_MAX;
+}
+
+static void settle(struct inspect *in, size_t len)
+{
+	uint32_t own = budget_of(in, len) - in->pool, taken = budget_of(in, len) - in->budget;
+
+	if (taken > own)
+		in->pool -= taken - own;
+}
+
+void inspect_root(struct inspect *in, enum inspect_decoder how, enum inspect_place place,
+		  struct http_bytes name, const uint8_t *p, size_t len)
+{
+	in->evidences = 0;
+	memset(in->seen, 0, sizeof(in->seen));
+	in->budget = budget_of(in, len);
 	in->off = in->policy->off | policy_off(in, name);
 	in->node[0] = (struct inspect_node){.p = p,
 					    .len = (uint32_t)len,
 					    .parent = NODE_NONE,
+					    .decoder = (uint8_t)how,
 					    .place = (uint8_t)place,
 					    .name = name,
 					    .set = bytes_set(p, len),
@@ -138,15 +187,25 @@ void inspect_root(struct inspect *in, enum inspect_place place, struct http_byte
 	in->nodes = 1;
 }
 
-void inspect_value(struct inspect *in, enum inspect_place place, struct http_bytes name,
-		   const uint8_t *p, size_t len)
+void inspect_value_decoded(struct inspect *in, enum inspect_decoder how, enum inspect_place place,
+			   struct http_bytes name, const uint8_t *p, size_t len)
 {
+	uint32_t mark = in->used; // the value itself may lie below it
+
 	if (len == 0 || in->enough)
 		return;
-	inspect_root(in, place, name, p, len);
+	inspect_root(in, how, place, name, p, len);
 	for (uint16_t i = 0; i < in->nodes; i++)
 		decode_node(in, &in->node[i]);
+	settle(in, len);
 	for (uint16_t i = 0; i < in->nodes; i++)
 		analyse(in, &in->node[i]);
 	score_value(in);
+	in->used = mark;
+}
+
+void inspect_value(struct inspect *in, enum inspect_place place, struct http_bytes name,
+		   const uint8_t *p, size_t len)
+{
+	inspect_value_decoded(in, DECODE_NONE, place, name, p, len);
 }

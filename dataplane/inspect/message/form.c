@@ -31,16 +31,19 @@ static void pair(struct split *s, const uint8_t *p, const uint8_t *end, enum ins
 		 enum inspect_place name)
 {
 	const uint8_t *eq = memchr(p, '=', (size_t)(end - p));
+	uint32_t mark = inspect_scratch_mark(s->in);
 	enum inspect_decoder how, how_name;
 	struct http_bytes n, v;
 
 	n = plain(s, p, (size_t)((eq != NULL ? eq : end) - p), &how_name);
 	if (n.len > 0)
 		s->value(s, eq != NULL ? name : value, n, n.p, n.len, how_name);
-	if (eq == NULL || eq + 1 == end)
-		return;
-	v = plain(s, eq + 1, (size_t)(end - eq - 1), &how);
-	s->value(s, value, n, v.p, v.len, how);
+	if (eq != NULL && eq + 1 < end) {
+		v = plain(s, eq + 1, (size_t)(end - eq - 1), &how);
+		s->value(s, value, n, v.p, v.len, how);
+	}
+	if (s->node == NULL) // else what was given are nodes now
+		inspect_scratch_free(s->in, mark);
 }
 
 void split_form(struct split *s, const uint8_t *p, size_t len, enum inspect_place value,

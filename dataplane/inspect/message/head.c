@@ -14,8 +14,7 @@ static const struct http_bytes none;
 static void root(struct split *s, enum inspect_place place, struct http_bytes name,
 		 const uint8_t *p, size_t len, enum inspect_decoder how)
 {
-	(void)how;
-	inspect_value(s->in, place, name, p, len);
+	inspect_value_decoded(s->in, how, place, name, p, len);
 }
 
 static void target(struct inspect *in, struct http_bytes t)
@@ -100,7 +99,7 @@ void message_oddities(struct inspect *in)
 
 	if (h->odd == 0 || in->enough)
 		return;
-	inspect_root(in, PLACE_TARGET, none, h->target.p, h->target.len);
+	inspect_root(in, DECODE_NONE, PLACE_TARGET, none, h->target.p, h->target.len);
 	for (size_t i = 0; i < sizeof(map) / sizeof(map[0]); i++)
 		if (http_is_odd(h, map[i].odd))
 			inspect_evidence(in, &in->node[0], map[i].rule, 0, h->target.len);

@@ -88,6 +88,9 @@ static void tell_decoders(const struct inspect *in, const struct inspect_node *n
 
 	for (; n->parent != NODE_NONE && count < INSPECT_DECODERS_MAX; n = &in->node[n->parent])
 		way[count++] = n->decoder;
+	// what the message's parser undid
+	if (n->parent == NODE_NONE && n->decoder != DECODE_NONE && count < INSPECT_DECODERS_MAX)
+		way[count++] = n->decoder;
 	v->decoders = (uint8_t)count;
 	for (unsigned i = 0; i < count; i++)
 		v->decoder[i] = way[count - 1 - i];
