@@ -7,16 +7,21 @@
 #include "dataplane/inspect/inspect_priv.h"
 
 static const struct decoder *const decoders[] = {
-	&decode_percent_ops,
+	&decode_percent_ops, &decode_percent_u_ops, &decode_html_ops, &decode_js_ops,
+	&decode_json_ops,    &decode_base64_ops,    &decode_hex_ops,
 };
+
+static bool wants(const struct decoder *d, const struct inspect_node *n)
+{
+	return n->len >= d->least && (d->any == 0 || (n->set & d->any) != 0) &&
+	       (n->set & d->all) == d->all && (d->only == 0 || (n->set & ~d->only) == 0);
+}
 
 void decode_node(struct inspect *in, const struct inspect_node *n)
 {
-	for (size_t i = 0; i < sizeof(decoders) / sizeof(decoders[0]); i++) {
-		const struct decoder *d = decoders[i];
-
-		if (n->len >= d->least && (d->any == 0 || (n->set & d->any) != 0) &&
-		    (n->set & d->all) == d->all)
-			d->run(in, n);
-	}
+	if (n->depth >= in->limits.depth)
+		return;
+	for (size_t i = 0; i < sizeof(decoders) / sizeof(decoders[0]); i++)
+		if (wants(decoders[i], n))
+			decoders[i]->run(in, n);
 }
