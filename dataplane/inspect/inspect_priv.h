@@ -45,6 +45,7 @@ struct inspect {
 	uint32_t used;
 	uint32_t budget; // bytes that decodings of this value may still take
 	uint32_t pool;   // and those of all values beside what each may by its own length
+	bool cut;        // the value goes on before or after the bytes of the next root
 	// What was found in the whole request.
 	bool enough;
 	uint8_t class_score[INSPECT_CLASSES];

@@ -17,6 +17,7 @@ void value_begin(struct inspect *in)
 {
 	in->used = 0;
 	in->pool = POOL;
+	in->cut = false;
 }
 
 static uint8_t *allot(struct inspect *in, size_t size)
@@ -181,6 +182,7 @@ void inspect_root(struct inspect *in, enum inspect_decoder how, enum inspect_pla
 					    .parent = NODE_NONE,
 					    .decoder = (uint8_t)how,
 					    .place = (uint8_t)place,
+					    .cut = in->cut,
 					    .name = name,
 					    .set = bytes_set(p, len),
 					    .hash = hash_of(p, len)};

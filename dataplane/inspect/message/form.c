@@ -9,6 +9,11 @@
 
 #include <string.h>
 
+enum at {
+	AT_PAIR,
+	AT_VALUE, // within a value that began in an earlier window; its name is the path
+};
+
 // A name or value without its escapes; *how tells whether there were any.
 static struct http_bytes plain(struct split *s, const uint8_t *p, size_t len,
 			       enum inspect_decoder *how)
@@ -19,7 +24,7 @@ static struct http_bytes plain(struct split *s, const uint8_t *p, size_t len,
 	*how = DECODE_NONE;
 	if (memchr(p, '%', len) == NULL && memchr(p, '+', len) == NULL)
 		return b;
-	room = inspect_scratch(s->in, len + 1);
+	room = split_room(s, len);
 	if (room == NULL)
 		return b;
 	b = (struct http_bytes){room, (uint32_t)decode_percent(p, len, true, room)};
@@ -27,23 +32,30 @@ static struct http_bytes plain(struct split *s, const uint8_t *p, size_t len,
 	return b;
 }
 
-static void pair(struct split *s, const uint8_t *p, const uint8_t *end, enum inspect_place value,
-		 enum inspect_place name)
+// The name is kept in the state where there is one: its value may go on in the next window.
+static void pair(struct split *s, struct split_state *st, const uint8_t *p, const uint8_t *end,
+		 enum inspect_place value, enum inspect_place name)
 {
 	const uint8_t *eq = memchr(p, '=', (size_t)(end - p));
-	uint32_t mark = inspect_scratch_mark(s->in);
+	uint32_t mark = split_enter(s);
 	enum inspect_decoder how, how_name;
 	struct http_bytes n, v;
+	bool cut = s->cut;
 
 	n = plain(s, p, (size_t)((eq != NULL ? eq : end) - p), &how_name);
+	s->cut = cut && eq == NULL;
 	if (n.len > 0)
 		s->value(s, eq != NULL ? name : value, n, n.p, n.len, how_name);
+	s->cut = cut;
+	if (st != NULL) {
+		st->path_len = (uint16_t)(n.len < SPLIT_PATH ? n.len : SPLIT_PATH);
+		memcpy(st->path, n.p, st->path_len);
+	}
 	if (eq != NULL && eq + 1 < end) {
 		v = plain(s, eq + 1, (size_t)(end - eq - 1), &how);
 		s->value(s, value, n, v.p, v.len, how);
 	}
-	if (s->node == NULL) // else what was given are nodes now
-		inspect_scratch_free(s->in, mark);
+	split_leave(s, mark);
 }
 
 void split_form(struct split *s, const uint8_t *p, size_t len, enum inspect_place value,
@@ -56,8 +68,64 @@ void split_form(struct split *s, const uint8_t *p, size_t len, enum inspect_plac
 		if (amp == NULL)
 			amp = end;
 		if (amp > p)
-			pair(s, p, amp, value, name);
+			pair(s, NULL, p, amp, value, name);
 	}
+}
+
+// A value that is longer than a window, or the rest of one.
+static void piece(struct split *s, struct split_state *st, const uint8_t *p, const uint8_t *end)
+{
+	uint32_t mark = split_enter(s);
+	enum inspect_decoder how;
+	struct http_bytes v = plain(s, p, (size_t)(end - p), &how);
+
+	s->cut = true;
+	if (v.len > 0)
+		s->value(s, PLACE_FORM, split_path(st), v.p, v.len, how);
+	s->cut = false;
+	split_leave(s, mark);
+}
+
+// Where the next window begins so that it shares bytes with this one and no escape is cut.
+static size_t next_window(const uint8_t *p, size_t len)
+{
+	size_t at = len - split_overlap(len);
+
+	if (at > 0 && p[at - 1] == '%')
+		return at - 1;
+	return at > 1 && p[at - 2] == '%' ? at - 2 : at;
+}
+
+size_t split_form_part(struct split *s, struct split_state *st, const uint8_t *p, size_t len,
+		       enum split_end how)
+{
+	const uint8_t *start = p, *end = p + len, *amp;
+
+	for (; p < end; p = amp + 1) {
+		amp = memchr(p, '&', (size_t)(end - p));
+		if (amp == NULL && how == SPLIT_PART)
+			break;
+		if (amp == NULL && how == SPLIT_FULL) {
+			if (st->at == AT_VALUE) {
+				piece(s, st, p, end);
+			} else {
+				s->cut = true;
+				pair(s, st, p, end, PLACE_FORM, PLACE_FORM_NAME);
+				s->cut = false;
+			}
+			st->at = AT_VALUE;
+			amp = start + next_window(start, len);
+			return (size_t)((amp > p ? amp : p) - start);
+		}
+		if (amp == NULL)
+			amp = end;
+		if (st->at == AT_VALUE)
+			piece(s, st, p, amp);
+		else if (amp > p)
+			pair(s, NULL, p, amp, PLACE_FORM, PLACE_FORM_NAME);
+		st->at = AT_PAIR;
+	}
+	return (size_t)(p < end ? p - start : end - start);
 }
 
 void split_cookie(struct split *s, const uint8_t *p, size_t len)

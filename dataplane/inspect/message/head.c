@@ -10,16 +10,9 @@
 
 static const struct http_bytes none;
 
-// A value of the message itself becomes the root of a tree.
-static void root(struct split *s, enum inspect_place place, struct http_bytes name,
-		 const uint8_t *p, size_t len, enum inspect_decoder how)
-{
-	inspect_value_decoded(s->in, how, place, name, p, len);
-}
-
 static void target(struct inspect *in, struct http_bytes t)
 {
-	struct split s = {.value = root, .in = in};
+	struct split s = {.value = split_root, .in = in};
 	const uint8_t *end = t.p + t.len, *hash = memchr(t.p, '#', t.len), *ask;
 
 	if (hash == NULL)
@@ -50,7 +43,7 @@ static void field(struct inspect *in, const struct http_field *f)
 		{"authorization", PLACE_AUTHORIZATION},
 		{"content-type", PLACE_CONTENT_TYPE},
 	};
-	struct split s = {.value = root, .in = in};
+	struct split s = {.value = split_root, .in = in};
 	enum inspect_place place = PLACE_HEADER;
 
 	inspect_value(in, PLACE_HEADER_NAME, none, f->name.p, f->name.len);

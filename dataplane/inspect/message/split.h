@@ -4,7 +4,8 @@
 // parser gives what it finds to a sink, one value after the other, so that the same parser serves the
 // message itself and a value that holds another format.
 //
-// All parsers take any bytes, never fail on them, and read each byte once or a bounded number of times.
+// All parsers take any bytes, never fail on them, and read each byte a bounded number of times. What their
+// format does not allow is read as lenient servers do.
 #pragma once
 
 #include "dataplane/inspect/node.h"
@@ -16,7 +17,10 @@ struct split {
 		      const uint8_t *p, size_t len, enum inspect_decoder how);
 	struct inspect *in;
 	const struct inspect_node *node; // the value that is split; NULL: the message itself
+	bool cut; // of the value that is given: it goes on before or after these bytes
 };
+
+// ---- texts that are whole ------------------------------------------------------------------------
 
 // a=b&c=d, with %41 and + undone in names and values. places: of a value and of a name.
 void split_form(struct split *s, const uint8_t *p, size_t len, enum inspect_place value,
@@ -27,22 +31,76 @@ void split_cookie(struct split *s, const uint8_t *p, size_t len);
 void split_url(struct split *s, const uint8_t *p, size_t len, enum inspect_place query,
 	       enum inspect_place rest);
 
-// Formats that may be longer than a window. They use what is whole, say how much that was, and see the rest
-// again with more behind it. force: use up everything (the end, or a full window): what is not whole is
-// given as it is, its node marked cut. *state: zeroed at the start of the text.
-struct split_state {
-	uint8_t at; // the parser's own
-	uint8_t depth;
-	uint32_t path[16];
-	uint8_t name[64]; // of the value that goes on in the next window
-	uint8_t name_len;
+// ---- texts that may be longer than a window ------------------------------------------------------
+
+enum split_end {
+	SPLIT_WHOLE, // the text ends with these bytes: all is used
+	SPLIT_PART,  // more will come: use what is whole
+	SPLIT_FULL,  // more will come but there is no room for it: use at least half
 };
+
+#define SPLIT_LEVELS 32  // of nesting that have names; deeper ones are read too
+#define SPLIT_PATH   256 // bytes of such a name, which is cut where it is longer
+#define SPLIT_LEAF   96  // of those kept for the last part of it
+
+// Where a parser stands between two calls. Zeroed at the start of the text.
+struct split_state {
+	bool odd;   // what was read is not as its format has it: other readings are likely
+	bool begun; // the parser's own, as all that follows
+	uint8_t at, quote;
+	uint32_t depth;
+	uint64_t objects;             // bits: which levels have names rather than numbers
+	uint32_t index[SPLIT_LEVELS]; // in an array
+	uint16_t level[SPLIT_LEVELS]; // bytes of path that belong to it
+	uint16_t path_len, file_len;  // of the value that is read
+	uint8_t path[SPLIT_PATH];
+	uint8_t file[SPLIT_PATH];
+};
+
+// All return how many bytes were used; the rest is given again with more behind it. A value longer than
+// what a call sees is given in pieces that overlap by split_overlap() and are marked cut.
+static inline size_t split_overlap(size_t len)
+{
+	return len / 8 < 4096 ? len / 8 : 4096;
+}
+
+size_t split_form_part(struct split *s, struct split_state *state, const uint8_t *p, size_t len,
+		       enum split_end end);
+// RFC 8259, leniently: comments, single quotes, bare words, several texts in a row. Strings, keys and
+// words that no JSON has; name: "/patient/0/name".
 size_t split_json(struct split *s, struct split_state *state, const uint8_t *p, size_t len,
-		  bool force);
+		  enum split_end end);
+// Text with its CDATA, entities undone; name: "/ClinicalDocument/title", of an attribute "/a/b/@href".
+// XML_MARKUP: all before the first element, later DTDs, processing instructions and comments.
 size_t split_xml(struct split *s, struct split_state *state, const uint8_t *p, size_t len,
-		 bool force);
-// boundary: without the leading dashes
+		 enum split_end end);
+// boundary: without the two dashes before it. Fields as FORM, uploads as FILE_NAME and FILE
 size_t split_multipart(struct split *s, struct split_state *state, struct http_bytes boundary,
-		       const uint8_t *p, size_t len, bool force);
+		       const uint8_t *p, size_t len, enum split_end end);
+// Strings of a query; name: of the argument.
 size_t split_graphql(struct split *s, struct split_state *state, const uint8_t *p, size_t len,
-		     bool force);
+		     enum split_end end);
+
+// ---- for the parsers -----------------------------------------------------------------------------
+
+// The sink of the message itself: each value becomes the root of a tree.
+void split_root(struct split *s, enum inspect_place place, struct http_bytes name, const uint8_t *p,
+		size_t len, enum inspect_decoder how);
+
+// Room for decoded text, which stays while values are given, up to split_leave(). NULL: none is left.
+uint32_t split_enter(struct split *s);
+uint8_t *split_room(struct split *s, size_t size);
+void split_leave(struct split *s, uint32_t mark);
+
+// Escapes of JSON undone; those it does not know stay. Returns the length, at most len.
+size_t split_json_unescape(const uint8_t *p, size_t len, uint8_t *out);
+
+// The path of a state: one level down, up, and the name of what comes next in the current one.
+void split_path_push(struct split_state *st, bool object);
+void split_path_pop(struct split_state *st);
+void split_path_name(struct split_state *st, const uint8_t *p, size_t len);
+void split_path_index(struct split_state *st);
+static inline struct http_bytes split_path(const struct split_state *st)
+{
+	return (struct http_bytes){st->path, st->path_len};
+}

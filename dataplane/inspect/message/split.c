@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// What the parsers of this folder share: the sink of the message itself, room, paths.
+
+#include "dataplane/inspect/message/split.h"
+
+#include "dataplane/inspect/inspect_priv.h"
+
+#include <string.h>
+
+void split_root(struct split *s, enum inspect_place place, struct http_bytes name,
+		const uint8_t *p, size_t len, enum inspect_decoder how)
+{
+	s->in->cut = s->cut;
+	inspect_value_decoded(s->in, how, place, name, p, len);
+	s->in->cut = false;
+}
+
+uint32_t split_enter(struct split *s)
+{
+	return inspect_scratch_mark(s->in);
+}
+
+uint8_t *split_room(struct split *s, size_t size)
+{
+	return inspect_scratch(s->in, size);
+}
+
+// Decodings of a node stay as long as its tree does.
+void split_leave(struct split *s, uint32_t mark)
+{
+	if (s->node == NULL)
+		inspect_scratch_free(s->in, mark);
+}
+
+// ---- paths ---------------------------------------------------------------------------------------
+
+void split_path_push(struct split_state *st, bool object)
+{
+	uint32_t d = ++st->depth;
+
+	if (d < 64)
+		st->objects = (st->objects & ~(UINT64_C(1) << d)) | (uint64_t)object << d;
+	if (d >= SPLIT_LEVELS)
+		return;
+	if (st->path_len > SPLIT_PATH - SPLIT_LEAF)
+		st->path_len = SPLIT_PATH - SPLIT_LEAF;
+	st->level[d] = st->path_len;
+	st->index[d] = 0;
+}
+
+void split_path_pop(struct split_state *st)
+{
+	if (st->depth < SPLIT_LEVELS)
+		st->path_len = st->level[st->depth];
+	if (st->depth > 0)
+		st->depth--;
+}
+
+void split_path_name(struct split_state *st, const uint8_t *p, size_t len)
+{
+	uint32_t d = st->depth < SPLIT_LEVELS ? st->depth : SPLIT_LEVELS - 1;
+	uint32_t at = st->level[d], room = SPLIT_PATH - at - 1;
+
+	if (len > room)
+		len = room;
+	st->path[at] = '/';
+	if (len > 0)
+		memcpy(st->path + at + 1, p, len);
+	st->path_len = (uint16_t)(at + 1 + len);
+}
+
+void split_path_index(struct split_state *st)
+{
+	uint32_t n = st->depth < SPLIT_LEVELS ? st->index[st->depth] : 0;
+	uint8_t text[10], *p = text + sizeof(text);
+
+	do
+		*--p = (uint8_t)('0' + n % 10);
+	while ((n /= 10) > 0);
+	split_path_name(st, p, (size_t)(text + sizeof(text) - p));
+}
