@@ -7,8 +7,10 @@
 #include "dataplane/inspect/inspect_priv.h"
 
 static const struct decoder *const decoders[] = {
-	&decode_percent_ops, &decode_percent_u_ops, &decode_html_ops, &decode_js_ops,
-	&decode_json_ops,    &decode_base64_ops,    &decode_hex_ops,
+	&decode_percent_ops, &decode_percent_u_ops, &decode_html_ops,  &decode_js_ops,
+	&decode_json_ops,    &decode_base64_ops,    &decode_hex_ops,   &decode_charset_ops,
+	&decode_utf16_ops,   &decode_utf7_ops,      &decode_nul_ops,   &decode_gzip_ops,
+	&decode_nested_ops,  &decode_comment_ops,   &decode_shell_ops, &decode_sql_ops,
 };
 
 static bool wants(const struct decoder *d, const struct inspect_node *n)
