@@ -1,0 +1,848 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Expressions. Order of operators does not matter to what is asked here, so an expression is operands with
+// operators between them, in terms that AND, OR, XOR and || join.
+
+#include "dataplane/inspect/sql/sql_priv.h"
+
+#include <string.h>
+
+static bool rest(struct sql *s, struct sql_term *t, bool joined, bool inner);
+
+// Too deep to follow: the rest counts as not read.
+static bool too_deep(struct sql *s)
+{
+	s->at = s->len;
+	s->t = (struct sql_token){.kind = T_END, .at = s->len};
+	s->unfinished = true;
+	return true;
+}
+
+static void use(struct sql_term *t, struct sql_term r)
+{
+	t->constant &= r.constant;
+	t->number &= r.number;
+	t->compared |= r.compared;
+	t->query |= r.query;
+}
+
+// ---- names and calls -----------------------------------------------------------------------------
+
+bool sql_name(struct sql *s, uint16_t *flags)
+{
+	*flags = 0;
+	for (;;) {
+		if (s->t.kind == T_WORD) {
+			*flags |= s->t.flags & (F_META | F_PACKAGE | F_TIME | F_NET | F_FILE |
+						F_COMMAND | F_ERROR | F_INFO);
+			if (memchr(s->p + s->t.at, '_', s->t.len) != NULL)
+				s->hard++;
+		} else if (s->t.kind == T_NAME || s->t.kind == T_STRING || s->t.kind == T_VAR) {
+			s->hard++;
+		} else if (s->t.kind != T_STAR) {
+			return sql_over(s);
+		}
+		sql_next(s);
+		if (s->t.kind != T_DOT)
+			return true;
+		s->hard++;
+		while (s->t.kind == T_DOT) // master..xp_cmdshell
+			sql_next(s);
+	}
+}
+
+void sql_call_facts(struct sql *s, uint16_t flags, unsigned args, bool query)
+{
+	s->hard++;
+	if ((flags & F_CALL) != 0)
+		sql_fact(s, SF_CALL);
+	if ((flags & F_TWO) != 0 && args < 2 && !s->unfinished)
+		return;
+	if ((flags & F_TIME) != 0 && (args > 0 || s->unfinished))
+		sql_fact(s, SF_TIME);
+	if ((flags & F_FILE) != 0)
+		sql_fact(s, SF_FILE);
+	if ((flags & F_NET) != 0)
+		sql_fact(s, SF_NET);
+	if ((flags & F_COMMAND) != 0)
+		sql_fact(s, SF_COMMAND);
+	if ((flags & F_ERROR) != 0 && (query || (flags & (F_TWO | F_PACKAGE)) != 0))
+		sql_fact(s, SF_ERROR);
+	if ((flags & F_INFO) != 0)
+		sql_fact(s, SF_INFO);
+	if ((flags & F_CHARS) != 0 && args > 0)
+		sql_fact(s, SF_CHARS);
+	if ((flags & F_PART) != 0 && args > 0)
+		sql_fact(s, SF_PART);
+}
+
+// Words that stand between the arguments of some functions: CAST(a AS int), TRIM(BOTH a FROM b) ...
+static bool between_arguments(struct sql *s)
+{
+	if (s->t.kind != T_WORD)
+		return false;
+	switch (s->t.word) {
+	case W_AS:
+	case W_FROM:
+	case W_FOR:
+	case W_USING:
+	case W_PLACING:
+	case W_SEPARATOR:
+	case W_RETURNING:
+	case W_LIMIT:
+	case W_IN:
+		sql_next(s);
+		return true;
+	case W_ORDER:
+		sql_next(s);
+		return sql_take(s, W_BY);
+	default:
+		return false;
+	}
+}
+
+static void type_size(struct sql *s)
+{
+	while (s->t.kind == T_WORD && (s->t.flags & F_TYPE) != 0)
+		sql_next(s);
+}
+
+static bool argument(struct sql *s, struct sql_term *t)
+{
+	if (sql_is(s, W_DISTINCT) || sql_is(s, W_ALL) || sql_is(s, W_BOTH) ||
+	    sql_is(s, W_LEADING) || sql_is(s, W_TRAILING))
+		sql_next(s);
+	if (sql_is(s, W_FROM)) // trim(from x)
+		return true;
+	if (s->t.kind == T_STAR) {
+		sql_next(s);
+		*t = (struct sql_term){.constant = false};
+		return rest(s, t, false, true);
+	}
+	if (sql_is_query(s) && s->t.kind != T_LPAREN) {
+		*t = (struct sql_term){.query = true};
+		return sql_query(s);
+	}
+	if (!sql_operand(s, t) || !rest(s, t, false, true))
+		return false;
+	if (sql_is(s, W_ASC) || sql_is(s, W_DESC))
+		sql_next(s);
+	type_size(s);
+	return true;
+}
+
+bool sql_arguments(struct sql *s, unsigned *args, bool *query)
+{
+	struct sql_term t;
+
+	*args = 0;
+	*query = false;
+	if (sql_take_kind(s, T_RPAREN))
+		return true;
+	for (;;) {
+		if (sql_over(s))
+			return true;
+		t = (struct sql_term){0};
+		if (!argument(s, &t))
+			return false;
+		++*args;
+		*query |= t.query;
+		if (sql_take_kind(s, T_COMMA) || between_arguments(s))
+			continue;
+		if (sql_take_kind(s, T_RPAREN))
+			return true;
+		return sql_over(s);
+	}
+}
+
+// OVER (...), FILTER (...), WITHIN GROUP (...): read as arguments, loosely.
+static bool after_call(struct sql *s)
+{
+	while (sql_is(s, W_OVER) || sql_is(s, W_FILTER) || sql_is(s, W_WITHIN)) {
+		unsigned depth = 0;
+
+		while (s->t.kind == T_WORD)
+			sql_next(s);
+		if (s->t.kind != T_LPAREN)
+			return sql_over(s);
+		do {
+			if (s->t.kind == T_LPAREN)
+				depth++;
+			else if (s->t.kind == T_RPAREN)
+				depth--;
+			else if (s->t.kind == T_BAD)
+				return false;
+			else if (sql_over(s))
+				return true;
+			sql_next(s);
+		} while (depth > 0);
+	}
+	return true;
+}
+
+static bool call(struct sql *s, uint16_t flags, struct sql_term *t)
+{
+	bool branch = (flags & F_BRANCH) != 0, query;
+	uint64_t before = s->facts;
+	unsigned args;
+
+	sql_next(s);
+	s->facts &= ~(UINT64_C(1) << SF_SAME | UINT64_C(1) << SF_COMPARE);
+	if (!sql_arguments(s, &args, &query))
+		return false;
+	if (branch && args >= 2)
+		sql_fact(s, sql_has(s, SF_SAME) ? SF_BRANCH : SF_CASE);
+	s->facts &= ~(UINT64_C(1) << SF_SAME | UINT64_C(1) << SF_COMPARE);
+	s->facts |= before;
+	sql_call_facts(s, flags, args, query || (flags & F_INFO) != 0);
+	*t = (struct sql_term){.query = query || (flags & F_INFO) != 0};
+	return after_call(s);
+}
+
+// CAST(x AS type), CONVERT(type, x), CONVERT(x USING set): an error tells x if it is no number.
+static bool cast(struct sql *s, struct sql_term *t)
+{
+	unsigned args;
+	bool query;
+
+	sql_next(s);
+	if (!sql_arguments(s, &args, &query))
+		return false;
+	sql_call_facts(s, F_CALL, args, query);
+	if (query && args >= 2)
+		sql_fact(s, SF_ERROR);
+	*t = (struct sql_term){.query = query};
+	return true;
+}
+
+// A word that begins an operand: a name, a call.
+static bool word_operand(struct sql *s, struct sql_term *t)
+{
+	uint16_t first = s->t.flags, flags;
+	uint8_t word = s->t.word;
+	bool alone;
+
+	if ((first & F_RESERVED) != 0)
+		return false;
+	*t = (struct sql_term){0};
+	alone = s->t.kind == T_WORD;
+	if (!sql_name(s, &flags))
+		return false;
+	alone = alone && s->last.kind == T_WORD && (s->last.flags == first);
+	if (s->t.kind == T_LPAREN) {
+		if (word == W_CAST || word == W_CONVERT)
+			return cast(s, t);
+		// of a.b(): what a package does, or what b does
+		flags = (flags & F_PACKAGE) != 0 ? flags
+			: s->last.kind == T_WORD ? s->last.flags
+						 : 0;
+		return call(s, flags, t);
+	}
+	if ((first & F_BARE) != 0 && alone) {
+		sql_fact(s, SF_INFO);
+		t->query = true;
+	}
+	if ((flags & F_META) != 0)
+		sql_fact(s, SF_META);
+	return true;
+}
+
+// ---- operands ------------------------------------------------------------------------------------
+
+static bool inner_expr(struct sql *s, struct sql_term *t)
+{
+	return sql_operand(s, t) && rest(s, t, false, true);
+}
+
+static bool more_inner(struct sql *s)
+{
+	struct sql_term t;
+
+	while (sql_take_kind(s, T_COMMA)) {
+		s->hard++;
+		if (sql_over(s))
+			return true;
+		if (!inner_expr(s, &t))
+			return false;
+	}
+	return true;
+}
+
+// A query in parentheses: SQL beyond doubt if it has more than words.
+static bool subquery(struct sql *s, struct sql_term *t)
+{
+	uint16_t hard = s->hard;
+	uint64_t before = s->facts;
+
+	if (!sql_query(s))
+		return false;
+	if (s->hard != hard || (s->facts & ~before & ~(UINT64_C(1) << SF_FROM)) != 0)
+		sql_fact(s, SF_SUBQUERY);
+	*t = (struct sql_term){.query = true};
+	return true;
+}
+
+// A run of ( is one loop, not a call each: depth costs nothing.
+static bool parentheses(struct sql *s, struct sql_term *t)
+{
+	unsigned open = 0;
+
+	while (sql_take_kind(s, T_LPAREN))
+		open++;
+	if (sql_is_query(s)) {
+		if (!subquery(s, t))
+			return false;
+	} else if (s->t.kind != T_RPAREN && !sql_over(s)) {
+		if (!inner_expr(s, t) || !more_inner(s))
+			return false;
+	}
+	for (;;) {
+		if (sql_over(s))
+			return true;
+		if (!sql_take_kind(s, T_RPAREN))
+			return false;
+		if (--open == 0)
+			return true;
+		if (t->query && sql_is_union(s) && !sql_union(s))
+			return false;
+		if (t->query && sql_is_clause(s) && !sql_clauses(s, false))
+			return false;
+		if (!rest(s, t, false, true) || !more_inner(s))
+			return false;
+	}
+}
+
+static bool case_when(struct sql *s, struct sql_term *t)
+{
+	uint64_t before = s->facts;
+	struct sql_term e;
+
+	sql_next(s);
+	s->hard++;
+	s->facts &= ~(UINT64_C(1) << SF_SAME | UINT64_C(1) << SF_COMPARE);
+	*t = (struct sql_term){0};
+	if (!sql_is(s, W_WHEN) && !sql_over(s) && !sql_expr(s, &e))
+		return false;
+	while (sql_take(s, W_WHEN)) {
+		sql_fact(s, SF_CASE);
+		if (sql_over(s))
+			break;
+		if (!sql_expr(s, &e))
+			return false;
+		if (!sql_take(s, W_THEN))
+			break;
+		if (!sql_over(s) && !sql_expr(s, &e))
+			return false;
+	}
+	if (sql_has(s, SF_SAME))
+		sql_fact(s, SF_BRANCH);
+	s->facts &= ~(UINT64_C(1) << SF_SAME | UINT64_C(1) << SF_COMPARE);
+	s->facts |= before;
+	if (sql_take(s, W_ELSE) && !sql_over(s) && !sql_expr(s, &e))
+		return false;
+	return sql_take(s, W_END) || sql_over(s);
+}
+
+static bool number_operand(struct sql *s, struct sql_term *t)
+{
+	if (s->t.len > 2 && (s->p[s->t.at + 1] | 0x20) == 'x')
+		sql_fact(s, SF_CHARS);
+	*t = (struct sql_term){.constant = true, .number = true};
+	s->hard++;
+	sql_next(s);
+	// 1.e(...) of MySQL: the number is dropped and the call stays
+	if (s->t.kind == T_LPAREN && !s->t.blank &&
+	    (s->p[s->last.at + s->last.len - 1] | 0x20) == 'e') {
+		s->glued = true;
+		return parentheses(s, t);
+	}
+	return true;
+}
+
+static bool all_digits(const uint8_t *p, uint32_t len)
+{
+	for (uint32_t i = 0; i < len; i++)
+		if ((uint8_t)(p[i] - '0') > 9)
+			return false;
+	return len > 0;
+}
+
+static bool string_operand(struct sql *s, struct sql_term *t)
+{
+	s->hard++;
+	*t = (struct sql_term){.constant = true};
+	while (s->t.kind == T_STRING || s->t.kind == T_OPEN) {
+		uint32_t cut = s->t.kind == T_STRING ? 2 : 1;
+
+		t->number = s->t.len >= cut && all_digits(s->p + s->t.at + 1, s->t.len - cut);
+		sql_next(s);
+	}
+	// "a"."b" are names
+	if (s->t.kind == T_DOT) {
+		uint16_t flags;
+
+		*t = (struct sql_term){0};
+		while (s->t.kind == T_DOT)
+			sql_next(s);
+		return sql_name(s, &flags);
+	}
+	return true;
+}
+
+// [NOT] EXISTS (query); ROW(...), ARRAY[...]
+static bool exists(struct sql *s, struct sql_term *t)
+{
+	sql_next(s);
+	if (s->t.kind != T_LPAREN)
+		return sql_over(s);
+	return parentheses(s, t);
+}
+
+static bool keyword_operand(struct sql *s, struct sql_term *t)
+{
+	switch (s->t.word) {
+	case W_NULL:
+	case W_DEFAULT:
+		s->hard++;
+		// fall through
+	case W_TRUE:
+	case W_FALSE:
+		sql_next(s);
+		*t = (struct sql_term){.constant = true, .number = true};
+		return true;
+	case W_CASE:
+		return case_when(s, t);
+	case W_EXISTS:
+		return exists(s, t);
+	case W_VALUES: // VALUES(column) of MySQL
+		sql_next(s);
+		return s->t.kind == T_LPAREN ? parentheses(s, t) : sql_over(s);
+	case W_INSERT:
+	case W_REPLACE:
+	case W_LEFT:
+	case W_RIGHT:
+	default:
+		return word_operand(s, t);
+	}
+}
+
+// INTERVAL 1 DAY, INTERVAL '1' DAY; DATE '2020-01-01'
+static bool typed_constant(struct sql *s, struct sql_term *t)
+{
+	bool interval = sql_is(s, W_INTERVAL);
+	struct sql_token w = s->t;
+
+	sql_next(s);
+	if (s->t.kind == T_STRING || s->t.kind == T_OPEN || (interval && s->t.kind == T_NUMBER)) {
+		if (!sql_operand(s, t))
+			return false;
+		if (interval && s->t.kind == T_WORD && (s->t.flags & F_RESERVED) == 0)
+			sql_next(s);
+		return true;
+	}
+	*t = (struct sql_term){0};
+	if (s->t.kind == T_LPAREN)
+		return call(s, w.flags, t);
+	if (interval) {
+		if (!sql_operand(s, t))
+			return false;
+		if (s->t.kind == T_WORD && (s->t.flags & F_RESERVED) == 0)
+			sql_next(s);
+	} else if (s->t.kind == T_DOT) {
+		uint16_t flags;
+
+		sql_next(s);
+		return sql_name(s, &flags);
+	}
+	return true;
+}
+
+static bool array(struct sql *s, struct sql_term *t)
+{
+	sql_next(s);
+	*t = (struct sql_term){0};
+	if (s->t.kind == T_LBRACKET) {
+		sql_next(s);
+		s->hard++;
+		if (s->t.kind != T_RBRACKET && (!inner_expr(s, t) || !more_inner(s)))
+			return false;
+		return sql_take_kind(s, T_RBRACKET) || sql_over(s);
+	}
+	return s->t.kind == T_LPAREN ? parentheses(s, t) : true;
+}
+
+static bool primary(struct sql *s, struct sql_term *t)
+{
+	*t = (struct sql_term){0};
+	switch (s->t.kind) {
+	case T_NUMBER:
+		return number_operand(s, t);
+	case T_STRING:
+	case T_OPEN:
+		return string_operand(s, t);
+	case T_SYSVAR:
+		sql_fact(s, SF_INFO);
+		t->query = true;
+		// fall through
+	case T_VAR:
+		s->hard++;
+		sql_next(s);
+		return true;
+	case T_NULL:
+		s->hard++;
+		*t = (struct sql_term){.constant = true, .number = true};
+		sql_next(s);
+		return true;
+	case T_NAME:
+		return word_operand(s, t);
+	case T_LPAREN:
+		return parentheses(s, t);
+	case T_LBRACE: // {fn now()}, {d '2020-01-01'}
+		sql_next(s);
+		s->hard++;
+		if (s->t.kind != T_WORD && s->t.kind != T_NAME)
+			return false;
+		sql_next(s);
+		return inner_expr(s, t) && (sql_take_kind(s, T_RBRACE) || sql_over(s));
+	case T_WORD:
+		if (s->t.word == W_INTERVAL || s->t.word == W_DATE || s->t.word == W_TIME ||
+		    s->t.word == W_TIMESTAMP)
+			return typed_constant(s, t);
+		if (s->t.word == W_ARRAY)
+			return array(s, t);
+		return keyword_operand(s, t);
+	default:
+		return false;
+	}
+}
+
+// What may stand before an operand.
+static bool prefix(struct sql *s)
+{
+	switch (s->t.kind) {
+	case T_SIGN:
+	case T_NOT:
+		return true;
+	case T_WORD:
+		switch (s->t.word) {
+		case W_NOT:
+		case W_ANY:
+		case W_SOME:
+		case W_ALL:
+			return true;
+		default:
+			return false;
+		}
+	default:
+		return false;
+	}
+}
+
+// BINARY x, PRIOR x; a column may have these names too.
+static bool name_or_prefix(const struct sql *s)
+{
+	return sql_is(s, W_BINARY) || sql_is(s, W_PRIOR);
+}
+
+bool sql_operand(struct sql *s, struct sql_term *t)
+{
+	bool ok;
+
+	*t = (struct sql_term){0};
+	while (prefix(s))
+		sql_next(s);
+	if (name_or_prefix(s)) {
+		sql_next(s);
+		if (s->t.kind != T_NUMBER && s->t.kind != T_STRING && s->t.kind != T_OPEN &&
+		    s->t.kind != T_LPAREN && !sql_is_name(s))
+			return true;
+	}
+	if (sql_over(s))
+		return true;
+	if (s->depth == SQL_DEPTH_MAX)
+		return too_deep(s);
+	s->depth++;
+	ok = primary(s, t);
+	s->depth--;
+	return ok;
+}
+
+// ---- operators -----------------------------------------------------------------------------------
+
+static void judge(struct sql *s, const struct sql_term *t, bool joined)
+{
+	if (t->compared) {
+		if (joined)
+			sql_fact(s, t->constant ? SF_TAUTOLOGY : SF_CONDITION);
+		else
+			sql_fact(s, t->constant ? SF_SAME : SF_COMPARE);
+	} else if (joined && t->constant && t->number) {
+		sql_fact(s, SF_CONSTANT);
+	} else if (joined && t->query) {
+		sql_fact(s, SF_CONDITION);
+	}
+}
+
+static bool right_side(struct sql *s, struct sql_term *t)
+{
+	struct sql_term r;
+
+	if (!sql_operand(s, &r))
+		return false;
+	use(t, r);
+	return true;
+}
+
+// operand {+ operand}, for the ends of BETWEEN
+static bool sum(struct sql *s, struct sql_term *t)
+{
+	if (!right_side(s, t))
+		return false;
+	while (s->t.kind == T_SIGN || s->t.kind == T_STAR || s->t.kind == T_ARITH) {
+		sql_next(s);
+		if (!right_side(s, t))
+			return false;
+	}
+	return true;
+}
+
+static bool type_name(struct sql *s)
+{
+	unsigned args;
+	bool query;
+	uint16_t flags = s->t.flags;
+
+	if (s->t.kind != T_WORD && s->t.kind != T_NAME &&
+	    !(s->t.kind == T_STRING && s->t.quote == '"'))
+		return sql_over(s);
+	if ((flags & F_TYPE) != 0)
+		sql_fact(s, SF_CAST);
+	sql_next(s);
+	while (s->t.kind == T_WORD && (s->t.flags & F_TYPE) != 0)
+		sql_next(s);
+	if (s->t.kind == T_LPAREN) {
+		sql_next(s);
+		if (!sql_arguments(s, &args, &query))
+			return false;
+	}
+	while (s->t.kind == T_LBRACKET) {
+		sql_next(s);
+		if (s->t.kind == T_NUMBER)
+			sql_next(s);
+		if (!sql_take_kind(s, T_RBRACKET))
+			return sql_over(s);
+	}
+	return true;
+}
+
+static bool is_test(struct sql *s, struct sql_term *t)
+{
+	sql_next(s);
+	sql_take(s, W_NOT);
+	t->compared = true;
+	if (sql_take(s, W_DISTINCT) && !sql_take(s, W_FROM))
+		return sql_over(s);
+	return right_side(s, t);
+}
+
+static bool in_list(struct sql *s, struct sql_term *t)
+{
+	struct sql_term r = {.constant = true};
+
+	sql_next(s);
+	t->compared = true;
+	if (s->t.kind != T_LPAREN)
+		return sql_over(s) || right_side(s, t);
+	if (!parentheses(s, &r))
+		return false;
+	use(t, r);
+	return true;
+}
+
+static bool between(struct sql *s, struct sql_term *t)
+{
+	sql_next(s);
+	if (sql_is(s, W_SYMMETRIC) || sql_is(s, W_ASYMMETRIC))
+		sql_next(s);
+	t->compared = true;
+	if (!sum(s, t))
+		return false;
+	if (sql_over(s))
+		return true;
+	return sql_take(s, W_AND) && sum(s, t);
+}
+
+static bool collate(struct sql *s)
+{
+	uint16_t flags;
+
+	sql_next(s);
+	sql_fact(s, SF_COLLATE);
+	if (s->t.kind == T_STRING || s->t.kind == T_OPEN) {
+		sql_next(s);
+		return true;
+	}
+	return sql_name(s, &flags);
+}
+
+// Operators that are words. *known: this was one
+static bool word_operator(struct sql *s, struct sql_term *t, bool *known)
+{
+	*known = true;
+	switch (s->t.word) {
+	case W_IS:
+		return is_test(s, t);
+	case W_IN:
+		return in_list(s, t);
+	case W_BETWEEN:
+		return between(s, t);
+	case W_SIMILAR:
+	case W_SOUNDS:
+		sql_next(s);
+		if (!sql_take(s, W_TO) && !sql_take(s, W_LIKE))
+			return sql_over(s);
+		t->compared = true;
+		return right_side(s, t);
+	case W_MEMBER:
+		sql_next(s);
+		if (!sql_take(s, W_OF))
+			return sql_over(s);
+		t->compared = true;
+		return right_side(s, t);
+	case W_LIKE:
+	case W_RLIKE:
+	case W_REGEXP:
+	case W_GLOB:
+	case W_ILIKE:
+	case W_MATCH:
+	case W_OVERLAPS:
+		sql_next(s);
+		t->compared = true;
+		return right_side(s, t);
+	case W_NOTNULL:
+	case W_ISNULL:
+		sql_next(s);
+		t->compared = true;
+		t->constant = false;
+		return true;
+	case W_ESCAPE:
+	case W_DIV:
+	case W_MOD:
+		sql_next(s);
+		return right_side(s, t);
+	case W_COLLATE:
+		return collate(s);
+	case W_AT: // AT TIME ZONE
+		sql_next(s);
+		if (!sql_take(s, W_TIME))
+			return sql_over(s);
+		sql_next(s);
+		return right_side(s, t);
+	default:
+		*known = false;
+		return true;
+	}
+}
+
+static bool sign_operator(struct sql *s, struct sql_term *t, bool *known)
+{
+	bool slash;
+
+	*known = true;
+	switch (s->t.kind) {
+	case T_SIGN:
+	case T_STAR:
+	case T_ARITH:
+		slash = s->p[s->t.at] == '/';
+		sql_next(s);
+		s->hard++;
+		sql_fact(s, SF_ARITH);
+		if (slash && s->t.kind == T_NUMBER && s->t.len == 1 && s->p[s->t.at] == '0')
+			sql_fact(s, SF_ZERO);
+		return right_side(s, t);
+	case T_CMP:
+		sql_next(s);
+		s->hard++;
+		t->compared = true;
+		return right_side(s, t);
+	case T_ASSIGN:
+		sql_next(s);
+		s->hard++;
+		t->constant = false;
+		return right_side(s, t);
+	case T_CAST:
+		sql_next(s);
+		s->hard++;
+		return type_name(s);
+	case T_LBRACKET: // a[1], a[1:2]
+		sql_next(s);
+		s->hard++;
+		if (!right_side(s, t) || !rest(s, t, false, true))
+			return false;
+		return sql_take_kind(s, T_RBRACKET) || sql_over(s);
+	default:
+		*known = false;
+		return true;
+	}
+}
+
+static bool joins(const struct sql *s)
+{
+	return s->t.kind == T_AND || s->t.kind == T_BARS ||
+	       (s->t.kind == T_WORD &&
+		(s->t.word == W_AND || s->t.word == W_OR || s->t.word == W_XOR));
+}
+
+// inner: the caller judges the last term, as a part of its own.
+static bool rest(struct sql *s, struct sql_term *t, bool joined, bool inner)
+{
+	for (;;) {
+		bool known;
+
+		if (joins(s)) {
+			bool bars = s->t.kind == T_BARS;
+
+			judge(s, t, joined);
+			sql_next(s);
+			joined = true;
+			if (bars) {
+				s->hard++;
+				sql_fact(s, SF_CONCAT);
+			}
+			if (!sql_operand(s, t))
+				return false;
+			continue;
+		}
+		if (sql_is(s, W_NOT)) {
+			sql_next(s);
+			if (!word_operator(s, t, &known))
+				return false;
+			if (!known)
+				return sql_over(s);
+			continue;
+		}
+		if (s->t.kind == T_WORD) {
+			if (!word_operator(s, t, &known))
+				return false;
+		} else if (!sign_operator(s, t, &known)) {
+			return false;
+		}
+		if (!known)
+			break;
+	}
+	if (!inner || joined)
+		judge(s, t, joined);
+	else if (t->compared)
+		judge(s, t, false);
+	return true;
+}
+
+bool sql_expr_rest(struct sql *s, struct sql_term *t, bool joined)
+{
+	return rest(s, t, joined, false);
+}
+
+bool sql_expr(struct sql *s, struct sql_term *t)
+{
+	return sql_operand(s, t) && rest(s, t, false, false);
+}

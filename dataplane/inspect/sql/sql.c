@@ -1,0 +1,375 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// sql - would this value change the SQL statement it is put into? The text is read by the grammar in each
+// place where an application could have put it: as a number or name, inside '', "", ``, [], as a clause, as a
+// statement. Where it closes what it was put into and goes on as SQL up to its end, what that SQL would do
+// makes the points. The reading with most points counts, the others are forgotten.
+
+#include "dataplane/inspect/sql/sql_priv.h"
+
+#include "dataplane/inspect/node.h"
+#include "dataplane/inspect/sql/sql.h"
+
+#include <string.h>
+
+enum context {
+	CONTEXT_VALUE,     // a number, a name: what follows goes on
+	CONTEXT_CLAUSE,    // what came before it is an operand
+	CONTEXT_STRING,    // inside quotes
+	CONTEXT_STATEMENT, // a statement of its own
+};
+
+#define RULES_MAX 32
+
+struct reading {
+	struct sql s;
+	enum context context;
+	uint8_t quote;
+	uint32_t from; // where SQL begins
+	bool number;   // CONTEXT_VALUE: the operand is a number
+	unsigned rules, points;
+	uint16_t rule[RULES_MAX];
+};
+
+struct look {
+	const struct inspect_node *n;
+	uint32_t steps; // left for all readings together
+	struct reading best;
+};
+
+// ---- grammar of what follows an operand ----------------------------------------------------------
+
+// , name = value of UPDATE, , (row) of INSERT, , expression of a list
+static bool more_list(struct sql *s)
+{
+	struct sql_term t;
+	bool row = s->last.kind == T_RPAREN && s->closed > 0;
+
+	sql_next(s);
+	if (sql_over(s))
+		return true;
+	if (row && s->t.kind == T_LPAREN)
+		sql_fact(s, SF_ROW);
+	if (s->t.kind == T_STAR) {
+		sql_next(s);
+		return true;
+	}
+	if (sql_is_name(s)) {
+		if (!sql_operand(s, &t))
+			return false;
+		if (s->t.kind == T_CMP)
+			sql_fact(s, SF_ASSIGN);
+		return sql_expr_rest(s, &t, false);
+	}
+	return sql_expr(s, &t);
+}
+
+static bool stacked(struct sql *s)
+{
+	sql_next(s);
+	while (s->t.kind == T_SEMI)
+		sql_next(s);
+	if (sql_at_end(s))
+		return true;
+	if (!sql_is_statement(s) || !sql_statement(s))
+		return false;
+	sql_fact(s, SF_STACKED);
+	return true;
+}
+
+// Behind an operand; s->last has no length where there is none.
+static bool tail(struct sql *s, struct sql_term *left)
+{
+	if (!sql_expr_rest(s, left, false))
+		return false;
+	while (!sql_at_end(s)) {
+		uint32_t at = s->t.at;
+
+		if (s->t.kind == T_RPAREN) {
+			s->closed++;
+			sql_next(s);
+		} else if (s->t.kind == T_COMMA) {
+			if (!more_list(s))
+				return false;
+		} else if (s->t.kind == T_SEMI) {
+			if (!stacked(s))
+				return false;
+		} else if (sql_is_union(s)) {
+			if (!sql_union(s))
+				return false;
+		} else if (sql_is_clause(s)) {
+			if (!sql_clauses(s, true))
+				return false;
+		} else if (sql_is(s, W_AS)) {
+			sql_next(s);
+			if (!sql_over(s) && !sql_is_name(s) && s->t.kind != T_STRING)
+				return false;
+			sql_next(s);
+		} else if (sql_is(s, W_ASC) || sql_is(s, W_DESC)) {
+			sql_next(s);
+		} else if (sql_is_statement(s) && s->last.len > 0) {
+			// SQL Server wants no ; between statements
+			if (!sql_statement(s))
+				return false;
+			sql_fact(s, SF_STACKED);
+		} else {
+			*left = (struct sql_term){0};
+			if (!sql_expr_rest(s, left, false) || s->t.at == at)
+				return false;
+		}
+	}
+	return true;
+}
+
+static bool statements(struct sql *s)
+{
+	if (!sql_statement(s))
+		return false;
+	while (!sql_at_end(s)) {
+		if (s->t.kind == T_SEMI) {
+			if (!stacked(s))
+				return false;
+		} else if (!sql_is_statement(s) || !sql_statement(s)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+// ---- points --------------------------------------------------------------------------------------
+
+static void add(struct reading *r, enum inspect_rule rule)
+{
+	if (r->rules == RULES_MAX)
+		return;
+	r->rule[r->rules++] = (uint16_t)rule;
+	r->points += inspect_rule_points(rule);
+}
+
+static const struct {
+	uint8_t fact;
+	bool clause, statement; // counts behind an operand, in a statement of its own
+	uint16_t rule;
+} deeds[] = {
+	{SF_UNION, true, false, RULE_SQL_UNION},
+	{SF_UNION_SHORT, true, false, RULE_SQL_UNION_SHORT},
+	{SF_SUBQUERY, true, false, RULE_SQL_SUBQUERY},
+	{SF_TAUTOLOGY, true, false, RULE_SQL_TAUTOLOGY},
+	{SF_CONDITION, true, false, RULE_SQL_CONDITION},
+	{SF_SAME, true, false, RULE_SQL_SAME},
+	{SF_COMPARE, true, false, RULE_SQL_COMPARE},
+	{SF_ARITH, true, false, RULE_SQL_OPERATOR},
+	{SF_CONCAT, true, false, RULE_SQL_CONCAT},
+	{SF_TIME, true, true, RULE_SQL_TIME},
+	{SF_FILE, true, true, RULE_SQL_FILE},
+	{SF_NET, true, true, RULE_SQL_NET},
+	{SF_COMMAND, true, true, RULE_SQL_COMMAND},
+	{SF_ERROR, true, true, RULE_SQL_ERROR},
+	{SF_INFO, true, true, RULE_SQL_INFO},
+	{SF_CHARS, true, true, RULE_SQL_CHARS},
+	{SF_PART, true, false, RULE_SQL_PART},
+	{SF_BRANCH, true, true, RULE_SQL_BRANCH},
+	{SF_CASE, true, false, RULE_SQL_CASE},
+	{SF_ZERO, true, true, RULE_SQL_ZERO},
+	{SF_META, true, true, RULE_SQL_META},
+	{SF_CAST, true, false, RULE_SQL_CAST},
+	{SF_ORDER, true, false, RULE_SQL_ORDER},
+	{SF_CLAUSE, true, false, RULE_SQL_CLAUSE},
+	{SF_HAVING, true, false, RULE_SQL_HAVING},
+	{SF_ROW, true, false, RULE_SQL_ROW},
+	{SF_ASSIGN, true, false, RULE_SQL_ASSIGN},
+	{SF_COLLATE, true, false, RULE_SQL_COLLATE},
+	{SF_STACKED, true, true, RULE_SQL_STACKED},
+	{SF_READ, false, true, RULE_SQL_READ},
+	{SF_CHANGE, true, true, RULE_SQL_CHANGE},
+	{SF_EXEC, true, true, RULE_SQL_EXEC},
+	{SF_DECLARE, true, true, RULE_SQL_DECLARE},
+	{SF_CALL, true, false, RULE_SQL_CALL},
+	{SF_DUAL, true, true, RULE_SQL_DUAL},
+};
+
+static bool has_blank(const uint8_t *p, uint32_t len)
+{
+	return memchr(p, ' ', len) != NULL;
+}
+
+// A closed string and a comment, as in admin'-- ; words around it would be prose with a dash.
+static bool cut_only(const struct reading *r)
+{
+	const struct sql *s = &r->s;
+
+	if (r->context != CONTEXT_STRING || s->t.kind != T_CUT || has_blank(s->p, r->from))
+		return false;
+	for (uint32_t i = r->from; i < s->len; i++)
+		if ((uint8_t)((s->p[i] | 0x20) - 'a') < 26)
+			return false;
+	return true;
+}
+
+static void judge_statement(struct reading *r)
+{
+	struct sql *s = &r->s;
+
+	// A query of words only reads as a sentence; a server's own names in one on other tables are usual.
+	if (s->hard == 0)
+		s->facts &= ~(UINT64_C(1) << SF_READ);
+	if (sql_has(s, SF_FROM))
+		s->facts &= ~(UINT64_C(1) << SF_INFO | UINT64_C(1) << SF_CHARS |
+			      UINT64_C(1) << SF_BRANCH);
+	for (size_t i = 0; i < sizeof(deeds) / sizeof(deeds[0]); i++)
+		if (deeds[i].statement && sql_has(s, deeds[i].fact))
+			add(r, deeds[i].rule);
+	if (r->rules > 0 && s->t.kind == T_CUT && sql_has(s, SF_CHANGE))
+		add(r, RULE_SQL_CUT);
+}
+
+static void judge_clause(struct reading *r)
+{
+	struct sql *s = &r->s;
+	bool cut = s->t.kind == T_CUT,
+	     open = s->open != 0 && (r->quote == 0 || s->open == r->quote);
+
+	if (sql_has(s, SF_TAUTOLOGY))
+		s->facts &= ~(UINT64_C(1) << SF_SAME);
+	if (sql_has(s, SF_CONDITION))
+		s->facts &= ~(UINT64_C(1) << SF_COMPARE);
+	for (size_t i = 0; i < sizeof(deeds) / sizeof(deeds[0]); i++)
+		if (deeds[i].clause && sql_has(s, deeds[i].fact))
+			add(r, deeds[i].rule);
+	if (sql_has(s, SF_CONSTANT) && (cut || open))
+		add(r, RULE_SQL_CONSTANT);
+	if (cut_only(r))
+		add(r, RULE_SQL_CUT_ONLY);
+	if (r->rules == 0)
+		return;
+	if (r->context == CONTEXT_STRING)
+		add(r, RULE_SQL_STRING_END);
+	else if (r->context == CONTEXT_CLAUSE)
+		add(r, RULE_SQL_OPERATOR_FIRST);
+	else
+		add(r, r->number ? RULE_SQL_NUMBER : RULE_SQL_NAME);
+	if (s->closed > 0)
+		add(r, RULE_SQL_PAREN_END);
+	if (cut)
+		add(r, RULE_SQL_CUT);
+	if (open)
+		add(r, RULE_SQL_STRING_OPEN);
+}
+
+static void judge(struct reading *r)
+{
+	struct sql *s = &r->s;
+
+	r->rules = 0;
+	r->points = 0;
+	if (r->context == CONTEXT_STATEMENT)
+		judge_statement(r);
+	else
+		judge_clause(r);
+	if (r->rules == 0)
+		return;
+	// How it is written counts only for what is SQL.
+	if (s->version)
+		add(r, RULE_SQL_VERSION);
+	if (s->comments > 0 || s->odd_blanks > 0)
+		add(r, RULE_SQL_BLANKS);
+	if (s->glued)
+		add(r, RULE_SQL_GLUED);
+}
+
+// ---- readings ------------------------------------------------------------------------------------
+
+static void begin(struct look *l, struct reading *r, enum context context, uint8_t quote,
+		  bool backslash, bool dash_blank)
+{
+	*r = (struct reading){
+		.s = {.p = l->n->p,
+		      .len = l->n->len,
+		      .steps = l->steps,
+		      .backslash = backslash,
+		      .dash_blank = dash_blank},
+		.context = context,
+		.quote = quote,
+	};
+}
+
+// One reading of the whole text. true: it is SQL up to its end
+static bool read_as(struct reading *r)
+{
+	struct sql *s = &r->s;
+	struct sql_term t = {0};
+
+	switch (r->context) {
+	case CONTEXT_STRING:
+		if (!sql_skip_string(s, r->quote))
+			return false;
+		r->from = s->last.len;
+		return tail(s, &t);
+	case CONTEXT_STATEMENT:
+		sql_next(s);
+		return sql_is_statement(s) && statements(s);
+	case CONTEXT_CLAUSE:
+		sql_next(s);
+		return tail(s, &t);
+	default:
+		sql_next(s);
+		r->number = s->t.kind == T_NUMBER || s->t.kind == T_SIGN;
+		return sql_operand(s, &t) && tail(s, &t);
+	}
+}
+
+static void try(struct look *l, enum context context, uint8_t quote)
+{
+	bool backslash = false, dash_blank = false;
+
+	for (unsigned i = 0; i < 4 && l->best.points < 100; i++) {
+		struct reading r;
+		bool sql, again = false;
+
+		begin(l, &r, context, quote, backslash, dash_blank);
+		sql = read_as(&r);
+		l->steps = r.s.steps;
+		if (sql) {
+			judge(&r);
+			if (r.points > l->best.points)
+				l->best = r;
+		}
+		// What could be read in another way is.
+		if (r.s.odd_escape && !backslash)
+			again = backslash = true;
+		else if (r.s.odd_dash && !dash_blank)
+			again = dash_blank = true;
+		if (!again)
+			return;
+	}
+}
+
+static void run(struct inspect *in, const struct inspect_node *n)
+{
+	static const struct {
+		uint8_t quote;
+		uint64_t bit;
+	} quotes[] = {{'\'', BYTES(QUOTE)},
+		      {'"', BYTES(DQUOTE)},
+		      {'`', BYTES(BACKTICK)},
+		      {']', BYTES(RBRACKET)}};
+	struct look l = {.n = n, .steps = 4 * n->len + 64};
+
+	try(&l, CONTEXT_STATEMENT, 0);
+	try(&l, CONTEXT_VALUE, 0);
+	try(&l, CONTEXT_CLAUSE, 0);
+	for (size_t i = 0; i < sizeof(quotes) / sizeof(quotes[0]); i++)
+		if ((n->set & quotes[i].bit) != 0)
+			try(&l, CONTEXT_STRING, quotes[i].quote);
+	if (l.best.points < 20)
+		return;
+	for (unsigned i = 0; i < l.best.rules; i++)
+		inspect_evidence(in, n, l.best.rule[i], l.best.from, n->len - l.best.from);
+}
+
+const struct inspect_analyser inspect_sql = {
+	.name = "sql",
+	.any = BYTES_WORD | BYTES(QUOTE) | BYTES(DQUOTE) | BYTES(BACKTICK),
+	.least = 3,
+	.run = run,
+};
