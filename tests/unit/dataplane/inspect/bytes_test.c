@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "dataplane/inspect/bytes.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void signs_are_in_the_order_of_their_codes(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 32; i++)
+		assert_int_equal(bytes_group[(uint8_t)BYTES_SIGNS[i]], i);
+	assert_int_equal(BYTE_DIGIT, 32);
+}
+
+static unsigned group_of(unsigned c)
+{
+	if (c >= '0' && c <= '9')
+		return BYTE_DIGIT;
+	if (c >= 'A' && c <= 'Z')
+		return BYTE_UPPER;
+	if (c >= 'a' && c <= 'z')
+		return BYTE_LOWER;
+	if (c >= 0x80)
+		return BYTE_HIGH;
+	switch (c) {
+	case 0:
+		return BYTE_NUL;
+	case '\t':
+		return BYTE_TAB;
+	case '\n':
+		return BYTE_LF;
+	case '\r':
+		return BYTE_CR;
+	case ' ':
+		return BYTE_SPACE;
+	default:
+		return c < ' ' || c == 0x7f ? BYTE_CONTROL
+					    : (unsigned)(strchr(BYTES_SIGNS, (int)c) - BYTES_SIGNS);
+	}
+}
+
+static void each_byte_has_its_group_wherever_it_stands(void **state)
+{
+	uint8_t text[9];
+
+	(void)state;
+	for (unsigned c = 0; c < 256; c++) {
+		assert_int_equal(bytes_group[c], group_of(c));
+		for (unsigned at = 0; at < sizeof(text); at++) {
+			memset(text, 'x', sizeof(text));
+			text[at] = (uint8_t)c;
+			assert_true(bytes_set(text, sizeof(text)) ==
+				    (BYTES(LOWER) | UINT64_C(1) << group_of(c)));
+			assert_true(bytes_set(text, at) == (at > 0 ? BYTES(LOWER) : 0));
+		}
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(signs_are_in_the_order_of_their_codes),
+		cmocka_unit_test(each_byte_has_its_group_wherever_it_stands),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
