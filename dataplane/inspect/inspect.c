@@ -32,6 +32,8 @@ int inspect_create(const struct inspect_limits *limits, struct inspect **out)
 	in->limits = l;
 	in->arena = malloc(l.arena);
 	rc = in->arena != NULL ? message_create(&l, &in->body) : -ENOMEM;
+	if (rc == 0)
+		rc = router_scratch_create(&in->router);
 	if (rc != 0) {
 		inspect_destroy(in);
 		return rc;
@@ -44,6 +46,7 @@ void inspect_destroy(struct inspect *in)
 {
 	if (in == NULL)
 		return;
+	router_scratch_destroy(in->router);
 	message_destroy(in->body);
 	free(in->arena);
 	free(in);

@@ -50,6 +50,7 @@ struct inspect {
 	bool enough;
 	uint8_t class_score[INSPECT_CLASSES];
 	struct inspect_verdict verdict;
+	void *router; // scratch
 	// message/: the parser of the body.
 	struct body *body;
 };
@@ -75,7 +76,10 @@ void message_oddities(struct inspect *in);
 void decode_node(struct inspect *in, const struct inspect_node *n);
 
 // router.c: which analysers may be interested in a node. Bits: index in inspect_analysers[]
-int router_create(void); // once in a process; calls again are cheap
+// Errors: -ENOMEM; -E2BIG too many analysers or literals; -ENOTSUP an empty literal, or this processor
+int router_create(void);               // once in a process; calls again are cheap
+int router_scratch_create(void **out); // of a context
+void router_scratch_destroy(void *scratch);
 uint64_t router_select(struct inspect *in, const struct inspect_node *n);
 
 // message/: values of the head; the body as it comes.

@@ -18,12 +18,11 @@ static struct inspect_policy *policy;
 static int tree_create(void **state)
 {
 	struct inspect_conf conf = {.level = INSPECT_BALANCED};
-	static struct http_head head;
 
 	(void)state;
 	assert_int_equal(inspect_policy_create(&conf, &policy), 0);
 	assert_int_equal(inspect_create(NULL, &in), 0);
-	inspect_begin(in, policy, &head);
+	in->policy = policy;
 	return 0;
 }
 
