@@ -3,9 +3,11 @@
 // All analysers, in the order in which they run.
 
 #include "dataplane/inspect/node.h"
+#include "dataplane/inspect/path/path.h"
 #include "dataplane/inspect/sql/sql.h"
 
 const struct inspect_analyser *const inspect_analysers[] = {
 	&inspect_sql,
+	&inspect_path,
 	NULL,
 };
