@@ -60,6 +60,7 @@ bool inspect_begin(struct inspect *in, const struct inspect_policy *policy,
 	value_begin(in);
 	score_begin(in);
 	policy_match_request(in);
+	message_begin(in);
 	message_head(in);
 	return in->verdict.block;
 }

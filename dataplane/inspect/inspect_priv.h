@@ -83,6 +83,7 @@ void router_scratch_destroy(void *scratch);
 uint64_t router_select(struct inspect *in, const struct inspect_node *n);
 
 // message/: values of the head; the body as it comes.
+void message_begin(struct inspect *in); // of a request
 void message_head(struct inspect *in);
 void message_body(struct inspect *in, const uint8_t *p, size_t len);
 void message_end(struct inspect *in);

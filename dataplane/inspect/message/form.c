@@ -32,17 +32,29 @@ static struct http_bytes plain(struct split *s, const uint8_t *p, size_t len,
 	return b;
 }
 
+// Names as programs have them; what else is one may be a value that holds an & or = of its own.
+#define NAME                                                                                       \
+	(BYTES_WORD | BYTES(UNDERSCORE) | BYTES(MINUS) | BYTES(DOT) | BYTES(LBRACKET) |            \
+	 BYTES(RBRACKET) | BYTES(COLON) | BYTES(DOLLAR) | BYTES(AT) | BYTES(HIGH) | BYTES(SLASH))
+
+static bool is_odd_name(struct http_bytes n)
+{
+	return (bytes_set(n.p, n.len) & ~NAME) != 0;
+}
+
 // The name is kept in the state where there is one: its value may go on in the next window.
-static void pair(struct split *s, struct split_state *st, const uint8_t *p, const uint8_t *end,
+// Returns: the name is no name.
+static bool pair(struct split *s, struct split_state *st, const uint8_t *p, const uint8_t *end,
 		 enum inspect_place value, enum inspect_place name)
 {
 	const uint8_t *eq = memchr(p, '=', (size_t)(end - p));
 	uint32_t mark = split_enter(s);
 	enum inspect_decoder how, how_name;
 	struct http_bytes n, v;
-	bool cut = s->cut;
+	bool cut = s->cut, odd;
 
 	n = plain(s, p, (size_t)((eq != NULL ? eq : end) - p), &how_name);
+	odd = is_odd_name(n);
 	s->cut = cut && eq == NULL;
 	if (n.len > 0)
 		s->value(s, eq != NULL ? name : value, n, n.p, n.len, how_name);
@@ -56,20 +68,23 @@ static void pair(struct split *s, struct split_state *st, const uint8_t *p, cons
 		s->value(s, value, n, v.p, v.len, how);
 	}
 	split_leave(s, mark);
+	return odd;
 }
 
-void split_form(struct split *s, const uint8_t *p, size_t len, enum inspect_place value,
+bool split_form(struct split *s, const uint8_t *p, size_t len, enum inspect_place value,
 		enum inspect_place name)
 {
 	const uint8_t *end = p + len, *amp;
+	bool odd = false;
 
 	for (; p < end; p = amp + 1) {
 		amp = memchr(p, '&', (size_t)(end - p));
 		if (amp == NULL)
 			amp = end;
 		if (amp > p)
-			pair(s, NULL, p, amp, value, name);
+			odd |= pair(s, NULL, p, amp, value, name);
 	}
+	return odd;
 }
 
 // A value that is longer than a window, or the rest of one.
@@ -110,7 +125,7 @@ size_t split_form_part(struct split *s, struct split_state *st, const uint8_t *p
 				piece(s, st, p, end);
 			} else {
 				s->cut = true;
-				pair(s, st, p, end, PLACE_FORM, PLACE_FORM_NAME);
+				st->odd |= pair(s, st, p, end, PLACE_FORM, PLACE_FORM_NAME);
 				s->cut = false;
 			}
 			st->at = AT_VALUE;
@@ -122,15 +137,16 @@ size_t split_form_part(struct split *s, struct split_state *st, const uint8_t *p
 		if (st->at == AT_VALUE)
 			piece(s, st, p, amp);
 		else if (amp > p)
-			pair(s, NULL, p, amp, PLACE_FORM, PLACE_FORM_NAME);
+			st->odd |= pair(s, NULL, p, amp, PLACE_FORM, PLACE_FORM_NAME);
 		st->at = AT_PAIR;
 	}
 	return (size_t)(p < end ? p - start : end - start);
 }
 
-void split_cookie(struct split *s, const uint8_t *p, size_t len)
+bool split_cookie(struct split *s, const uint8_t *p, size_t len)
 {
 	const uint8_t *end = p + len, *semi, *eq;
+	bool odd = false;
 
 	for (; p < end; p = semi + 1) {
 		struct http_bytes n;
@@ -142,10 +158,12 @@ void split_cookie(struct split *s, const uint8_t *p, size_t len)
 			p++;
 		eq = memchr(p, '=', (size_t)(semi - p));
 		n = (struct http_bytes){p, (uint32_t)((eq != NULL ? eq : semi) - p)};
+		odd |= is_odd_name(n);
 		if (n.len > 0)
 			s->value(s, eq != NULL ? PLACE_COOKIE_NAME : PLACE_COOKIE, n, n.p, n.len,
 				 DECODE_NONE);
 		if (eq != NULL && eq + 1 < semi)
 			s->value(s, PLACE_COOKIE, n, eq + 1, (size_t)(semi - eq - 1), DECODE_NONE);
 	}
+	return odd;
 }

@@ -4,33 +4,101 @@
 
 #include "dataplane/inspect/message/split.h"
 
+#include "dataplane/inspect/decode/decode.h"
 #include "dataplane/inspect/inspect_priv.h"
 
 #include <string.h>
+#include <strings.h>
 
 static const struct http_bytes none;
 
+// ---- target --------------------------------------------------------------------------------------
+
+static const uint8_t *find(const uint8_t *p, const uint8_t *end, char c)
+{
+	const uint8_t *at = memchr(p, c, (size_t)(end - p));
+
+	return at != NULL ? at : end;
+}
+
+// Past scheme://authority of the absolute form (RFC 9112, section 3.2.2).
+static const uint8_t *path_of(const uint8_t *p, const uint8_t *end)
+{
+	const uint8_t *colon = find(p, end, ':');
+
+	if (p < end && *p != '/' && end - colon > 2 && colon[1] == '/' && colon[2] == '/')
+		return find(colon + 3, end, '/');
+	return p;
+}
+
+static void query(struct inspect *in, const uint8_t *p, const uint8_t *end)
+{
+	struct split s = {.value = message_value, .in = in};
+
+	if (p >= end)
+		return;
+	if (memchr(p, '=', (size_t)(end - p)) == NULL ||
+	    split_form(&s, p, (size_t)(end - p), PLACE_QUERY, PLACE_QUERY_NAME))
+		inspect_value(in, PLACE_QUERY_RAW, none, p, (size_t)(end - p));
+}
+
 static void target(struct inspect *in, struct http_bytes t)
 {
-	struct split s = {.value = split_root, .in = in};
-	const uint8_t *end = t.p + t.len, *hash = memchr(t.p, '#', t.len), *ask;
+	const uint8_t *end = t.p + t.len, *hash = find(t.p, end, '#'), *ask = find(t.p, hash, '?');
+	const uint8_t *path = path_of(t.p, ask);
 
-	if (hash == NULL)
-		hash = end;
-	ask = memchr(t.p, '?', (size_t)(hash - t.p));
-	if (ask == NULL)
-		ask = hash;
-	inspect_value(in, PLACE_PATH, none, t.p, (size_t)(ask - t.p));
-	if (ask + 1 < hash) {
-		if (memchr(ask, '=', (size_t)(hash - ask)) == NULL)
-			inspect_value(in, PLACE_QUERY_RAW, none, ask + 1, (size_t)(hash - ask - 1));
-		else
-			split_form(&s, ask + 1, (size_t)(hash - ask - 1), PLACE_QUERY,
-				   PLACE_QUERY_NAME);
-	}
+	if (path > t.p)
+		inspect_value(in, PLACE_TARGET, none, t.p, (size_t)(path - t.p));
+	inspect_value(in, PLACE_PATH, none, path, (size_t)(ask - path));
+	query(in, ask + 1, hash);
 	if (hash + 1 < end)
 		inspect_value(in, PLACE_FRAGMENT, none, hash + 1, (size_t)(end - hash - 1));
 }
+
+// ---- fields --------------------------------------------------------------------------------------
+
+static void cookie(struct inspect *in, const struct http_field *f)
+{
+	struct split s = {.value = split_root, .in = in};
+
+	if (split_cookie(&s, f->value.p, f->value.len))
+		inspect_value(in, PLACE_COOKIE, none, f->value.p, f->value.len);
+}
+
+// What is no URL is read as a whole too: a ? or # does not divide it.
+static void referer(struct inspect *in, const struct http_field *f)
+{
+	struct split s = {.value = split_root, .in = in};
+	const uint8_t *p = f->value.p, *end = p + f->value.len, *path = path_of(p, end);
+
+	split_url(&s, p, f->value.len, PLACE_REFERER_QUERY, PLACE_REFERER);
+	if (path == p && (find(p, end, '?') != end || find(p, end, '#') != end))
+		inspect_value(in, PLACE_REFERER, none, p, f->value.len);
+}
+
+// Basic: user:password in Base64 (RFC 7617).
+static void authorization(struct inspect *in, const struct http_field *f)
+{
+	struct split s = {.value = split_root, .in = in};
+	const uint8_t *p = f->value.p, *end = p + f->value.len;
+	uint32_t mark = split_enter(&s);
+	size_t len = f->value.len;
+	uint8_t *room;
+
+	inspect_value(in, PLACE_AUTHORIZATION, f->name, p, len);
+	if (len < 6 || strncasecmp((const char *)p, "basic ", 6) != 0)
+		return;
+	for (p += 6; p < end && *p == ' ';)
+		p++;
+	room = split_room(&s, (size_t)(end - p));
+	len = room != NULL ? decode_base64(p, (size_t)(end - p), room) : 0;
+	if (len > 0)
+		inspect_value_decoded(in, DECODE_BASE64, PLACE_AUTHORIZATION, f->name, room, len);
+	split_leave(&s, mark);
+}
+
+// Those of ordinary letters are seen as the name of their value.
+#define NAME (BYTES_WORD | BYTES(MINUS) | BYTES(UNDERSCORE))
 
 static void field(struct inspect *in, const struct http_field *f)
 {
@@ -40,19 +108,23 @@ static void field(struct inspect *in, const struct http_field *f)
 	} known[] = {
 		{"host", PLACE_HOST},
 		{"user-agent", PLACE_USER_AGENT},
-		{"authorization", PLACE_AUTHORIZATION},
 		{"content-type", PLACE_CONTENT_TYPE},
 	};
-	struct split s = {.value = split_root, .in = in};
 	enum inspect_place place = PLACE_HEADER;
 
-	inspect_value(in, PLACE_HEADER_NAME, none, f->name.p, f->name.len);
+	if ((bytes_set(f->name.p, f->name.len) & ~NAME) != 0)
+		inspect_value(in, PLACE_HEADER_NAME, none, f->name.p, f->name.len);
 	if (http_bytes_are(f->name, "cookie")) {
-		split_cookie(&s, f->value.p, f->value.len);
+		cookie(in, f);
 		return;
 	}
 	if (http_bytes_are(f->name, "referer")) {
-		split_url(&s, f->value.p, f->value.len, PLACE_REFERER_QUERY, PLACE_REFERER);
+		referer(in, f);
+		return;
+	}
+	if (http_bytes_are(f->name, "authorization") ||
+	    http_bytes_are(f->name, "proxy-authorization")) {
+		authorization(in, f);
 		return;
 	}
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)

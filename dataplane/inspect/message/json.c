@@ -5,6 +5,8 @@
 
 #include "dataplane/inspect/message/split.h"
 
+#include "dataplane/inspect/decode/decode.h"
+
 #include <string.h>
 
 enum at {
@@ -25,14 +27,6 @@ struct text {
 
 // ---- strings -------------------------------------------------------------------------------------
 
-static int hex(uint8_t c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 // Four digits; -1: they are none.
 static int32_t hex4(const uint8_t *p, size_t len)
 {
@@ -41,38 +35,14 @@ static int32_t hex4(const uint8_t *p, size_t len)
 	if (len < 4)
 		return -1;
 	for (int i = 0; i < 4; i++) {
-		if (hex(p[i]) < 0)
+		if (decode_digit[p[i]] < 0)
 			return -1;
-		n = n << 4 | hex(p[i]);
+		n = n << 4 | decode_digit[p[i]];
 	}
 	return n;
 }
 
-static size_t put_utf8(uint8_t *out, uint32_t c)
-{
-	if (c < 0x80) {
-		out[0] = (uint8_t)c;
-		return 1;
-	}
-	if (c < 0x800) {
-		out[0] = (uint8_t)(0xc0 | c >> 6);
-		out[1] = (uint8_t)(0x80 | (c & 0x3f));
-		return 2;
-	}
-	if (c < 0x10000) {
-		out[0] = (uint8_t)(0xe0 | c >> 12);
-		out[1] = (uint8_t)(0x80 | (c >> 6 & 0x3f));
-		out[2] = (uint8_t)(0x80 | (c & 0x3f));
-		return 3;
-	}
-	out[0] = (uint8_t)(0xf0 | c >> 18);
-	out[1] = (uint8_t)(0x80 | (c >> 12 & 0x3f));
-	out[2] = (uint8_t)(0x80 | (c >> 6 & 0x3f));
-	out[3] = (uint8_t)(0x80 | (c & 0x3f));
-	return 4;
-}
-
-// \u at p[0], p[1]. Returns: bytes read; 0: it is none. Half a surrogate pair is taken as it is.
+// \u at p[0], p[1]. Returns: bytes read; 0: it is none.
 static size_t unescape_u(const uint8_t *p, size_t len, uint8_t *out, size_t *n)
 {
 	int32_t c = hex4(p + 2, len - 2), low;
@@ -82,12 +52,12 @@ static size_t unescape_u(const uint8_t *p, size_t len, uint8_t *out, size_t *n)
 	if (c >= 0xd800 && c < 0xdc00 && len >= 12 && p[6] == '\\' && p[7] == 'u') {
 		low = hex4(p + 8, len - 8);
 		if (low >= 0xdc00 && low < 0xe000) {
-			*n += put_utf8(out + *n, 0x10000 + ((uint32_t)(c - 0xd800) << 10) +
-							 (uint32_t)(low - 0xdc00));
+			c = 0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00);
+			*n += decode_utf8((uint32_t)c, out + *n);
 			return 12;
 		}
 	}
-	*n += put_utf8(out + *n, (uint32_t)c);
+	*n += decode_utf8((uint32_t)c, out + *n);
 	return 6;
 }
 

@@ -8,12 +8,46 @@
 
 #include <string.h>
 
-void split_root(struct split *s, enum inspect_place place, struct http_bytes name,
-		const uint8_t *p, size_t len, enum inspect_decoder how)
+void split_root(struct split *s, enum inspect_place place, struct http_bytes name, const uint8_t *p,
+		size_t len, enum inspect_decoder how)
 {
 	s->in->cut = s->cut;
 	inspect_value_decoded(s->in, how, place, name, p, len);
 	s->in->cut = false;
+}
+
+// GraphQL over HTTP sends its text as "query", in JSON or in a form.
+static bool is_graphql(struct http_bytes name, const uint8_t *p, size_t len)
+{
+	static const char *const words[] = {"query", "mutation", "subscription", "fragment"};
+	size_t i = 0;
+
+	if (name.len < 5 || memcmp(name.p + name.len - 5, "query", 5) != 0 ||
+	    memchr(p, '"', len) == NULL)
+		return false;
+	while (i < len && (p[i] == ' ' || p[i] == '\n' || p[i] == '\r' || p[i] == '\t'))
+		i++;
+	for (size_t w = 0; w < sizeof(words) / sizeof(words[0]); w++)
+		if (len - i >= strlen(words[w]) && memcmp(p + i, words[w], strlen(words[w])) == 0)
+			return true;
+	if (i == len || p[i] != '{')
+		return false;
+	for (i++; i < len && (p[i] == ' ' || p[i] == '\n' || p[i] == '\r' || p[i] == '\t');)
+		i++;
+	return i < len && p[i] != '"' && p[i] != '}'; // else it is JSON
+}
+
+void message_value(struct split *s, enum inspect_place place, struct http_bytes name,
+		   const uint8_t *p, size_t len, enum inspect_decoder how)
+{
+	struct split inner = {.value = split_root, .in = s->in, .cut = s->cut};
+	struct split_state state;
+
+	split_root(s, place, name, p, len, how);
+	if (!is_graphql(name, p, len))
+		return;
+	memset(&state, 0, sizeof(state));
+	split_graphql(&inner, &state, p, len, SPLIT_WHOLE);
 }
 
 uint32_t split_enter(struct split *s)

@@ -23,10 +23,11 @@ struct split {
 // ---- texts that are whole ------------------------------------------------------------------------
 
 // a=b&c=d, with %41 and + undone in names and values. places: of a value and of a name.
-void split_form(struct split *s, const uint8_t *p, size_t len, enum inspect_place value,
+// Returns: a name is none that a program has, so that the list may be none: read it as a whole too.
+bool split_form(struct split *s, const uint8_t *p, size_t len, enum inspect_place value,
 		enum inspect_place name);
-// a=b; c=d, nothing undone.
-void split_cookie(struct split *s, const uint8_t *p, size_t len);
+// a=b; c=d, nothing undone. Returns likewise.
+bool split_cookie(struct split *s, const uint8_t *p, size_t len);
 // scheme://authority/path?query#fragment, or a part of it from the path on. places: of a parameter, of the rest.
 void split_url(struct split *s, const uint8_t *p, size_t len, enum inspect_place query,
 	       enum inspect_place rest);
@@ -86,6 +87,10 @@ size_t split_graphql(struct split *s, struct split_state *state, const uint8_t *
 // The sink of the message itself: each value becomes the root of a tree.
 void split_root(struct split *s, enum inspect_place place, struct http_bytes name, const uint8_t *p,
 		size_t len, enum inspect_decoder how);
+
+// Likewise, and a query of GraphQL in it is read too.
+void message_value(struct split *s, enum inspect_place place, struct http_bytes name,
+		   const uint8_t *p, size_t len, enum inspect_decoder how);
 
 // Room for decoded text, which stays while values are given, up to split_leave(). NULL: none is left.
 uint32_t split_enter(struct split *s);

@@ -6,6 +6,8 @@
 
 #include "dataplane/inspect/message/split.h"
 
+#include "dataplane/inspect/decode/decode.h"
+
 #include <string.h>
 
 enum at {
@@ -55,94 +57,6 @@ static size_t after(struct text *t, size_t i, const char *what)
 	return at != NULL ? (size_t)(at - t->p) + n : NOT_WHOLE;
 }
 
-// ---- entities ------------------------------------------------------------------------------------
-
-static size_t put_utf8(uint8_t *out, uint32_t c)
-{
-	if (c < 0x80) {
-		out[0] = (uint8_t)c;
-		return 1;
-	}
-	if (c < 0x800) {
-		out[0] = (uint8_t)(0xc0 | c >> 6);
-		out[1] = (uint8_t)(0x80 | (c & 0x3f));
-		return 2;
-	}
-	if (c < 0x10000) {
-		out[0] = (uint8_t)(0xe0 | c >> 12);
-		out[1] = (uint8_t)(0x80 | (c >> 6 & 0x3f));
-		out[2] = (uint8_t)(0x80 | (c & 0x3f));
-		return 3;
-	}
-	out[0] = (uint8_t)(0xf0 | c >> 18);
-	out[1] = (uint8_t)(0x80 | (c >> 12 & 0x3f));
-	out[2] = (uint8_t)(0x80 | (c >> 6 & 0x3f));
-	out[3] = (uint8_t)(0x80 | (c & 0x3f));
-	return 4;
-}
-
-// &#60; &#x3c; from p[2] on. Returns: bytes of all of it; 0: it is none
-static size_t char_ref(const uint8_t *p, size_t len, uint32_t *c)
-{
-	bool hex = len > 2 && (p[2] | 0x20) == 'x';
-	size_t i = hex ? 3 : 2, from = i;
-
-	*c = 0;
-	for (; i < len && i < from + 16; i++) {
-		uint8_t d = p[i] | 0x20;
-
-		if (p[i] >= '0' && p[i] <= '9')
-			*c = *c * (hex ? 16 : 10) + (p[i] - '0');
-		else if (hex && d >= 'a' && d <= 'f')
-			*c = *c * 16 + (d - 'a' + 10U);
-		else
-			break;
-		if (*c > 0x10ffff)
-			return 0;
-	}
-	return i > from && i < len && p[i] == ';' ? i + 1 : 0;
-}
-
-// At an &. Returns: bytes read, 0: no entity that every XML parser knows
-static size_t entity(const uint8_t *p, size_t len, uint8_t *out, size_t *n)
-{
-	static const struct {
-		const char *name;
-		char c;
-	} known[] = {
-		{"&lt;", '<'}, {"&gt;", '>'}, {"&amp;", '&'}, {"&quot;", '"'}, {"&apos;", '\''}};
-	uint32_t c;
-	size_t used;
-
-	if (len > 3 && p[1] == '#') {
-		used = char_ref(p, len, &c);
-		if (used > 0)
-			*n += put_utf8(out + *n, c);
-		return used;
-	}
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-		used = strlen(known[i].name);
-		if (len >= used && memcmp(p, known[i].name, used) == 0) {
-			out[(*n)++] = (uint8_t)known[i].c;
-			return used;
-		}
-	}
-	return 0;
-}
-
-static size_t unescape(const uint8_t *p, size_t len, uint8_t *out)
-{
-	size_t n = 0, used;
-
-	for (size_t i = 0; i < len;) {
-		if (p[i] == '&' && (used = entity(p + i, len - i, out, &n)) > 0)
-			i += used;
-		else
-			out[n++] = p[i++];
-	}
-	return n;
-}
-
 // ---- values --------------------------------------------------------------------------------------
 
 static void give(struct text *t, enum inspect_place place, const uint8_t *p, size_t len)
@@ -154,7 +68,7 @@ static void give(struct text *t, enum inspect_place place, const uint8_t *p, siz
 
 	if (place != PLACE_XML_MARKUP && memchr(p, '&', len) != NULL &&
 	    (room = split_room(s, len)) != NULL) {
-		size_t n = unescape(p, len, room);
+		size_t n = decode_html(p, len, room);
 
 		how = n < len ? DECODE_HTML : DECODE_NONE;
 		p = room;
@@ -334,7 +248,7 @@ static size_t gather(struct text *t, size_t i, size_t end, bool cdata, uint8_t *
 			const uint8_t *lt = memchr(t->p + i + 1, '<', end - i - 1);
 
 			to = lt != NULL ? (size_t)(lt - t->p) : end;
-			n += unescape(t->p + i, to - i, out + n);
+			n += decode_html(t->p + i, to - i, out + n);
 		}
 		i = to;
 	}
