@@ -118,7 +118,7 @@ static bool is_object(const struct sql *s)
 static bool assignments(struct sql *s)
 {
 	struct sql_term t;
-	uint16_t flags;
+	uint32_t flags;
 
 	do {
 		WANT(sql_is_name(s) || s->t.kind == T_VAR);
@@ -136,7 +136,7 @@ static bool assignments(struct sql *s)
 
 static bool insert(struct sql *s)
 {
-	uint16_t flags;
+	uint32_t flags;
 	unsigned args;
 	bool query;
 
@@ -165,7 +165,7 @@ static bool insert(struct sql *s)
 
 static bool update(struct sql *s)
 {
-	uint16_t flags;
+	uint32_t flags;
 
 	sql_next(s);
 	WANT(sql_is_name(s));
@@ -183,7 +183,7 @@ static bool update(struct sql *s)
 
 static bool delete (struct sql *s)
 {
-	uint16_t flags;
+	uint32_t flags;
 
 	sql_next(s);
 	WANT(sql_is(s, W_FROM));
@@ -209,7 +209,7 @@ static void if_exists(struct sql *s)
 
 static bool drop(struct sql *s)
 {
-	uint16_t flags;
+	uint32_t flags;
 
 	sql_next(s);
 	WANT(is_object(s));
@@ -230,7 +230,7 @@ static bool drop(struct sql *s)
 
 static bool alter(struct sql *s)
 {
-	uint16_t flags;
+	uint32_t flags;
 
 	sql_next(s);
 	WANT(is_object(s));
@@ -261,7 +261,7 @@ static bool alter(struct sql *s)
 
 static bool create(struct sql *s)
 {
-	uint16_t flags;
+	uint32_t flags;
 
 	sql_next(s);
 	if (sql_take(s, W_OR) && !sql_take(s, W_REPLACE))
@@ -296,7 +296,7 @@ static bool create(struct sql *s)
 // EXEC master..xp_cmdshell 'x', EXEC(@x), EXECUTE IMMEDIATE 'x', EXEC @r = sp_x
 static bool exec(struct sql *s)
 {
-	uint16_t flags;
+	uint32_t flags;
 	uint16_t hard = s->hard;
 
 	sql_next(s);
@@ -329,7 +329,7 @@ static bool exec(struct sql *s)
 // DECLARE @x type [= expr]; DECLARE x type; of PL/SQL too
 static bool declare(struct sql *s)
 {
-	uint16_t flags;
+	uint32_t flags;
 
 	sql_next(s);
 	WANT(s->t.kind == T_VAR || sql_is_name(s));
@@ -365,7 +365,7 @@ static bool waitfor(struct sql *s)
 
 static bool called(struct sql *s)
 {
-	uint16_t flags;
+	uint32_t flags;
 	struct sql_term t;
 
 	sql_next(s);
@@ -385,7 +385,7 @@ static bool called(struct sql *s)
 
 static bool handler(struct sql *s)
 {
-	uint16_t flags;
+	uint32_t flags;
 
 	sql_next(s);
 	WANT(sql_is_name(s));
@@ -399,7 +399,7 @@ static bool handler(struct sql *s)
 // COPY t FROM PROGRAM 'x', COPY (query) TO 'file'
 static bool copy(struct sql *s)
 {
-	uint16_t flags;
+	uint32_t flags;
 	struct sql_term t;
 
 	sql_next(s);
@@ -442,7 +442,7 @@ static bool load(struct sql *s)
 static bool files(struct sql *s)
 {
 	uint8_t verb = s->t.word;
-	uint16_t flags;
+	uint32_t flags;
 
 	sql_next(s);
 	if (verb == W_ATTACH) {

@@ -22,13 +22,14 @@ static void use(struct sql_term *t, struct sql_term r)
 {
 	t->constant &= r.constant;
 	t->number &= r.number;
+	t->truth = false;
 	t->compared |= r.compared;
 	t->query |= r.query;
 }
 
 // ---- names and calls -----------------------------------------------------------------------------
 
-bool sql_name(struct sql *s, uint16_t *flags)
+bool sql_name(struct sql *s, uint32_t *flags)
 {
 	*flags = 0;
 	for (;;) {
@@ -51,11 +52,13 @@ bool sql_name(struct sql *s, uint16_t *flags)
 	}
 }
 
-void sql_call_facts(struct sql *s, uint16_t flags, unsigned args, bool query)
+void sql_call_facts(struct sql *s, uint32_t flags, unsigned args, bool query)
 {
 	s->hard++;
 	if ((flags & F_CALL) != 0)
 		sql_fact(s, SF_CALL);
+	if ((flags & F_CALL) != 0 && s->unfinished && s->open == 0 && s->t.kind == T_END)
+		sql_fact(s, SF_OPEN_CALL);
 	if ((flags & F_TWO) != 0 && args < 2 && !s->unfinished)
 		return;
 	if ((flags & F_TIME) != 0 && (args > 0 || s->unfinished))
@@ -180,7 +183,7 @@ static bool after_call(struct sql *s)
 	return true;
 }
 
-static bool call(struct sql *s, uint16_t flags, struct sql_term *t)
+static bool call(struct sql *s, uint32_t flags, struct sql_term *t)
 {
 	bool branch = (flags & F_BRANCH) != 0, query;
 	uint64_t before = s->facts;
@@ -188,8 +191,10 @@ static bool call(struct sql *s, uint16_t flags, struct sql_term *t)
 
 	sql_next(s);
 	s->facts &= ~(UINT64_C(1) << SF_SAME | UINT64_C(1) << SF_COMPARE);
+	s->calls++;
 	if (!sql_arguments(s, &args, &query))
 		return false;
+	s->calls--;
 	if (branch && args >= 2)
 		sql_fact(s, sql_has(s, SF_SAME) ? SF_BRANCH : SF_CASE);
 	s->facts &= ~(UINT64_C(1) << SF_SAME | UINT64_C(1) << SF_COMPARE);
@@ -218,7 +223,7 @@ static bool cast(struct sql *s, struct sql_term *t)
 // A word that begins an operand: a name, a call.
 static bool word_operand(struct sql *s, struct sql_term *t)
 {
-	uint16_t first = s->t.flags, flags;
+	uint32_t first = s->t.flags, flags;
 	uint8_t word = s->t.word;
 	bool alone;
 
@@ -345,17 +350,11 @@ static bool case_when(struct sql *s, struct sql_term *t)
 
 static bool number_operand(struct sql *s, struct sql_term *t)
 {
-	if (s->t.len > 2 && (s->p[s->t.at + 1] | 0x20) == 'x')
+	if (s->calls > 0 && s->t.len > 2 && (s->p[s->t.at + 1] | 0x20) == 'x')
 		sql_fact(s, SF_CHARS);
 	*t = (struct sql_term){.constant = true, .number = true};
 	s->hard++;
 	sql_next(s);
-	// 1.e(...) of MySQL: the number is dropped and the call stays
-	if (s->t.kind == T_LPAREN && !s->t.blank &&
-	    (s->p[s->last.at + s->last.len - 1] | 0x20) == 'e') {
-		s->glued = true;
-		return parentheses(s, t);
-	}
 	return true;
 }
 
@@ -379,7 +378,7 @@ static bool string_operand(struct sql *s, struct sql_term *t)
 	}
 	// "a"."b" are names
 	if (s->t.kind == T_DOT) {
-		uint16_t flags;
+		uint32_t flags;
 
 		*t = (struct sql_term){0};
 		while (s->t.kind == T_DOT)
@@ -408,7 +407,7 @@ static bool keyword_operand(struct sql *s, struct sql_term *t)
 	case W_TRUE:
 	case W_FALSE:
 		sql_next(s);
-		*t = (struct sql_term){.constant = true, .number = true};
+		*t = (struct sql_term){.constant = true, .number = true, .truth = true};
 		return true;
 	case W_CASE:
 		return case_when(s, t);
@@ -449,7 +448,7 @@ static bool typed_constant(struct sql *s, struct sql_term *t)
 		if (s->t.kind == T_WORD && (s->t.flags & F_RESERVED) == 0)
 			sql_next(s);
 	} else if (s->t.kind == T_DOT) {
-		uint16_t flags;
+		uint32_t flags;
 
 		sql_next(s);
 		return sql_name(s, &flags);
@@ -481,7 +480,8 @@ static bool primary(struct sql *s, struct sql_term *t)
 	case T_OPEN:
 		return string_operand(s, t);
 	case T_SYSVAR:
-		sql_fact(s, SF_INFO);
+		if ((s->t.flags & F_VAR) != 0)
+			sql_fact(s, SF_INFO);
 		t->query = true;
 		// fall through
 	case T_VAR:
@@ -577,7 +577,7 @@ static void judge(struct sql *s, const struct sql_term *t, bool joined)
 		else
 			sql_fact(s, t->constant ? SF_SAME : SF_COMPARE);
 	} else if (joined && t->constant && t->number) {
-		sql_fact(s, SF_CONSTANT);
+		sql_fact(s, t->truth ? SF_TRUE : SF_CONSTANT);
 	} else if (joined && t->query) {
 		sql_fact(s, SF_CONDITION);
 	}
@@ -610,7 +610,7 @@ static bool type_name(struct sql *s)
 {
 	unsigned args;
 	bool query;
-	uint16_t flags = s->t.flags;
+	uint32_t flags = s->t.flags;
 
 	if (s->t.kind != T_WORD && s->t.kind != T_NAME &&
 	    !(s->t.kind == T_STRING && s->t.quote == '"'))
@@ -674,7 +674,7 @@ static bool between(struct sql *s, struct sql_term *t)
 
 static bool collate(struct sql *s)
 {
-	uint16_t flags;
+	uint32_t flags;
 
 	sql_next(s);
 	sql_fact(s, SF_COLLATE);
@@ -746,7 +746,7 @@ static bool word_operator(struct sql *s, struct sql_term *t, bool *known)
 
 static bool sign_operator(struct sql *s, struct sql_term *t, bool *known)
 {
-	bool slash;
+	bool slash, call_before;
 
 	*known = true;
 	switch (s->t.kind) {
@@ -757,7 +757,8 @@ static bool sign_operator(struct sql *s, struct sql_term *t, bool *known)
 		sql_next(s);
 		s->hard++;
 		sql_fact(s, SF_ARITH);
-		if (slash && s->t.kind == T_NUMBER && s->t.len == 1 && s->p[s->t.at] == '0')
+		if (slash && s->depth + s->calls > 0 && s->t.kind == T_NUMBER && s->t.len == 1 &&
+		    s->p[s->t.at] == '0')
 			sql_fact(s, SF_ZERO);
 		return right_side(s, t);
 	case T_CMP:
@@ -771,8 +772,11 @@ static bool sign_operator(struct sql *s, struct sql_term *t, bool *known)
 		t->constant = false;
 		return right_side(s, t);
 	case T_CAST:
+		call_before = s->last.kind == T_RPAREN;
 		sql_next(s);
 		s->hard++;
+		if (call_before && s->t.kind == T_WORD && (s->t.flags & F_TYPE) != 0)
+			sql_fact(s, SF_CAST_CALL);
 		return type_name(s);
 	case T_LBRACKET: // a[1], a[1:2]
 		sql_next(s);
@@ -809,6 +813,9 @@ static bool rest(struct sql *s, struct sql_term *t, bool joined, bool inner)
 				s->hard++;
 				sql_fact(s, SF_CONCAT);
 			}
+			*t = (struct sql_term){0};
+			if (sql_is_union(s)) // an attempt that no server takes
+				return true;
 			if (!sql_operand(s, t))
 				return false;
 			continue;
@@ -829,6 +836,11 @@ static bool rest(struct sql *s, struct sql_term *t, bool joined, bool inner)
 		}
 		if (!known)
 			break;
+	}
+	// A last quote pairs with that of the statement.
+	if (s->t.kind == T_OPEN && s->t.len == 1 && s->at == s->len) {
+		s->open = 0;
+		sql_next(s);
 	}
 	if (!inner || joined)
 		judge(s, t, joined);

@@ -34,24 +34,37 @@ static uint8_t peek(const struct sql *s, uint32_t ahead)
 
 // ---- blanks --------------------------------------------------------------------------------------
 
+static bool is_white(uint8_t c)
+{
+	return c == ' ' || c == '\n' || c == '\r' || c == '\t';
+}
+
+// A comment from there to s->at in place of a blank: none beside it.
+static void replaces_blank(struct sql *s, uint32_t from)
+{
+	if (from > 0 && s->at < s->len && !is_white(s->p[from - 1]) && !is_white(s->p[s->at]))
+		s->comments++;
+}
+
 // A comment up to the end of the line. true: it goes to the end of the text
 static bool line_comment(struct sql *s)
 {
 	const uint8_t *lf = memchr(s->p + s->at, '\n', s->len - s->at);
+	uint32_t from = s->at;
 
 	if (lf == NULL) {
 		s->at = s->len;
 		return true;
 	}
 	s->at = (uint32_t)(lf - s->p) + 1;
-	s->comments++;
+	replaces_blank(s, from);
 	return false;
 }
 
 // At /*. true: it goes to the end of the text
 static bool block_comment(struct sql *s)
 {
-	uint32_t i = s->at + 2;
+	uint32_t i = s->at + 2, from = s->at;
 
 	// MySQL runs what stands in /*! */, MariaDB in /*M! */, from a version on: its digits.
 	if (i < s->len && (s->p[i] == 'M' || s->p[i] == 'm') && i + 1 < s->len &&
@@ -69,7 +82,7 @@ static bool block_comment(struct sql *s)
 	for (; i + 1 < s->len; i++)
 		if (s->p[i] == '*' && s->p[i + 1] == '/') {
 			s->at = i + 2;
-			s->comments++;
+			replaces_blank(s, from);
 			return false;
 		}
 	s->at = s->len;
@@ -90,6 +103,22 @@ static uint32_t wide_blank(const struct sql *s)
 	return 0;
 }
 
+// 1.e before a sign or name: a number that MySQL drops. How long it is; 0: none
+static uint32_t empty_exponent(const struct sql *s)
+{
+	uint32_t i = 1;
+
+	while (is_digit(peek(s, i)))
+		i++;
+	if (peek(s, i) != '.' || (peek(s, i + 1) | 0x20) != 'e')
+		return 0;
+	i += 2;
+	return s->at + i < s->len && !is_word(s->p[s->at + i]) && s->p[s->at + i] != '+' &&
+			       s->p[s->at + i] != '-'
+		       ? i
+		       : 0;
+}
+
 // Over white space and comments. true: a comment goes to the end of the text
 static bool blanks(struct sql *s)
 {
@@ -97,7 +126,7 @@ static bool blanks(struct sql *s)
 		uint8_t c = s->p[s->at];
 		uint32_t wide;
 
-		if (c == ' ' || c == '\n' || c == '\r' || c == '\t') {
+		if (is_white(c)) {
 			s->at++;
 		} else if (c < ' ') {
 			s->at++;
@@ -121,6 +150,9 @@ static bool blanks(struct sql *s)
 		} else if (c == '*' && peek(s, 1) == '/' && s->in_version) {
 			s->in_version = false;
 			s->at += 2;
+		} else if (is_digit(c) && (wide = empty_exponent(s)) != 0) {
+			s->at += wide;
+			s->glued = true;
 		} else if (c == '#' && peek(s, 1) != '>' && peek(s, 1) != '-') {
 			if (line_comment(s))
 				return true;
@@ -232,10 +264,6 @@ static bool number(struct sql *s)
 			if (e < s->len && is_digit(s->p[e])) {
 				i = digits(s, e);
 				exponent = true;
-			} else if (e == i + 1 && (e == s->len || !is_word(s->p[e]))) {
-				// 1.e( as MySQL lets pass
-				i = e;
-				exponent = true;
 			}
 		}
 	}
@@ -321,6 +349,15 @@ static void variable(struct sql *s)
 		s->t.kind = string_rest(s, quote) ? (uint8_t)kind : T_BAD;
 		s->t.len = s->at - from;
 		return;
+	}
+	if (kind == T_SYSVAR) {
+		const struct sql_word_entry *e;
+		uint32_t end = len;
+
+		while (is_word(peek(s, end)))
+			end++;
+		e = sql_word_find(s->p + s->at + len, end - len);
+		s->t.flags = e != NULL ? e->flags & F_VAR : 0;
 	}
 	while (is_word(peek(s, len)) || (peek(s, len) == '.' && is_word(peek(s, len + 1))))
 		len++;

@@ -25,7 +25,8 @@ static bool alias(struct sql *s)
 			sql_next(s);
 		else
 			return sql_over(s);
-	} else if (sql_is_name(s) || (s->t.kind == T_STRING && s->last.kind != T_STRING)) {
+	} else if (sql_is_name(s) || s->t.kind == T_OPEN ||
+		   (s->t.kind == T_STRING && s->last.kind != T_STRING)) {
 		if (sql_is_clause(s) || sql_is_union(s))
 			return true;
 		sql_next(s);
@@ -105,7 +106,7 @@ static bool hints(struct sql *s)
 
 static bool table(struct sql *s)
 {
-	uint16_t flags;
+	uint32_t flags;
 
 	if (sql_is(s, W_LATERAL) || sql_is(s, W_ONLY))
 		sql_next(s);
@@ -225,7 +226,7 @@ bool sql_is_clause(const struct sql *s)
 // INTO OUTFILE 'x' FIELDS TERMINATED BY 'y' ..., INTO @a, INTO t
 static bool into(struct sql *s)
 {
-	uint16_t flags;
+	uint32_t flags;
 
 	sql_next(s);
 	if (sql_is(s, W_OUTFILE) || sql_is(s, W_DUMPFILE)) {
@@ -293,7 +294,7 @@ static bool loose(struct sql *s)
 
 static bool procedure(struct sql *s)
 {
-	uint16_t flags;
+	uint32_t flags;
 	unsigned args;
 	bool query;
 

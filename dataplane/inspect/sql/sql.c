@@ -16,10 +16,14 @@ enum context {
 	CONTEXT_VALUE,     // a number, a name: what follows goes on
 	CONTEXT_CLAUSE,    // what came before it is an operand
 	CONTEXT_STRING,    // inside quotes
+	CONTEXT_WORD,      // a word that is no SQL, and SQL behind it
 	CONTEXT_STATEMENT, // a statement of its own
 };
 
 #define RULES_MAX 32
+// Points of a reading from which it is an attack, and from which it is worth telling the strict level.
+#define SURE  50
+#define DOUBT 30
 
 struct reading {
 	struct sql s;
@@ -33,7 +37,10 @@ struct reading {
 
 struct look {
 	const struct inspect_node *n;
+	const uint8_t *p; // the value, or a part of a path
+	uint32_t len;
 	uint32_t steps; // left for all readings together
+	uint32_t best_at;
 	struct reading best;
 };
 
@@ -64,13 +71,29 @@ static bool more_list(struct sql *s)
 	return sql_expr(s, &t);
 }
 
+// AS name FROM: behind a column
+static bool list_end(struct sql *s)
+{
+	sql_next(s);
+	if (sql_over(s))
+		return true;
+	if (!sql_is_name(s) && s->t.kind != T_STRING)
+		return false;
+	sql_next(s);
+	if (sql_is(s, W_FROM))
+		sql_fact(s, SF_LIST);
+	return true;
+}
+
 static bool stacked(struct sql *s)
 {
 	sql_next(s);
 	while (s->t.kind == T_SEMI)
 		sql_next(s);
-	if (sql_at_end(s))
+	if (sql_at_end(s)) {
+		sql_fact(s, SF_SEMI);
 		return true;
+	}
 	if (!sql_is_statement(s) || !sql_statement(s))
 		return false;
 	sql_fact(s, SF_STACKED);
@@ -101,10 +124,8 @@ static bool tail(struct sql *s, struct sql_term *left)
 			if (!sql_clauses(s, true))
 				return false;
 		} else if (sql_is(s, W_AS)) {
-			sql_next(s);
-			if (!sql_over(s) && !sql_is_name(s) && s->t.kind != T_STRING)
+			if (!list_end(s))
 				return false;
-			sql_next(s);
 		} else if (sql_is(s, W_ASC) || sql_is(s, W_DESC)) {
 			sql_next(s);
 		} else if (sql_is_statement(s) && s->last.len > 0) {
@@ -146,6 +167,8 @@ static void add(struct reading *r, enum inspect_rule rule)
 	r->points += inspect_rule_points(rule);
 }
 
+#define BIT(f) (UINT64_C(1) << (f))
+
 static const struct {
 	uint8_t fact;
 	bool clause, statement; // counts behind an operand, in a statement of its own
@@ -173,6 +196,10 @@ static const struct {
 	{SF_ZERO, true, true, RULE_SQL_ZERO},
 	{SF_META, true, true, RULE_SQL_META},
 	{SF_CAST, true, false, RULE_SQL_CAST},
+	{SF_CAST_CALL, true, false, RULE_SQL_CAST_CALL},
+	{SF_TRUE, true, false, RULE_SQL_TRUE},
+	{SF_OPEN_CALL, true, true, RULE_SQL_OPEN_CALL},
+	{SF_LIST, true, false, RULE_SQL_LIST},
 	{SF_ORDER, true, false, RULE_SQL_ORDER},
 	{SF_CLAUSE, true, false, RULE_SQL_CLAUSE},
 	{SF_HAVING, true, false, RULE_SQL_HAVING},
@@ -193,15 +220,20 @@ static bool has_blank(const uint8_t *p, uint32_t len)
 	return memchr(p, ' ', len) != NULL;
 }
 
-// A closed string and a comment, as in admin'-- ; words around it would be prose with a dash.
-static bool cut_only(const struct reading *r)
+// Nothing to read behind the comment that cuts the statement off.
+static bool nothing_behind(const struct sql *s)
 {
-	const struct sql *s = &r->s;
-
-	if (r->context != CONTEXT_STRING || s->t.kind != T_CUT || has_blank(s->p, r->from))
-		return false;
-	for (uint32_t i = r->from; i < s->len; i++)
+	for (uint32_t i = s->last.at + s->last.len; i < s->len; i++)
 		if ((uint8_t)((s->p[i] | 0x20) - 'a') < 26)
+			return false;
+	return true;
+}
+
+// Rules about what is done made more than what formulas and words with signs make.
+static bool only_weak(const struct reading *r)
+{
+	for (unsigned i = 0; i < r->rules; i++)
+		if (inspect_rule_points(r->rule[i]) > 5)
 			return false;
 	return true;
 }
@@ -211,49 +243,102 @@ static void judge_statement(struct reading *r)
 	struct sql *s = &r->s;
 
 	// A query of words only reads as a sentence; a server's own names in one on other tables are usual.
-	if (s->hard == 0)
-		s->facts &= ~(UINT64_C(1) << SF_READ);
+	if (s->hard == 0 && s->comments == 0)
+		s->facts &= ~BIT(SF_READ);
 	if (sql_has(s, SF_FROM))
-		s->facts &= ~(UINT64_C(1) << SF_INFO | UINT64_C(1) << SF_CHARS |
-			      UINT64_C(1) << SF_BRANCH);
+		s->facts &= ~(BIT(SF_INFO) | BIT(SF_CHARS) |
+			      BIT(SF_BRANCH);
 	for (size_t i = 0; i < sizeof(deeds) / sizeof(deeds[0]); i++)
 		if (deeds[i].statement && sql_has(s, deeds[i].fact))
 			add(r, deeds[i].rule);
-	if (r->rules > 0 && s->t.kind == T_CUT && sql_has(s, SF_CHANGE))
+	if (r->rules == 0)
+		return;
+	if (s->t.kind == T_CUT && sql_has(s, SF_CHANGE))
 		add(r, RULE_SQL_CUT);
+	if (s->open != 0)
+		add(r, RULE_SQL_STRING_OPEN);
+	else if (s->unfinished && s->hard > 0)
+		add(r, RULE_SQL_UNFINISHED);
 }
 
-static void judge_clause(struct reading *r)
+// Of these, a part is told from a sum or a word.
+#define BREAKS_OFF                                                                                 \
+	(BIT(SF_TAUTOLOGY) | BIT(SF_CONDITION) | BIT(SF_COMPARE) | BIT(SF_SAME) | BIT(SF_HAVING) | \
+	 BIT(SF_SUBQUERY) | BIT(SF_CASE) | BIT(SF_LIST) | BIT(SF_UNION) | BIT(SF_STACKED))
+
+// How it leaves its place.
+static void judge_ends(struct reading *r)
 {
 	struct sql *s = &r->s;
 	bool cut = s->t.kind == T_CUT,
 	     open = s->open != 0 && (r->quote == 0 || s->open == r->quote);
 
-	if (sql_has(s, SF_TAUTOLOGY))
-		s->facts &= ~(UINT64_C(1) << SF_SAME);
-	if (sql_has(s, SF_CONDITION))
-		s->facts &= ~(UINT64_C(1) << SF_COMPARE);
-	for (size_t i = 0; i < sizeof(deeds) / sizeof(deeds[0]); i++)
-		if (deeds[i].clause && sql_has(s, deeds[i].fact))
-			add(r, deeds[i].rule);
-	if (sql_has(s, SF_CONSTANT) && (cut || open))
-		add(r, RULE_SQL_CONSTANT);
-	if (cut_only(r))
-		add(r, RULE_SQL_CUT_ONLY);
-	if (r->rules == 0)
-		return;
-	if (r->context == CONTEXT_STRING)
+	switch (r->context) {
+	case CONTEXT_STRING:
 		add(r, RULE_SQL_STRING_END);
-	else if (r->context == CONTEXT_CLAUSE)
+		break;
+	case CONTEXT_CLAUSE:
 		add(r, RULE_SQL_OPERATOR_FIRST);
-	else
+		break;
+	default:
 		add(r, r->number ? RULE_SQL_NUMBER : RULE_SQL_NAME);
+	}
 	if (s->closed > 0)
 		add(r, RULE_SQL_PAREN_END);
 	if (cut)
 		add(r, RULE_SQL_CUT);
 	if (open)
 		add(r, RULE_SQL_STRING_OPEN);
+	else if (s->unfinished && !cut && (s->facts & BREAKS_OFF) != 0)
+		add(r, RULE_SQL_UNFINISHED);
+	if (cut && r->context == CONTEXT_STRING && r->quote != ']' && !has_blank(s->p, r->from) &&
+	    nothing_behind(s))
+		add(r, RULE_SQL_CUT_CLEAN);
+	if (sql_has(s, SF_SEMI) && !cut)
+		add(r, RULE_SQL_SEMI);
+}
+
+static void judge_clause(struct reading *r)
+{
+	struct sql *s = &r->s;
+	bool ends = s->t.kind == T_CUT || s->open != 0;
+
+	if (sql_has(s, SF_TAUTOLOGY))
+		s->facts &= ~BIT(SF_SAME);
+	if (sql_has(s, SF_CONDITION) || sql_has(s, SF_SAME) || sql_has(s, SF_TAUTOLOGY))
+		s->facts &= ~BIT(SF_COMPARE);
+	if (sql_has(s, SF_OPEN_CALL) && s->comments == 0 && r->context == CONTEXT_VALUE &&
+	    has_blank(s->p, s->len))
+		s->facts &= ~BIT(SF_OPEN_CALL);
+	for (size_t i = 0; i < sizeof(deeds) / sizeof(deeds[0]); i++)
+		if (deeds[i].clause && sql_has(s, deeds[i].fact))
+			add(r, deeds[i].rule);
+	if (sql_has(s, SF_CONSTANT) && ends)
+		add(r, RULE_SQL_CONSTANT);
+	if (r->rules == 0) {
+		// admin'--
+		if (r->context != CONTEXT_STRING || r->quote == ']' || s->t.kind != T_CUT ||
+		    s->last.len != r->from || has_blank(s->p, r->from) || !nothing_behind(s))
+			return;
+		add(r, RULE_SQL_CUT_CLEAN);
+	}
+	if (only_weak(r) && s->closed == 0 &&
+	    (r->context != CONTEXT_STRING || has_blank(s->p, r->from))) {
+		r->rules = 0;
+		r->points = 0;
+		return;
+	}
+	judge_ends(r);
+}
+
+// One of its rules is more than a sum or a comparison.
+static bool sure(const struct reading *r)
+{
+	for (unsigned i = 0; i < r->rules; i++)
+		for (size_t d = 0; d < sizeof(deeds) / sizeof(deeds[0]); d++)
+			if (deeds[d].rule == r->rule[i] && inspect_rule_points(r->rule[i]) >= 15)
+				return true;
+	return false;
 }
 
 static void judge(struct reading *r)
@@ -268,7 +353,9 @@ static void judge(struct reading *r)
 		judge_clause(r);
 	if (r->rules == 0)
 		return;
-	// How it is written counts only for what is SQL.
+	// How it is written counts only for what is SQL beyond doubt.
+	if (!sure(r))
+		return;
 	if (s->version)
 		add(r, RULE_SQL_VERSION);
 	if (s->comments > 0 || s->odd_blanks > 0)
@@ -279,18 +366,50 @@ static void judge(struct reading *r)
 
 // ---- readings ------------------------------------------------------------------------------------
 
-static void begin(struct look *l, struct reading *r, enum context context, uint8_t quote,
-		  bool backslash, bool dash_blank)
+static void begin(struct look *l, struct reading *r, enum context context, uint8_t quote)
 {
 	*r = (struct reading){
-		.s = {.p = l->n->p,
-		      .len = l->n->len,
-		      .steps = l->steps,
-		      .backslash = backslash,
-		      .dash_blank = dash_blank},
+		.s = {.p = l->p, .len = l->len, .steps = l->steps},
 		.context = context,
 		.quote = quote,
 	};
+}
+
+// What a clause may begin with. Not with / or *, as paths and lists do.
+static bool begins_clause(const struct sql *s)
+{
+	switch (s->t.kind) {
+	case T_RPAREN:
+	case T_COMMA:
+	case T_SEMI:
+	case T_BARS:
+	case T_AND:
+	case T_CMP:
+		return true;
+	case T_WORD:
+		return s->t.word == W_AND || s->t.word == W_OR || s->t.word == W_XOR ||
+		       s->t.word == W_IN || s->t.word == W_IS || s->t.word == W_NOT ||
+		       s->t.word == W_LIKE || s->t.word == W_BETWEEN || s->t.word == W_RLIKE ||
+		       s->t.word == W_REGEXP || sql_is_union(s) || sql_is_clause(s);
+	default:
+		return false;
+	}
+}
+
+// Over a first word that is no operand of SQL: of a URL, of a condition that was split elsewhere.
+static bool skip_word(struct sql *s)
+{
+	uint32_t i = 0;
+
+	while (i < s->len && s->p[i] > ' ' && s->p[i] != '\'' && s->p[i] != '"' && s->p[i] != ')' &&
+	       s->p[i] != ';' && !(s->p[i] == '/' && i + 1 < s->len && s->p[i + 1] == '*'))
+		i++;
+	if (i == 0 || i == s->len)
+		return false;
+	s->t = (struct sql_token){.kind = T_WORD, .len = i};
+	s->at = i;
+	sql_next(s);
+	return begins_clause(s) || (sql_is_statement(s) && s->t.word != W_SELECT);
 }
 
 // One reading of the whole text. true: it is SQL up to its end
@@ -310,7 +429,9 @@ static bool read_as(struct reading *r)
 		return sql_is_statement(s) && statements(s);
 	case CONTEXT_CLAUSE:
 		sql_next(s);
-		return tail(s, &t);
+		return begins_clause(s) && tail(s, &t);
+	case CONTEXT_WORD:
+		return skip_word(s) && tail(s, &t);
 	default:
 		sql_next(s);
 		r->number = s->t.kind == T_NUMBER || s->t.kind == T_SIGN;
@@ -326,13 +447,17 @@ static void try(struct look *l, enum context context, uint8_t quote)
 		struct reading r;
 		bool sql, again = false;
 
-		begin(l, &r, context, quote, backslash, dash_blank);
+		begin(l, &r, context, quote);
+		r.s.backslash = backslash;
+		r.s.dash_blank = dash_blank;
 		sql = read_as(&r);
 		l->steps = r.s.steps;
 		if (sql) {
 			judge(&r);
-			if (r.points > l->best.points)
+			if (r.points > l->best.points) {
 				l->best = r;
+				l->best_at = (uint32_t)(l->p - l->n->p);
+			}
 		}
 		// What could be read in another way is.
 		if (r.s.odd_escape && !backslash)
@@ -344,7 +469,7 @@ static void try(struct look *l, enum context context, uint8_t quote)
 	}
 }
 
-static void run(struct inspect *in, const struct inspect_node *n)
+static void look(struct look *l, uint64_t set)
 {
 	static const struct {
 		uint8_t quote;
@@ -353,18 +478,56 @@ static void run(struct inspect *in, const struct inspect_node *n)
 		      {'"', BYTES(DQUOTE)},
 		      {'`', BYTES(BACKTICK)},
 		      {']', BYTES(RBRACKET)}};
-	struct look l = {.n = n, .steps = 4 * n->len + 64};
 
-	try(&l, CONTEXT_STATEMENT, 0);
-	try(&l, CONTEXT_VALUE, 0);
-	try(&l, CONTEXT_CLAUSE, 0);
+	try(l, CONTEXT_STATEMENT, 0);
+	try(l, CONTEXT_VALUE, 0);
+	try(l, CONTEXT_CLAUSE, 0);
+	try(l, CONTEXT_WORD, 0);
 	for (size_t i = 0; i < sizeof(quotes) / sizeof(quotes[0]); i++)
-		if ((n->set & quotes[i].bit) != 0)
-			try(&l, CONTEXT_STRING, quotes[i].quote);
-	if (l.best.points < 20)
+		if ((set & quotes[i].bit) != 0)
+			try(l, CONTEXT_STRING, quotes[i].quote);
+}
+
+// A segment of a path may be a value too, and with what is behind it.
+static void look_at_path(struct look *l, const struct inspect_node *n)
+{
+	uint32_t len = n->len;
+
+	if ((n->set & (BYTES_BLANK | BYTES(QUOTE) | BYTES(DQUOTE) | BYTES(LPAREN) | BYTES(STAR) |
+		       BYTES(CONTROL))) == 0)
 		return;
+	if (n->p[len - 1] == '/')
+		len--;
+	for (unsigned i = 0; i < 8 && l->best.points < 100; i++) {
+		const uint8_t *slash = memchr(l->p, '/', (size_t)(n->p + len - l->p));
+
+		if (slash == NULL || slash + 3 > n->p + len)
+			return;
+		l->p = slash + 1;
+		l->len = (uint32_t)(n->p + len - l->p);
+		look(l, n->set);
+	}
+}
+
+static void run(struct inspect *in, const struct inspect_node *n)
+{
+	struct look l = {.n = n, .p = n->p, .len = n->len, .steps = 4 * n->len + 64};
+
+	if (n->place == PLACE_PATH)
+		look_at_path(&l, n);
+	else
+		look(&l, n->set);
+	if (l.best.points < DOUBT)
+		return;
+	if (l.best.points < SURE) {
+		// One rule, so that doubts about several readings do not add up.
+		inspect_evidence(in, n, RULE_SQL_DOUBT, l.best_at + l.best.from,
+				 n->len - l.best_at - l.best.from);
+		return;
+	}
 	for (unsigned i = 0; i < l.best.rules; i++)
-		inspect_evidence(in, n, l.best.rule[i], l.best.from, n->len - l.best.from);
+		inspect_evidence(in, n, l.best.rule[i], l.best_at + l.best.from,
+				 n->len - l.best_at - l.best.from);
 }
 
 const struct inspect_analyser inspect_sql = {

@@ -38,11 +38,12 @@ enum {
 	F_BRANCH = 1 << 13,  // the first argument is a condition
 	F_BARE = 1 << 14,    // F_INFO without parentheses
 	F_TWO = 1 << 15,     // its meaning wants two arguments or more
+	F_VAR = 1 << 16,     // @@x tells about the server
 };
 
 struct sql_word_entry {
 	const char *text;
-	uint16_t flags;
+	uint32_t flags;
 	uint8_t word; // enum sql_word
 };
 // NULL: not a word of the language. Case does not matter.
@@ -90,7 +91,7 @@ struct sql_token {
 	uint8_t quote; // T_STRING, T_OPEN, T_NAME: what opened it
 	bool blank;    // white space or a comment before it
 	bool glued;    // a word that follows a number without a blank
-	uint16_t flags;
+	uint32_t flags;
 	uint32_t at, len; // in the text
 };
 
@@ -119,8 +120,13 @@ enum sql_fact {
 	SF_CASE,   // CASE WHEN, IF()
 	SF_ZERO,   // a division by 0
 	SF_META,
-	SF_CAST,  // f(x)::type
-	SF_ORDER, // ORDER BY 7, GROUP BY, HAVING, LIMIT ... behind an operand
+	SF_CAST,      // x::type
+	SF_CAST_CALL, // f(x)::type
+	SF_TRUE,      // AND, OR with TRUE, FALSE or NULL
+	SF_OPEN_CALL, // a call of a function of SQL that the text does not end
+	SF_LIST,      // AS name FROM
+	SF_SEMI,      // ; at the end
+	SF_ORDER,     // ORDER BY 7, GROUP BY, HAVING, LIMIT ... behind an operand
 	SF_CLAUSE,
 	SF_HAVING,
 	SF_ROW,     // ), ( : another row
@@ -160,6 +166,7 @@ struct sql {
 	struct sql_token t, last; // the token to look at, the one before
 	uint32_t steps;           // tokens left to read: bounds the time
 	uint8_t depth;
+	uint8_t calls;   // whose arguments are read
 	bool unfinished; // the text ended where more must come
 	uint8_t open;    // quote of a string without an end; 0: none
 	uint32_t open_at;
@@ -231,6 +238,7 @@ struct sql_term {
 	bool constant;
 	bool compared;
 	bool number; // a constant that is a number
+	bool truth;  // TRUE, FALSE, NULL
 	bool query;  // holds a query or a call
 };
 bool sql_operand(struct sql *s, struct sql_term *t);
@@ -240,10 +248,10 @@ bool sql_expr(struct sql *s, struct sql_term *t);
 // expr {, expr}, each with its alias or ASC/DESC where these may stand.
 bool sql_list(struct sql *s, bool aliases);
 // a.b..c, flags of its parts joined in *flags; s->t is what follows
-bool sql_name(struct sql *s, uint16_t *flags);
+bool sql_name(struct sql *s, uint32_t *flags);
 // ( was read: up to its ) and over it, as arguments of a call. *args counts them
 bool sql_arguments(struct sql *s, unsigned *args, bool *query);
-void sql_call_facts(struct sql *s, uint16_t flags, unsigned args, bool query);
+void sql_call_facts(struct sql *s, uint32_t flags, unsigned args, bool query);
 
 // query.c
 // At SELECT, WITH, VALUES or ( before them.
