@@ -246,8 +246,7 @@ static void judge_statement(struct reading *r)
 	if (s->hard == 0 && s->comments == 0)
 		s->facts &= ~BIT(SF_READ);
 	if (sql_has(s, SF_FROM))
-		s->facts &= ~(BIT(SF_INFO) | BIT(SF_CHARS) |
-			      BIT(SF_BRANCH);
+		s->facts &= ~(BIT(SF_INFO) | BIT(SF_CHARS) | BIT(SF_BRANCH));
 	for (size_t i = 0; i < sizeof(deeds) / sizeof(deeds[0]); i++)
 		if (deeds[i].statement && sql_has(s, deeds[i].fact))
 			add(r, deeds[i].rule);
@@ -263,7 +262,7 @@ static void judge_statement(struct reading *r)
 
 // Of these, a part is told from a sum or a word.
 #define BREAKS_OFF                                                                                 \
-	(BIT(SF_TAUTOLOGY) | BIT(SF_CONDITION) | BIT(SF_COMPARE) | BIT(SF_SAME) | BIT(SF_HAVING) | \
+	(BIT(SF_TAUTOLOGY) | BIT(SF_CONDITION) | BIT(SF_HAVING) |                                  \
 	 BIT(SF_SUBQUERY) | BIT(SF_CASE) | BIT(SF_LIST) | BIT(SF_UNION) | BIT(SF_STACKED))
 
 // How it leaves its place.
@@ -384,7 +383,6 @@ static bool begins_clause(const struct sql *s)
 	case T_SEMI:
 	case T_BARS:
 	case T_AND:
-	case T_CMP:
 		return true;
 	case T_WORD:
 		return s->t.word == W_AND || s->t.word == W_OR || s->t.word == W_XOR ||
