@@ -116,7 +116,8 @@ static void read_request_line(struct http_head *h, const uint8_t *at, const uint
 		h->version.len = 0; // HTTP/0.9, or a blank in the target
 		v = end;
 	}
-	if (!http_bytes_are(h->version, "HTTP/1.1") && !http_bytes_are(h->version, "HTTP/1.0"))
+	// HTTP-name is case-sensitive (RFC 9112, section 2.3).
+	if (h->version.len != 8 || memcmp(v, "HTTP/1.", 7) != 0 || (v[7] != '1' && v[7] != '0'))
 		http_set_odd(h, HTTP_ODD_VERSION);
 	if (p < v && (*p != ' ' || (h->version.len > 0 && v[-1] != ' ')))
 		http_set_odd(h, HTTP_ODD_SPACE);
@@ -152,7 +153,8 @@ static void check_value(struct http_head *h, const uint8_t *p, uint32_t len)
 	}
 }
 
-static void read_field(struct http_head *h, const uint8_t *at, const uint8_t *end)
+// first: index of the first field of this section, head or trailer.
+static void read_field(struct http_head *h, uint32_t first, const uint8_t *at, const uint8_t *end)
 {
 	const uint8_t *colon = memchr(at, ':', (size_t)(end - at));
 	struct http_bytes name, value;
@@ -160,12 +162,14 @@ static void read_field(struct http_head *h, const uint8_t *at, const uint8_t *en
 	check_value(h, at, (uint32_t)(end - at));
 	if (is_blank(*at)) {
 		// The field before goes on: RFC 9112, section 5.2.
-		if (h->fields == 0) {
+		if (h->fields == first) {
 			http_set_odd(h, HTTP_ODD_LEADING);
 		} else {
 			struct http_field *last = &h->field[h->fields - 1];
 
 			http_set_odd(h, HTTP_ODD_OBS_FOLD);
+			if (http_is_odd(h, HTTP_ODD_TOO_MANY))
+				return; // of one that is not in the list
 			last->value.len = (uint32_t)(end - last->value.p);
 			last->value = trim(last->value);
 			return;
@@ -189,26 +193,27 @@ static void read_field(struct http_head *h, const uint8_t *at, const uint8_t *en
 static void read_fields(struct http_head *h, const uint8_t *at, const uint8_t *end)
 {
 	const uint8_t *next, *e;
+	uint32_t first = h->fields;
 
 	for (; at < end; at = next) {
 		e = line_end(h, at, end, &next);
 		if (e > at)
-			read_field(h, at, e);
+			read_field(h, first, at, e);
 	}
 }
 
 // ---- framing: RFC 9112, section 6.3 --------------------------------------------------------------
 
-// One element of a list; the rest is left in *list.
-static struct http_bytes list_item(struct http_bytes *list)
+// One element of a list; the rest is left in *list. Returns false where no comma follows it.
+static bool list_item(struct http_bytes *list, struct http_bytes *item)
 {
 	const uint8_t *comma = memchr(list->p, ',', list->len);
 	uint32_t len = comma != NULL ? (uint32_t)(comma - list->p) : list->len;
-	struct http_bytes item = {list->p, len};
 
+	*item = trim((struct http_bytes){list->p, len});
 	list->p += len + (comma != NULL);
 	list->len -= len + (comma != NULL);
-	return trim(item);
+	return comma != NULL;
 }
 
 static bool read_number(struct http_bytes b, uint64_t *out)
@@ -226,11 +231,12 @@ static bool read_number(struct http_bytes b, uint64_t *out)
 
 static void take_length(struct http_head *h, struct http_bytes value, bool *seen)
 {
+	struct http_bytes item;
+	bool more;
 	uint64_t n;
 
 	do {
-		struct http_bytes item = list_item(&value);
-
+		more = list_item(&value, &item);
 		if (!read_number(item, &n)) {
 			http_set_odd(h, HTTP_ODD_CL_INVALID);
 			continue;
@@ -240,20 +246,22 @@ static void take_length(struct http_head *h, struct http_bytes value, bool *seen
 		if (!*seen || n > h->length)
 			h->length = n; // the longest: nothing is left unread
 		*seen = true;
-	} while (value.len > 0);
+	} while (more);
 }
 
 static void take_coding(struct http_head *h, struct http_bytes value, unsigned *chunked, bool *last)
 {
-	do {
-		struct http_bytes item = list_item(&value);
+	struct http_bytes item;
+	bool more;
 
+	do {
+		more = list_item(&value, &item);
 		*last = http_bytes_are(item, "chunked");
 		*chunked += *last;
 		if (!*last && !http_bytes_are(item, "gzip") && !http_bytes_are(item, "deflate") &&
 		    !http_bytes_are(item, "compress") && !http_bytes_are(item, "x-gzip"))
 			http_set_odd(h, HTTP_ODD_TE_UNKNOWN);
-	} while (value.len > 0);
+	} while (more);
 }
 
 static void frame(struct http_head *h)
@@ -279,7 +287,7 @@ static void frame(struct http_head *h)
 		http_set_odd(h, HTTP_ODD_CL_AND_TE);
 	if (coded && !http_bytes_are(h->version, "HTTP/1.1"))
 		http_set_odd(h, HTTP_ODD_TE_HTTP10);
-	if (chunked > 1 || (chunked == 1 && !last))
+	if (chunked > 1 || (coded && !last))
 		http_set_odd(h, HTTP_ODD_TE_NOT_LAST);
 	if (chunked > 0)
 		h->framing = HTTP_FRAMING_CHUNKED;
@@ -381,23 +389,30 @@ static void chunk_size(struct http1 *h, uint8_t c)
 		http_set_odd(&h->head, HTTP_ODD_CHUNK_SIZE);
 		if (!is_blank(c) && c != '+' && c != '-')
 			h->state = BAD;
-	} else if (c == '\r' || c == '\n' || c == ';' || is_blank(c)) {
-		h->state = CHUNK_EXT;
 	} else {
-		http_set_odd(&h->head, HTTP_ODD_CHUNK_SIZE);
+		if (c != '\r' && c != '\n' && c != ';' && !is_blank(c))
+			http_set_odd(&h->head, HTTP_ODD_CHUNK_SIZE);
 		h->state = CHUNK_EXT;
+		h->line = 0;
 	}
 }
 
+// line: the byte before was a CR. Servers that take one for the end of the line are led astray by it.
 static void chunk_ext(struct http1 *h, uint8_t c)
 {
 	if (c == '\n') {
+		if (h->line == 0)
+			http_set_odd(&h->head, HTTP_ODD_BARE_LF);
 		h->state = h->left > 0 ? CHUNK_DATA : TRAILER;
 		h->line = 0;
 		h->from = h->used;
-	} else if (c != '\r') {
-		http_set_odd(&h->head, HTTP_ODD_CHUNK_EXT);
+		return;
 	}
+	if (h->line != 0)
+		http_set_odd(&h->head, HTTP_ODD_BARE_CR);
+	h->line = c == '\r';
+	if (c != '\r')
+		http_set_odd(&h->head, HTTP_ODD_CHUNK_EXT);
 }
 
 static void chunk_end(struct http1 *h, const uint8_t **at)
@@ -444,6 +459,9 @@ static void read_trailer(struct http1 *h)
 
 static uint8_t after_head(const struct http1 *h)
 {
+	// What is not in the list may frame it otherwise.
+	if (http_is_odd(&h->head, HTTP_ODD_TOO_LONG) || http_is_odd(&h->head, HTTP_ODD_TOO_MANY))
+		return BAD;
 	switch (h->head.framing) {
 	case HTTP_FRAMING_CHUNKED:
 		return CHUNK_SIZE;
@@ -467,8 +485,6 @@ enum http1_event http1_next(struct http1 *h, const uint8_t **at, const uint8_t *
 		case HEAD_READY:
 			h->line = 0;
 			h->state = after_head(h);
-			if (http_is_odd(&h->head, HTTP_ODD_TOO_LONG))
-				h->state = BAD;
 			return HTTP1_HEAD;
 		case END:
 			return HTTP1_END;
@@ -533,8 +549,12 @@ enum http1_event http1_close(struct http1 *h)
 	case CHUNK_EXT:
 	case CHUNK_CR:
 	case CHUNK_LF:
+		http_set_odd(&h->head, HTTP_ODD_BODY_SHORT);
+		h->state = END;
+		return HTTP1_END;
 	case TRAILER:
 		http_set_odd(&h->head, HTTP_ODD_BODY_SHORT);
+		read_trailer(h);
 		h->state = END;
 		return HTTP1_END;
 	case END:

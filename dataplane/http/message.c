@@ -2,9 +2,6 @@
 
 #include "dataplane/http/message.h"
 
-#include <string.h>
-#include <strings.h>
-
 static const char *const odd_names[] = {
 	[HTTP_ODD_METHOD] = "method",
 	[HTTP_ODD_TARGET] = "target",
@@ -40,11 +37,6 @@ static const char *const odd_names[] = {
 const char *http_odd_name(enum http_odd odd)
 {
 	return odd < HTTP_ODD_COUNT ? odd_names[odd] : "?";
-}
-
-bool http_bytes_are(struct http_bytes b, const char *text)
-{
-	return strlen(text) == b.len && strncasecmp((const char *)b.p, text, b.len) == 0;
 }
 
 const struct http_field *http_field_find(const struct http_head *h, const char *name)

@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
+#include <strings.h>
 
 struct http_bytes {
 	const uint8_t *p;
@@ -42,7 +44,7 @@ enum http_odd {
 	HTTP_ODD_CL_DIFFER,   // several, with different values
 	HTTP_ODD_CL_AND_TE,   // Content-Length beside Transfer-Encoding (6.1)
 	HTTP_ODD_TE_UNKNOWN, // a coding other than chunked, or one spelled as no server should take it
-	HTTP_ODD_TE_NOT_LAST, // chunked is not the last coding, or stands twice
+	HTTP_ODD_TE_NOT_LAST, // chunked is not the last coding, is none of them, or stands twice
 	HTTP_ODD_TE_HTTP10,   // Transfer-Encoding in HTTP/1.0
 	HTTP_ODD_CHUNK_SIZE,  // a chunk's size with signs, blanks, 0x, or too long (7.1)
 	HTTP_ODD_CHUNK_EXT,   // a chunk extension (7.1.1): legal, used by nobody but smugglers
@@ -50,9 +52,9 @@ enum http_odd {
 	HTTP_ODD_TRAILER,     // a trailer field that frames or routes (6.5.1)
 	HTTP_ODD_BODY_SHORT,  // the body ended before its length
 	HTTP_ODD_BODY_LONG,   // bytes after its end that are no next request of ours
-	HTTP_ODD_TOO_MANY,    // more fields than HTTP_FIELDS_MAX: the rest is not in the list
-	HTTP_ODD_TOO_LONG,    // the head is longer than the parser's buffer
-	HTTP_ODD_UNREADABLE,  // no reading of it makes sense: set by who reads it, at HTTP1_BAD
+	HTTP_ODD_TOO_MANY, // more fields than HTTP_FIELDS_MAX: the rest is not in the list, no body is read
+	HTTP_ODD_TOO_LONG,   // the head is longer than the parser's buffer
+	HTTP_ODD_UNREADABLE, // no reading of it makes sense: set by who reads it, at HTTP1_BAD
 	HTTP_ODD_COUNT
 };
 
@@ -86,4 +88,8 @@ static inline bool http_is_odd(const struct http_head *h, enum http_odd odd)
 const char *http_odd_name(enum http_odd odd); // "bare-lf"
 // The first field of that name (lower case), NULL: none.
 const struct http_field *http_field_find(const struct http_head *h, const char *name);
-bool http_bytes_are(struct http_bytes b, const char *text); // case does not matter
+// Case does not matter. In the header: most texts are constants of another length.
+static inline bool http_bytes_are(struct http_bytes b, const char *text)
+{
+	return strlen(text) == b.len && strncasecmp((const char *)b.p, text, b.len) == 0;
+}

@@ -30,6 +30,7 @@ struct inspect {
 	struct inspect_limits limits;
 	const struct inspect_policy *policy;
 	const struct http_head *head;
+	uint32_t fields; // of the head that were looked at: those of a trailer come later
 	// Exceptions whose site and path are this request's.
 	uint32_t matching[16];
 	uint32_t matchings;
@@ -85,6 +86,7 @@ uint64_t router_select(struct inspect *in, const struct inspect_node *n);
 // message/: values of the head; the body as it comes.
 void message_begin(struct inspect *in); // of a request
 void message_head(struct inspect *in);
+void message_fields(struct inspect *in); // those that were not looked at yet: a trailer
 void message_body(struct inspect *in, const uint8_t *p, size_t len);
 void message_end(struct inspect *in);
 int message_create(const struct inspect_limits *limits, struct body **out);

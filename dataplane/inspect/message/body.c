@@ -271,6 +271,7 @@ void message_end(struct inspect *in)
 		decide_coding(in);
 	if (b->used > 0 && !in->enough)
 		look(in, SPLIT_WHOLE);
+	message_fields(in);
 	if (b->bomb && !in->enough) {
 		inspect_root(in, DECODE_NONE, PLACE_BODY, none, b->window, b->used);
 		inspect_evidence(in, &in->node[0], RULE_DECODE_BOMB, 0, 0);

@@ -139,8 +139,14 @@ void message_head(struct inspect *in)
 
 	inspect_value(in, PLACE_METHOD, none, h->method.p, h->method.len);
 	target(in, h->target);
-	for (uint32_t i = 0; i < h->fields; i++)
-		field(in, &h->field[i]);
+	in->fields = 0;
+	message_fields(in);
+}
+
+void message_fields(struct inspect *in)
+{
+	while (in->fields < in->head->fields)
+		field(in, &in->head->field[in->fields++]);
 }
 
 // ---- what is odd about the message ---------------------------------------------------------------
