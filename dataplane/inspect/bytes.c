@@ -2,6 +2,8 @@
 
 #include "dataplane/inspect/bytes.h"
 
+#include <emmintrin.h>
+
 #define U        BYTE_UPPER
 #define L        BYTE_LOWER
 #define D        BYTE_DIGIT
@@ -69,4 +71,24 @@ uint64_t bytes_set(const uint8_t *p, size_t len)
 	for (; i < len; i++)
 		a |= mask[p[i]];
 	return a | b | c | d;
+}
+
+const uint8_t *bytes_find2(const uint8_t *p, size_t len, uint8_t a, uint8_t b)
+{
+	__m128i va = _mm_set1_epi8((char)a), vb = _mm_set1_epi8((char)b);
+	size_t i = 0;
+
+	for (; i + 17 <= len; i += 16) {
+		__m128i first = _mm_loadu_si128((const __m128i *)(p + i));
+		__m128i second = _mm_loadu_si128((const __m128i *)(p + i + 1));
+		int hit = _mm_movemask_epi8(
+			_mm_and_si128(_mm_cmpeq_epi8(first, va), _mm_cmpeq_epi8(second, vb)));
+
+		if (hit != 0)
+			return p + i + __builtin_ctz((unsigned)hit);
+	}
+	for (; i + 2 <= len; i++)
+		if (p[i] == a && p[i + 1] == b)
+			return p + i;
+	return NULL;
 }

@@ -64,3 +64,6 @@ extern const uint8_t bytes_group[256];
 
 // The groups that occur in a text.
 uint64_t bytes_set(const uint8_t *p, size_t len);
+
+// The first place where b follows a; NULL: none. 16 bytes at a time.
+const uint8_t *bytes_find2(const uint8_t *p, size_t len, uint8_t a, uint8_t b);

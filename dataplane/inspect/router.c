@@ -16,6 +16,8 @@
 
 #define ANALYSERS_MAX 64
 #define LITERALS_MAX  2048
+#define GROUPS        64
+#define LENGTHS       64
 
 // Written once, before the first context is made; read by all.
 static struct {
@@ -24,6 +26,10 @@ static struct {
 	hs_database_t *database; // NULL: no analyser has literals
 	uint64_t asking;         // analysers that have some
 	uint64_t asked_by[LITERALS_MAX];
+	// Analysers, as bits: whom a place concerns, whom a byte's group may interest, whom a length.
+	uint64_t of_place[PLACE_COUNT], of_group[GROUPS], of_any_group, of_length[LENGTHS];
+	uint64_t everyone;
+	uint64_t all[ANALYSERS_MAX]; // groups without which one is not interested
 } router = {.once = PTHREAD_ONCE_INIT};
 
 // ---- the database --------------------------------------------------------------------------------
@@ -53,6 +59,26 @@ static bool add(struct list *l, const char *text, unsigned analyser)
 	return true;
 }
 
+// Into the tables with an analyser, its bit being i.
+static void enter(const struct inspect_analyser *a, unsigned i)
+{
+	uint64_t bit = UINT64_C(1) << i;
+
+	for (unsigned p = 0; p < PLACE_COUNT; p++)
+		if (a->places == 0 || (a->places >> p & 1) != 0)
+			router.of_place[p] |= bit;
+	for (unsigned g = 0; g < GROUPS; g++)
+		if ((a->any >> g & 1) != 0)
+			router.of_group[g] |= bit;
+	if (a->any == 0)
+		router.of_any_group |= bit;
+	for (unsigned n = 0; n < LENGTHS; n++)
+		if (n >= a->least || n == LENGTHS - 1)
+			router.of_length[n] |= bit;
+	router.all[i] = a->all;
+	router.everyone |= bit;
+}
+
 static int compile(struct list *l)
 {
 	hs_compile_error_t *error;
@@ -62,6 +88,7 @@ static int compile(struct list *l)
 
 		if (i == ANALYSERS_MAX)
 			return -E2BIG;
+		enter(inspect_analysers[i], i);
 		for (; t != NULL && *t != NULL; t++)
 			if (!add(l, *t, i))
 				return -E2BIG;
@@ -128,20 +155,34 @@ static int found(unsigned id, unsigned long long from, unsigned long long to, un
 	return (s->wanted & ~s->found) == 0; // nobody is left to look for
 }
 
-static bool wants(const struct inspect_analyser *a, const struct inspect_node *n)
+static uint64_t interested(const struct inspect_node *n)
 {
-	return n->len >= a->least && (a->any == 0 || (n->set & a->any) != 0) &&
-	       (n->set & a->all) == a->all && (a->places == 0 || (a->places >> n->place & 1) != 0);
+	uint64_t bits = router.of_any_group, left;
+
+	for (left = n->set; left != 0; left &= left - 1)
+		bits |= router.of_group[__builtin_ctzll(left)];
+	bits &= router.of_place[n->place] &
+		router.of_length[n->len < LENGTHS ? n->len : LENGTHS - 1];
+	for (left = bits; left != 0; left &= left - 1) {
+		int i = __builtin_ctzll(left);
+
+		if ((n->set & router.all[i]) != router.all[i])
+			bits &= ~(UINT64_C(1) << i);
+	}
+	return bits;
+}
+
+uint64_t router_all(void)
+{
+	return router.everyone;
 }
 
 uint64_t router_select(struct inspect *in, const struct inspect_node *n)
 {
 	struct search s = {0};
-	uint64_t bits = 0;
+	uint64_t bits = interested(n);
 	hs_error_t rc;
 
-	for (unsigned i = 0; inspect_analysers[i] != NULL; i++)
-		bits |= (uint64_t)wants(inspect_analysers[i], n) << i;
 	s.wanted = bits & router.asking;
 	if (s.wanted == 0 || router.database == NULL)
 		return bits;

@@ -13,6 +13,8 @@
 #define PER_BYTE  4
 #define ALIGNMENT 16
 
+#define SHORT_NUMBER 8
+
 void value_begin(struct inspect *in)
 {
 	in->used = 0;
@@ -80,8 +82,10 @@ static uint32_t hash_of(const uint8_t *p, size_t len)
 	return (uint32_t)(h ^ h >> 32);
 }
 
-static bool known(const struct inspect *in, const struct inspect_node *n)
+static bool known(struct inspect *in, const struct inspect_node *n)
 {
+	if (in->nodes == 1) // most values have no decoding, and need no hash
+		in->node[0].hash = hash_of(in->node[0].p, in->node[0].len);
 	for (uint16_t i = 0; i < in->nodes; i++) {
 		const struct inspect_node *o = &in->node[i];
 
@@ -143,13 +147,11 @@ void inspect_evidence(struct inspect *in, const struct inspect_node *n, enum ins
 
 static void analyse(struct inspect *in, const struct inspect_node *n)
 {
-	uint64_t wanted = in->policy->no_router ? UINT64_MAX : router_select(in, n);
+	uint64_t wanted = in->policy->no_router ? router_all() : router_select(in, n);
 	uint32_t mark = in->used;
 
-	for (unsigned i = 0; inspect_analysers[i] != NULL; i++) {
-		if ((wanted >> i & 1) == 0)
-			continue;
-		inspect_analysers[i]->run(in, n);
+	for (; wanted != 0; wanted &= wanted - 1) {
+		inspect_analysers[__builtin_ctzll(wanted)]->run(in, n);
 		in->used = mark;
 	}
 }
@@ -184,8 +186,7 @@ void inspect_root(struct inspect *in, enum inspect_decoder how, enum inspect_pla
 					    .place = (uint8_t)place,
 					    .cut = in->cut,
 					    .name = name,
-					    .set = bytes_set(p, len),
-					    .hash = hash_of(p, len)};
+					    .set = bytes_set(p, len)};
 	in->nodes = 1;
 }
 
@@ -197,6 +198,8 @@ void inspect_value_decoded(struct inspect *in, enum inspect_decoder how, enum in
 	if (len == 0 || in->enough)
 		return;
 	inspect_root(in, how, place, name, p, len);
+	if (len < SHORT_NUMBER && in->node[0].set == BYTES(DIGIT))
+		return; // nothing to any language
 	for (uint16_t i = 0; i < in->nodes; i++)
 		decode_node(in, &in->node[i]);
 	settle(in, len);

@@ -103,15 +103,26 @@ static bool is_plausible(const uint8_t *p, size_t len)
 			    decode_is_utf16(p, len, &big_endian));
 }
 
-// Is it worth decoding? The first characters say.
+// Is it worth decoding? The first characters say: of random bytes more than half are neither ASCII nor
+// UTF-8, and most are given up after eight characters.
 static bool begins_well(const uint8_t *p, size_t len)
 {
 	uint8_t head[SNIFF / 4 * 3];
-	size_t n = len < SNIFF ? len & ~(size_t)3 : SNIFF;
+	unsigned bad = 0, zero = 0;
+	size_t n;
 
-	if (n < 4 || whole_groups(p, n, head) < 4)
-		return true; // line ends or blanks at its start: decode it all and see
-	return is_plausible(head, whole_groups(p, n, head) / 4 * 3);
+	if (len < 8 || whole_groups(p, 8, head) < 8)
+		return true; // line ends or blanks at its start
+	for (unsigned i = 0; i < 6; i++) {
+		zero += head[i] == 0;
+		bad += head[i] < ' ' && head[i] != '\n' && head[i] != '\r' && head[i] != '\t';
+		bad += head[i] >= 0x7f && head[i] < 0xc2 && (i == 0 || head[i - 1] < 0x80);
+		bad += head[i] >= 0xf5;
+	}
+	if (bad > 1 && zero < 2 && !decode_is_known(head, 6))
+		return false;
+	n = whole_groups(p, len < SNIFF ? len & ~(size_t)3 : SNIFF, head);
+	return n < 4 || is_plausible(head, n / 4 * 3);
 }
 
 static bool try(struct inspect *in, const struct inspect_node *n, const uint8_t *p, size_t len)
@@ -180,13 +191,52 @@ static void try_jwt(struct inspect *in, const struct inspect_node *n)
 	}
 }
 
+static bool is_blank_or_quote(uint8_t c)
+{
+	return c <= ' ' || c == '\'' || c == '"' || c == ',';
+}
+
+// "base64" in any case, "b64"
+static bool names_base64(const uint8_t *p, const uint8_t *end)
+{
+	const uint8_t *q = p;
+
+	while ((q = bytes_find2(q, (size_t)(end - q), '6', '4')) != NULL) {
+		if (q > p && ((q[-1] | 0x20) == 'e' || (q[-1] | 0x20) == 'b'))
+			return true;
+		q += 2;
+	}
+	return false;
+}
+
+// PowerShell takes any beginning of -EncodedCommand: -e, -enc
+static bool has_option_e(const uint8_t *p, const uint8_t *end)
+{
+	const uint8_t *q = p;
+
+	while (end - q >= 4 && (q = memchr(q, '-', (size_t)(end - q))) != NULL && end - q >= 4) {
+		if ((q[1] | 0x20) == 'e' && q > p && is_blank_or_quote(q[-1]) &&
+		    (is_blank_or_quote(q[2]) || (q[2] | 0x20) == 'n' || (q[2] | 0x20) == 'c'))
+			return true;
+		q++;
+	}
+	return false;
+}
+
 // Code or a command that brings its Base64 along: base64_decode('..'), echo .. | base64 -d, atob(".."),
 // powershell -enc ..
 static bool talks_of_base64(const struct inspect_node *n)
 {
-	return memmem(n->p, n->len, "64", 2) != NULL || memmem(n->p, n->len, "atob", 4) != NULL ||
-	       ((n->set & BYTES(MINUS)) != 0 &&
-		(memmem(n->p, n->len, "-e", 2) != NULL || memmem(n->p, n->len, "-E", 2) != NULL));
+	const uint8_t *p = n->p, *end = p + n->len, *q;
+
+	if ((n->set & BYTES(DIGIT)) != 0 && names_base64(p, end))
+		return true;
+	if ((n->set & BYTES(MINUS)) != 0 && has_option_e(p, end))
+		return true;
+	if ((n->set & BYTES(LPAREN)) == 0)
+		return false;
+	q = bytes_find2(p, n->len, 'b', '('); // atob(
+	return q != NULL && q - p >= 3 && memcmp(q - 3, "ato", 3) == 0;
 }
 
 static void try_within(struct inspect *in, const struct inspect_node *n)
@@ -209,6 +259,8 @@ static void try_within(struct inspect *in, const struct inspect_node *n)
 
 static void run(struct inspect *in, const struct inspect_node *n)
 {
+	if (n->place == PLACE_HEADER_NAME || n->place == PLACE_METHOD)
+		return;
 	if ((n->set & ~PLAIN) == 0) {
 		if (try(in, n, n->p, n->len))
 			return;
@@ -221,7 +273,7 @@ static void run(struct inspect *in, const struct inspect_node *n)
 		try_jwt(in, n);
 		return;
 	}
-	if ((n->set & BYTES_WORD) != 0 && (n->set & ~PLAIN) != 0 && talks_of_base64(n))
+	if ((n->set & ~PLAIN) != 0 && talks_of_base64(n))
 		try_within(in, n);
 end:
 	if (n->len > BESIDE)

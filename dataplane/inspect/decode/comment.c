@@ -14,7 +14,7 @@ static bool is_digit(uint8_t c)
 
 static void run(struct inspect *in, const struct inspect_node *n)
 {
-	const uint8_t *p = memmem(n->p, n->len, "/*", 2), *end = n->p + n->len, *close;
+	const uint8_t *p = bytes_find2(n->p, n->len, '/', '*'), *end = n->p + n->len, *close;
 	uint8_t *room = p != NULL ? inspect_node_room(in, n->len) : NULL;
 	size_t len;
 
@@ -27,7 +27,7 @@ static void run(struct inspect *in, const struct inspect_node *n)
 			room[len++] = *p++;
 			continue;
 		}
-		close = memmem(p + 2, (size_t)(end - p - 2), "*/", 2);
+		close = bytes_find2(p + 2, (size_t)(end - p - 2), '*', '/');
 		if (close == NULL) // the rest of the statement
 			break;
 		room[len++] = ' ';

@@ -105,32 +105,43 @@ static size_t numeric(const uint8_t *p, size_t left, uint32_t *point)
 	return i + (i < left && p[i] == ';');
 }
 
+// The reference at p, which is an ampersand. Returns the length used, 0: it is none.
+static size_t reference(const uint8_t *p, size_t left, uint8_t *out, size_t *n)
+{
+	uint32_t point;
+	size_t used;
+	uint8_t sign;
+
+	if (left < 3)
+		return 0;
+	if (p[1] == '#') {
+		used = numeric(p + 1, left - 1, &point);
+		if (used > 0)
+			*n += decode_utf8(point, out + *n);
+	} else {
+		used = named(p + 1, left - 1, &sign);
+		if (used > 0)
+			out[(*n)++] = sign;
+	}
+	return used > 0 ? used + 1 : 0;
+}
+
 size_t decode_html(const uint8_t *p, size_t len, uint8_t *out)
 {
-	size_t n = 0;
+	const uint8_t *end = p + len, *q;
+	size_t n = 0, used;
 
-	for (size_t i = 0; i < len; i++) {
-		size_t used = 0;
-		uint32_t point;
-		uint8_t sign = 0;
-
-		if (p[i] == '&' && i + 2 < len) {
-			if (p[i + 1] == '#') {
-				used = numeric(p + i + 1, len - i - 1, &point);
-				if (used > 0)
-					n += decode_utf8(point, out + n);
-			} else {
-				used = named(p + i + 1, len - i - 1, &sign);
-				if (used > 0)
-					out[n++] = sign;
-			}
+	for (; (q = memchr(p, '&', (size_t)(end - p))) != NULL; p = q + used) {
+		memmove(out + n, p, (size_t)(q - p));
+		n += (size_t)(q - p);
+		used = reference(q, (size_t)(end - q), out, &n);
+		if (used == 0) {
+			out[n++] = '&';
+			used = 1;
 		}
-		if (used > 0)
-			i += used;
-		else
-			out[n++] = p[i];
 	}
-	return n;
+	memmove(out + n, p, (size_t)(end - p));
+	return n + (size_t)(end - p);
 }
 
 static void run(struct inspect *in, const struct inspect_node *n)

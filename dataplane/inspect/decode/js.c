@@ -5,6 +5,8 @@
 
 #include "dataplane/inspect/decode/decode.h"
 
+#include <string.h>
+
 // Digits of one number, at most max of them, to base 8 or 16. Returns how many.
 static size_t number(const uint8_t *p, size_t left, size_t max, int base, uint32_t *value)
 {
@@ -60,59 +62,64 @@ static uint8_t letter(uint8_t c)
 	}
 }
 
-// hidden: how many characters stood as numbers
-static size_t undo(const uint8_t *p, size_t len, uint8_t *out, size_t *hidden)
+// The escape at p, behind its backslash. Returns the length used, 0: it is the end.
+static size_t escape(const uint8_t *p, size_t left, uint8_t *out, size_t *n)
 {
-	size_t n = 0, used;
+	size_t used = 0;
 	uint32_t point;
 
-	*hidden = 0;
-	for (size_t i = 0; i < len; i++) {
-		size_t left = len - i - 1;
-
-		if (p[i] != '\\' || left == 0) {
-			out[n++] = p[i];
-			continue;
-		}
-		i++;
-		used = 0;
-		if (p[i] == 'x' && number(p + i + 1, left - 1, 2, 16, &point) == 2)
-			used = 2;
-		else if (p[i] == 'u' || p[i] == 'U')
-			used = unicode(p + i + 1, left - 1, &point);
-		if (used > 0 || p[i] == 'x') {
-			i += used;
-		} else if (p[i] >= '0' && p[i] <= '7') {
-			used = number(p + i, left, p[i] <= '3' ? 3 : 2, 8, &point);
-			i += used - 1;
-		}
-		if (used > 0) {
-			(*hidden)++;
-			n += decode_utf8(point, out + n);
-		} else if (p[i] != '\n') { // a line that goes on
-			out[n++] = letter(p[i]);
-		}
+	if (*p == 'x' && number(p + 1, left - 1, 2, 16, &point) == 2) {
+		used = 3;
+	} else if (*p == 'u' || *p == 'U') {
+		used = unicode(p + 1, left - 1, &point);
+		used += used > 0;
+	} else if (*p >= '0' && *p <= '7') {
+		used = number(p, left, *p <= '3' ? 3 : 2, 8, &point);
 	}
-	return n;
+	if (used > 0)
+		*n += decode_utf8(point, out + *n);
+	else if (*p != '\n') // else the line goes on
+		out[(*n)++] = letter(*p);
+	return used > 0 ? used : 1;
 }
 
 size_t decode_js(const uint8_t *p, size_t len, uint8_t *out)
 {
-	size_t hidden;
+	const uint8_t *end = p + len, *q;
+	size_t n = 0;
 
-	return undo(p, len, out, &hidden);
+	for (; (q = memchr(p, '\\', (size_t)(end - p))) != NULL && q + 1 < end; p = q) {
+		memmove(out + n, p, (size_t)(q - p));
+		n += (size_t)(q - p);
+		q++;
+		q += escape(q, (size_t)(end - q), out, &n);
+	}
+	memmove(out + n, p, (size_t)(end - p));
+	return n + (size_t)(end - p);
+}
+
+// A character that stands as a number; others are what an analyser's own lexer knows.
+static bool hides(const uint8_t *p, const uint8_t *end)
+{
+	uint8_t out[4];
+
+	while ((p = memchr(p, '\\', (size_t)(end - p))) != NULL && end - p >= 2) {
+		size_t n = 0;
+
+		p++;
+		if (escape(p, (size_t)(end - p), out, &n) > 1 || (*p >= '0' && *p <= '7'))
+			return true;
+		p++;
+	}
+	return false;
 }
 
 static void run(struct inspect *in, const struct inspect_node *n)
 {
-	uint8_t *room = inspect_node_room(in, n->len);
-	size_t len, hidden;
+	uint8_t *room = hides(n->p, n->p + n->len) ? inspect_node_room(in, n->len) : NULL;
 
-	if (room == NULL)
-		return;
-	len = undo(n->p, n->len, room, &hidden);
-	if (hidden > 0)
-		inspect_node_add(in, n, DECODE_JS, n->place, room, len);
+	if (room != NULL)
+		inspect_node_add(in, n, DECODE_JS, n->place, room, decode_js(n->p, n->len, room));
 }
 
 const struct decoder decode_js_ops = {
@@ -122,41 +129,31 @@ const struct decoder decode_js_ops = {
 
 size_t decode_json(const uint8_t *p, size_t len, uint8_t *out)
 {
+	const uint8_t *end = p + len, *q;
 	size_t n = 0, used;
 	uint32_t point;
 
-	for (size_t i = 0; i < len; i++) {
-		if (p[i] != '\\') {
-			out[n++] = p[i];
-			continue;
-		}
-		if (++i == len)
+	for (; (q = memchr(p, '\\', (size_t)(end - p))) != NULL; p = q) {
+		memmove(out + n, p, (size_t)(q - p));
+		n += (size_t)(q - p);
+		if (++q == end)
 			return 0;
-		switch (p[i]) {
-		case 'u':
-			used = i + 1 < len && p[i + 1] != '{'
-				       ? unicode(p + i + 1, len - i - 1, &point)
+		if (*q == 'u') {
+			used = end - q > 4 && q[1] != '{'
+				       ? unicode(q + 1, (size_t)(end - q) - 1, &point)
 				       : 0;
 			if (used == 0)
 				return 0;
 			n += decode_utf8(point, out + n);
-			i += used;
-			break;
-		case '"':
-		case '\\':
-		case '/':
-		case 'b':
-		case 'f':
-		case 'n':
-		case 'r':
-		case 't':
-			out[n++] = letter(p[i]);
-			break;
-		default:
+			q += 1 + used;
+		} else if (memchr("\"\\/bfnrt", *q, 8) != NULL) {
+			out[n++] = letter(*q++);
+		} else {
 			return 0;
 		}
 	}
-	return n;
+	memmove(out + n, p, (size_t)(end - p));
+	return n + (size_t)(end - p);
 }
 
 static void run_json(struct inspect *in, const struct inspect_node *n)

@@ -128,7 +128,7 @@ static bool is_xml(const struct inspect_node *n, const uint8_t *p)
 	if (q < end && (*q == ':' || *q == '-' || *q == '_' || *q == '.'))
 		return true;
 	return q < end && !is_html_element(p + 1, (size_t)(q - p - 1)) &&
-	       memmem(q, (size_t)(end - q), "</", 2) != NULL;
+	       bytes_find2(q, (size_t)(end - q), '<', '/') != NULL;
 }
 
 static bool is_name(uint8_t c)

@@ -89,8 +89,11 @@ static void run_u(struct inspect *in, const struct inspect_node *n)
 {
 	const uint8_t *p = n->p;
 	size_t len = 0, found = 0;
-	uint8_t *room = inspect_node_room(in, n->len);
+	uint8_t *room;
 
+	if (bytes_find2(p, n->len, '%', 'u') == NULL && bytes_find2(p, n->len, '%', 'U') == NULL)
+		return;
+	room = inspect_node_room(in, n->len);
 	if (room == NULL)
 		return;
 	for (size_t i = 0; i < n->len; i++) {

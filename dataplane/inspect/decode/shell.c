@@ -189,6 +189,17 @@ static bool step(struct scan *s)
 	(BYTES(QUOTE) | BYTES(DQUOTE) | BYTES(BACKSLASH) | BYTES(CARET) | BYTES(BACKTICK) |        \
 	 BYTES(DOLLAR) | BYTES(LBRACE))
 
+static const uint8_t *next_sign(const uint8_t *p, const uint8_t *end)
+{
+	static const bool is_sign[256] = {['\''] = true, ['"'] = true, ['\\'] = true, ['^'] = true,
+					  ['`'] = true,  ['$'] = true, ['{'] = true};
+
+	while (p < end && !is_sign[*p])
+		p++;
+	return p;
+}
+
+// Most text has nothing to undo, so nothing is copied before the first sign that has.
 static void run(struct inspect *in, const struct inspect_node *n)
 {
 	uint8_t *room = inspect_node_room(in, n->len);
@@ -197,15 +208,26 @@ static void run(struct inspect *in, const struct inspect_node *n)
 
 	if (room == NULL)
 		return;
-	while (s.p < s.end) {
-		if ((SIGNS >> bytes_group[*s.p] & 1) != 0 && step(&s))
-			changed = true;
+	for (;;) {
+		const uint8_t *q = next_sign(s.p, s.end);
+
+		if (changed)
+			s.out = mempcpy(s.out, s.p, (size_t)(q - s.p));
 		else
+			s.out = room + (q - s.start);
+		s.p = q;
+		if (q == s.end)
+			break;
+		if (step(&s)) {
+			if (!changed)
+				memcpy(room, s.start, (size_t)(q - s.start));
+			changed = true;
+		} else {
 			*s.out++ = *s.p++;
+		}
 	}
 	if (changed)
 		inspect_node_add(in, n, DECODE_SHELL, n->place, room, (size_t)(s.out - room));
 }
 
-const struct decoder decode_shell_ops = {
-	.name = "shell", .any = SIGNS, .all = 0, .least = 3, .run = run};
+const struct decoder decode_shell_ops = {.name = "shell", .any = SIGNS, .least = 3, .run = run};

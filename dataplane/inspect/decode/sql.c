@@ -13,7 +13,6 @@
 struct out {
 	uint8_t *p;
 	size_t len;
-	bool changed;
 };
 
 static bool is_letter(uint8_t c)
@@ -147,7 +146,7 @@ static bool is_worth_it(const struct inspect_node *n)
 		return true;
 	if ((n->set & BYTES(DIGIT)) == 0)
 		return false;
-	if (memmem(p, n->len, "0x", 2) != NULL || memmem(p, n->len, "0X", 2) != NULL)
+	if (bytes_find2(p, n->len, '0', 'x') != NULL || bytes_find2(p, n->len, '0', 'X') != NULL)
 		return true;
 	for (; (q = memchr(p, '(', (size_t)(end - p))) != NULL; p = q + 1) {
 		while (q > n->p && (q[-1] == ' ' || q[-1] == '\t'))
@@ -159,49 +158,76 @@ static bool is_worth_it(const struct inspect_node *n)
 	return false;
 }
 
+static const uint8_t *next_sign(const uint8_t *p, const uint8_t *end)
+{
+	static const bool is_sign[256] = {
+		['\''] = true, ['('] = true, ['0'] = true, ['c'] = true, ['C'] = true};
+
+	while (p < end && !is_sign[*p])
+		p++;
+	return p;
+}
+
+struct state {
+	bool quoted, comma; // within a string; within the parentheses of CONCAT
+};
+
+// What stands at p, undone. Returns the length used, 0: it stays.
+static size_t step(const uint8_t *start, const uint8_t *p, size_t left, struct state *st,
+		   struct out *o)
+{
+	size_t used;
+
+	switch (*p) {
+	case '0':
+		return literal(p, left, o);
+	case '(':
+		st->comma |= in_concat(start, (size_t)(p - start) + 1);
+		return 0;
+	case '\'':
+		used = st->quoted ? seam(p, left, st->comma) : 0;
+		st->quoted = used > 0 || !st->quoted;
+		return used;
+	default:
+		return p > start && is_letter(p[-1]) ? 0 : calls(p, left, o); // no varchar(10)
+	}
+}
+
 static void run(struct inspect *in, const struct inspect_node *n)
 {
 	struct out o = {.p = is_worth_it(n) ? inspect_node_room(in, n->len) : NULL};
-	bool comma = false, quoted = false;
-	size_t used;
+	const uint8_t *p = n->p, *end = p + n->len;
+	struct state st = {0};
+	bool changed = false;
 
 	if (o.p == NULL)
 		return;
-	for (size_t i = 0; i < n->len; i += used) {
-		const uint8_t *p = n->p + i;
-		size_t left = n->len - i;
+	for (;;) {
+		const uint8_t *q = next_sign(p, end);
+		size_t used;
 
-		used = 0;
-		switch (*p) {
-		case '0':
-			used = literal(p, left, &o);
-			break;
-		case 'c':
-		case 'C':
-			used = i > 0 && is_letter(p[-1]) ? 0 : calls(p, left, &o); // varchar(10)
-			break;
-		case '(':
-			comma |= in_concat(n->p, i + 1);
-			break;
-		case '\'':
-			used = quoted ? seam(p, left, comma) : 0;
-			quoted = used > 0 || !quoted;
-			break;
-		default:
-			break;
+		if (changed) {
+			memcpy(o.p + o.len, p, (size_t)(q - p));
+			o.len += (size_t)(q - p);
+		} else {
+			o.len = (size_t)(q - n->p);
 		}
-		o.changed |= used > 0;
-		if (used == 0) {
-			o.p[o.len++] = *p;
-			used = 1;
+		p = q;
+		if (p == end)
+			break;
+		used = step(n->p, p, (size_t)(end - p), &st, &o);
+		if (used > 0) {
+			if (!changed)
+				memcpy(o.p, n->p, (size_t)(p - n->p));
+			changed = true;
+			p += used;
+		} else {
+			o.p[o.len++] = *p++;
 		}
 	}
-	if (o.changed)
+	if (changed)
 		inspect_node_add(in, n, DECODE_SQL_STRING, n->place, o.p, o.len);
 }
 
-const struct decoder decode_sql_ops = {.name = "sql",
-				       .any = BYTES(QUOTE) | BYTES(LPAREN) | BYTES(COMMA),
-				       .all = 0,
-				       .least = 8,
-				       .run = run};
+const struct decoder decode_sql_ops = {
+	.name = "sql", .any = BYTES(QUOTE) | BYTES(LPAREN) | BYTES(COMMA), .least = 8, .run = run};

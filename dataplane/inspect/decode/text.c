@@ -110,6 +110,8 @@ bool decode_is_known(const uint8_t *p, size_t len)
 		{4, "GIF8"},
 	};
 
+	if (len < 2 || memchr("\xac\x1fPx\xff\x80\x04\x7fG", *p, 10) == NULL)
+		return false;
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
 		if (len >= known[i].len && memcmp(p, known[i].head, known[i].len) == 0)
 			return true;

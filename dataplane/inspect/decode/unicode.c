@@ -98,7 +98,7 @@ static void run_utf7(struct inspect *in, const struct inspect_node *n)
 	uint8_t *room;
 	size_t len = 0, found = 0;
 
-	if (memmem(n->p, n->len, "+A", 2) == NULL) // ASCII begins with six zero bits
+	if (bytes_find2(n->p, n->len, '+', 'A') == NULL) // ASCII begins with six zero bits
 		return;
 	room = inspect_node_room(in, n->len);
 	if (room == NULL)

@@ -60,11 +60,29 @@ static void each_byte_has_its_group_wherever_it_stands(void **state)
 	}
 }
 
+static void finds_two_bytes_wherever_they_stand(void **state)
+{
+	uint8_t text[70];
+
+	(void)state;
+	for (unsigned len = 0; len <= sizeof(text); len++) {
+		memset(text, 'a', sizeof(text));
+		assert_null(bytes_find2(text, len, 'a', 'b'));
+		for (unsigned at = 0; at + 2 <= len; at++) {
+			memset(text, 'a', sizeof(text));
+			text[at + 1] = 'b';
+			assert_ptr_equal(bytes_find2(text, len, 'a', 'b'), text + at);
+			assert_null(bytes_find2(text, at + 1, 'a', 'b'));
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(signs_are_in_the_order_of_their_codes),
 		cmocka_unit_test(each_byte_has_its_group_wherever_it_stands),
+		cmocka_unit_test(finds_two_bytes_wherever_they_stand),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
