@@ -21,6 +21,7 @@ enum context {
 };
 
 #define RULES_MAX 32
+#define BIT(fact) (UINT64_C(1) << (fact))
 // Points of a reading from which it is an attack, and from which it is worth telling the strict level.
 #define SURE  50
 #define DOUBT 30
@@ -85,6 +86,19 @@ static bool list_end(struct sql *s)
 	return true;
 }
 
+// A statement behind another. One of words only is a sentence.
+static bool second(struct sql *s)
+{
+	uint64_t before = s->facts & ~BIT(SF_READ);
+	uint16_t hard = s->hard;
+
+	if (!sql_statement(s))
+		return false;
+	if ((s->facts & ~before & ~BIT(SF_FROM) & ~(s->hard == hard ? BIT(SF_READ) : 0)) != 0)
+		sql_fact(s, SF_STACKED);
+	return true;
+}
+
 static bool stacked(struct sql *s)
 {
 	sql_next(s);
@@ -94,10 +108,7 @@ static bool stacked(struct sql *s)
 		sql_fact(s, SF_SEMI);
 		return true;
 	}
-	if (!sql_is_statement(s) || !sql_statement(s))
-		return false;
-	sql_fact(s, SF_STACKED);
-	return true;
+	return sql_is_statement(s) && second(s);
 }
 
 // Behind an operand; s->last has no length where there is none.
@@ -130,9 +141,8 @@ static bool tail(struct sql *s, struct sql_term *left)
 			sql_next(s);
 		} else if (sql_is_statement(s) && s->last.len > 0) {
 			// SQL Server wants no ; between statements
-			if (!sql_statement(s))
+			if (!second(s))
 				return false;
-			sql_fact(s, SF_STACKED);
 		} else {
 			*left = (struct sql_term){0};
 			if (!sql_expr_rest(s, left, false) || s->t.at == at)
@@ -166,8 +176,6 @@ static void add(struct reading *r, enum inspect_rule rule)
 	r->rule[r->rules++] = (uint16_t)rule;
 	r->points += inspect_rule_points(rule);
 }
-
-#define BIT(f) (UINT64_C(1) << (f))
 
 static const struct {
 	uint8_t fact;
@@ -262,8 +270,8 @@ static void judge_statement(struct reading *r)
 
 // Of these, a part is told from a sum or a word.
 #define BREAKS_OFF                                                                                 \
-	(BIT(SF_TAUTOLOGY) | BIT(SF_CONDITION) | BIT(SF_HAVING) |                                  \
-	 BIT(SF_SUBQUERY) | BIT(SF_CASE) | BIT(SF_LIST) | BIT(SF_UNION) | BIT(SF_STACKED))
+	(BIT(SF_TAUTOLOGY) | BIT(SF_CONDITION) | BIT(SF_HAVING) | BIT(SF_SUBQUERY) |               \
+	 BIT(SF_CASE) | BIT(SF_LIST) | BIT(SF_UNION) | BIT(SF_STACKED))
 
 // How it leaves its place.
 static void judge_ends(struct reading *r)
@@ -282,7 +290,7 @@ static void judge_ends(struct reading *r)
 	default:
 		add(r, r->number ? RULE_SQL_NUMBER : RULE_SQL_NAME);
 	}
-	if (s->closed > 0)
+	if (s->closed > s->opened)
 		add(r, RULE_SQL_PAREN_END);
 	if (cut)
 		add(r, RULE_SQL_CUT);
@@ -321,7 +329,7 @@ static void judge_clause(struct reading *r)
 			return;
 		add(r, RULE_SQL_CUT_CLEAN);
 	}
-	if (only_weak(r) && s->closed == 0 &&
+	if (only_weak(r) && s->closed <= s->opened &&
 	    (r->context != CONTEXT_STRING || has_blank(s->p, r->from))) {
 		r->rules = 0;
 		r->points = 0;

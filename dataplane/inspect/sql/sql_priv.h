@@ -172,6 +172,7 @@ struct sql {
 	uint32_t open_at;
 	uint16_t hard;   // tokens that prose does not have
 	uint16_t closed; // parentheses closed that were not opened
+	uint16_t opened; // that a skipped word opened
 	uint64_t facts;
 	uint32_t fact_at;
 };
