@@ -2,6 +2,7 @@
 //
 // All analysers, in the order in which they run.
 
+#include "dataplane/inspect/html/xss.h"
 #include "dataplane/inspect/node.h"
 #include "dataplane/inspect/path/path.h"
 #include "dataplane/inspect/sql/sql.h"
@@ -9,5 +10,6 @@
 const struct inspect_analyser *const inspect_analysers[] = {
 	&inspect_sql,
 	&inspect_path,
+	&inspect_xss,
 	NULL,
 };
