@@ -308,7 +308,7 @@ static void read_head(struct http1 *h)
 	read_request_line(&h->head, at, e);
 	read_fields(&h->head, next, end);
 	frame(&h->head);
-	h->left = h->head.length;
+	h->left = h->head.framing == HTTP_FRAMING_LENGTH ? h->head.length : 0;
 	h->state = HEAD_READY;
 }
 
