@@ -223,17 +223,16 @@ static bool cast(struct sql *s, struct sql_term *t)
 // A word that begins an operand: a name, a call.
 static bool word_operand(struct sql *s, struct sql_term *t)
 {
-	uint32_t first = s->t.flags, flags;
+	uint32_t first = s->t.flags, flags, at = s->t.at;
 	uint8_t word = s->t.word;
 	bool alone;
 
 	if ((first & F_RESERVED) != 0)
 		return false;
 	*t = (struct sql_term){0};
-	alone = s->t.kind == T_WORD;
 	if (!sql_name(s, &flags))
 		return false;
-	alone = alone && s->last.kind == T_WORD && (s->last.flags == first);
+	alone = s->last.kind == T_WORD && s->last.at == at;
 	if (s->t.kind == T_LPAREN) {
 		if (word == W_CAST || word == W_CONVERT)
 			return cast(s, t);

@@ -374,7 +374,8 @@ bool sql_clauses(struct sql *s, bool outer)
 // DISTINCT, TOP 10, and MySQL's SQL_NO_CACHE and the like.
 static bool select_options(struct sql *s)
 {
-	while (sql_is(s, W_DISTINCT) || sql_is(s, W_ALL) || sql_is(s, W_STRAIGHT_JOIN))
+	while (sql_is(s, W_DISTINCT) || sql_is(s, W_DISTINCTROW) || sql_is(s, W_ALL) ||
+	       sql_is(s, W_STRAIGHT_JOIN))
 		sql_next(s);
 	if (sql_take(s, W_TOP)) {
 		struct sql_term t;
@@ -466,7 +467,7 @@ bool sql_union(struct sql *s)
 	uint64_t before = s->facts;
 
 	sql_next(s);
-	if (sql_is(s, W_ALL) || sql_is(s, W_DISTINCT))
+	if (sql_is(s, W_ALL) || sql_is(s, W_DISTINCT) || sql_is(s, W_DISTINCTROW))
 		sql_next(s);
 	if (sql_over(s))
 		return true;
@@ -486,8 +487,9 @@ bool sql_union(struct sql *s)
 	}
 	if (!ok)
 		return false;
-	sql_fact(s, s->hard != hard || (s->facts & ~before & ~(UINT64_C(1) << SF_FROM)) != 0
-			    ? SF_UNION
-			    : SF_UNION_SHORT);
+	if (s->hard != hard || (s->facts & ~before & ~(UINT64_C(1) << SF_FROM)) != 0)
+		sql_fact(s, SF_UNION);
+	else
+		sql_fact(s, sql_has(s, SF_FROM) ? SF_UNION_FROM : SF_UNION_SHORT);
 	return true;
 }

@@ -184,6 +184,7 @@ static const struct {
 } deeds[] = {
 	{SF_UNION, true, false, RULE_SQL_UNION},
 	{SF_UNION_SHORT, true, false, RULE_SQL_UNION_SHORT},
+	{SF_UNION_FROM, true, false, RULE_SQL_UNION_FROM},
 	{SF_SUBQUERY, true, false, RULE_SQL_SUBQUERY},
 	{SF_TAUTOLOGY, true, false, RULE_SQL_TAUTOLOGY},
 	{SF_CONDITION, true, false, RULE_SQL_CONDITION},
@@ -314,6 +315,8 @@ static void judge_clause(struct reading *r)
 		s->facts &= ~BIT(SF_SAME);
 	if (sql_has(s, SF_CONDITION) || sql_has(s, SF_SAME) || sql_has(s, SF_TAUTOLOGY))
 		s->facts &= ~BIT(SF_COMPARE);
+	if (sql_has(s, SF_COMPARE))
+		s->facts &= ~BIT(SF_ARITH);
 	if (sql_has(s, SF_OPEN_CALL) && s->comments == 0 && r->context == CONTEXT_VALUE &&
 	    has_blank(s->p, s->len))
 		s->facts &= ~BIT(SF_OPEN_CALL);
@@ -409,7 +412,7 @@ static bool skip_word(struct sql *s)
 
 	while (i < s->len && s->p[i] > ' ' && s->p[i] != '\'' && s->p[i] != '"' && s->p[i] != ')' &&
 	       s->p[i] != ';' && !(s->p[i] == '/' && i + 1 < s->len && s->p[i + 1] == '*'))
-		i++;
+		s->opened += s->p[i++] == '(';
 	if (i == 0 || i == s->len)
 		return false;
 	s->t = (struct sql_token){.kind = T_WORD, .len = i};
@@ -445,6 +448,22 @@ static bool read_as(struct reading *r)
 	}
 }
 
+// SQL up to some place only, but what was read takes no second look: a query within, and a deed.
+static bool is_broken_attack(struct reading *r)
+{
+	struct sql *s = &r->s;
+	uint64_t deed = s->facts & (BIT(SF_TIME) | BIT(SF_FILE) | BIT(SF_NET) | BIT(SF_COMMAND) |
+				    BIT(SF_ERROR) | BIT(SF_META));
+	uint64_t query = s->facts & (BIT(SF_SUBQUERY) | BIT(SF_UNION));
+
+	if (deed == 0 || query == 0)
+		return false;
+	s->facts = deed | query;
+	s->unfinished = false;
+	s->open = 0;
+	return true;
+}
+
 static void try(struct look *l, enum context context, uint8_t quote)
 {
 	bool backslash = false, dash_blank = false;
@@ -458,7 +477,7 @@ static void try(struct look *l, enum context context, uint8_t quote)
 		r.s.dash_blank = dash_blank;
 		sql = read_as(&r);
 		l->steps = r.s.steps;
-		if (sql) {
+		if (sql || is_broken_attack(&r)) {
 			judge(&r);
 			if (r.points > l->best.points) {
 				l->best = r;

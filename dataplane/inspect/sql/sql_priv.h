@@ -99,7 +99,8 @@ struct sql_token {
 
 enum sql_fact {
 	SF_UNION,       // UNION SELECT with a list that is SQL beyond doubt
-	SF_UNION_SHORT, // UNION SELECT and one name
+	SF_UNION_SHORT, // UNION SELECT and words
+	SF_UNION_FROM,  // UNION SELECT, words, FROM and words
 	SF_SUBQUERY,    // (SELECT ...) as a value
 	SF_TAUTOLOGY,   // AND, OR with a comparison of constants
 	SF_CONSTANT,    // AND, OR with a constant
