@@ -175,24 +175,29 @@ static void take(struct sql *s, enum sql_kind kind, uint32_t len)
 // Over the rest of a string whose first byte is at s->at. false: it does not end
 static bool string_rest(struct sql *s, uint8_t quote)
 {
-	uint32_t i = s->at;
+	const uint8_t *p = s->p + s->at, *end = s->p + s->len, *q;
+	// Behind an escaped byte: it escapes nothing itself.
+	const uint8_t *free = p;
 
-	for (; i < s->len; i++) {
-		uint8_t c = s->p[i];
+	while ((q = memchr(p, quote, (size_t)(end - p))) != NULL) {
+		const uint8_t *slash = q;
 
-		if (c == '\\' && quote != ']') {
-			if (i + 1 < s->len && s->p[i + 1] == quote)
-				s->odd_escape = true;
-			if (s->backslash)
-				i++;
-		} else if (c == quote) {
-			if (i + 1 < s->len && s->p[i + 1] == quote) {
-				i++;
+		while (quote != ']' && slash > free && slash[-1] == '\\')
+			slash--;
+		p = q + 1;
+		if (slash != q) {
+			s->odd_escape = true;
+			if (s->backslash && (q - slash) % 2 != 0) {
+				free = p;
 				continue;
 			}
-			s->at = i + 1;
-			return true;
 		}
+		if (p < end && *p == quote) {
+			free = ++p;
+			continue;
+		}
+		s->at = (uint32_t)(p - s->p);
+		return true;
 	}
 	s->at = s->len;
 	return false;

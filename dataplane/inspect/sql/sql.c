@@ -41,8 +41,10 @@ struct look {
 	const uint8_t *p; // the value, or a part of a path
 	uint32_t len;
 	uint32_t steps; // left for all readings together
-	uint32_t best_at;
-	struct reading best;
+	// Of the reading with most points.
+	unsigned rules, points;
+	uint16_t rule[RULES_MAX];
+	uint32_t at;
 };
 
 // ---- grammar of what follows an operand ----------------------------------------------------------
@@ -464,11 +466,22 @@ static bool is_broken_attack(struct reading *r)
 	return true;
 }
 
-static void try(struct look *l, enum context context, uint8_t quote)
+static void keep(struct look *l, const struct reading *r)
 {
-	bool backslash = false, dash_blank = false;
+	if (r->points <= l->points)
+		return;
+	l->points = r->points;
+	l->rules = r->rules;
+	memcpy(l->rule, r->rule, r->rules * sizeof(r->rule[0]));
+	l->at = (uint32_t)(l->p - l->n->p) + r->from;
+}
 
-	for (unsigned i = 0; i < 4 && l->best.points < 100; i++) {
+// true: the text is SQL up to its end, read so
+static bool try(struct look *l, enum context context, uint8_t quote)
+{
+	bool backslash = false, dash_blank = false, any = false;
+
+	for (unsigned i = 0; i < 4 && l->points < 100; i++) {
 		struct reading r;
 		bool sql, again = false;
 
@@ -476,13 +489,11 @@ static void try(struct look *l, enum context context, uint8_t quote)
 		r.s.backslash = backslash;
 		r.s.dash_blank = dash_blank;
 		sql = read_as(&r);
+		any |= sql;
 		l->steps = r.s.steps;
 		if (sql || is_broken_attack(&r)) {
 			judge(&r);
-			if (r.points > l->best.points) {
-				l->best = r;
-				l->best_at = (uint32_t)(l->p - l->n->p);
-			}
+			keep(l, &r);
 		}
 		// What could be read in another way is.
 		if (r.s.odd_escape && !backslash)
@@ -490,8 +501,9 @@ static void try(struct look *l, enum context context, uint8_t quote)
 		else if (r.s.odd_dash && !dash_blank)
 			again = dash_blank = true;
 		if (!again)
-			return;
+			break;
 	}
+	return any;
 }
 
 static void look(struct look *l, uint64_t set)
@@ -503,11 +515,15 @@ static void look(struct look *l, uint64_t set)
 		      {'"', BYTES(DQUOTE)},
 		      {'`', BYTES(BACKTICK)},
 		      {']', BYTES(RBRACKET)}};
+	struct sql first = {.p = l->p, .len = l->len, .steps = 1};
 
-	try(l, CONTEXT_STATEMENT, 0);
-	try(l, CONTEXT_VALUE, 0);
-	try(l, CONTEXT_CLAUSE, 0);
-	try(l, CONTEXT_WORD, 0);
+	sql_next(&first);
+	if (sql_is_statement(&first))
+		try(l, CONTEXT_STATEMENT, 0);
+	if (begins_clause(&first))
+		try(l, CONTEXT_CLAUSE, 0);
+	if (!try(l, CONTEXT_VALUE, 0))
+		try(l, CONTEXT_WORD, 0);
 	for (size_t i = 0; i < sizeof(quotes) / sizeof(quotes[0]); i++)
 		if ((set & quotes[i].bit) != 0)
 			try(l, CONTEXT_STRING, quotes[i].quote);
@@ -523,7 +539,7 @@ static void look_at_path(struct look *l, const struct inspect_node *n)
 		return;
 	if (n->p[len - 1] == '/')
 		len--;
-	for (unsigned i = 0; i < 8 && l->best.points < 100; i++) {
+	for (unsigned i = 0; i < 8 && l->points < 100; i++) {
 		const uint8_t *slash = memchr(l->p, '/', (size_t)(n->p + len - l->p));
 
 		if (slash == NULL || slash + 3 > n->p + len)
@@ -534,30 +550,33 @@ static void look_at_path(struct look *l, const struct inspect_node *n)
 	}
 }
 
+// One of these is in any text that the grammar makes points of: a word or number alone says nothing. A
+// no-break space is a high byte.
+#define SIGNS                                                                                      \
+	(BYTES_BLANK | BYTES(CONTROL) | BYTES(NUL) | BYTES(HIGH) | BYTES(QUOTE) | BYTES(DQUOTE) |  \
+	 BYTES(BACKTICK) | BYTES(LPAREN) | BYTES(RPAREN) | BYTES(RBRACKET) | BYTES(SEMICOLON) |    \
+	 BYTES(BAR) | BYTES(AMP) | BYTES(STAR))
+
 static void run(struct inspect *in, const struct inspect_node *n)
 {
 	struct look l = {.n = n, .p = n->p, .len = n->len, .steps = 4 * n->len + 64};
 
+	if ((n->set & SIGNS) == 0)
+		return;
 	if (n->place == PLACE_PATH)
 		look_at_path(&l, n);
 	else
 		look(&l, n->set);
-	if (l.best.points < DOUBT)
-		return;
-	if (l.best.points < SURE) {
-		// One rule, so that doubts about several readings do not add up.
-		inspect_evidence(in, n, RULE_SQL_DOUBT, l.best_at + l.best.from,
-				 n->len - l.best_at - l.best.from);
-		return;
-	}
-	for (unsigned i = 0; i < l.best.rules; i++)
-		inspect_evidence(in, n, l.best.rule[i], l.best_at + l.best.from,
-				 n->len - l.best_at - l.best.from);
+	if (l.points >= SURE)
+		for (unsigned i = 0; i < l.rules; i++)
+			inspect_evidence(in, n, l.rule[i], l.at, n->len - l.at);
+	else if (l.points >= DOUBT) // one rule, so that doubts about several readings do not add up
+		inspect_evidence(in, n, RULE_SQL_DOUBT, l.at, n->len - l.at);
 }
 
 const struct inspect_analyser inspect_sql = {
 	.name = "sql",
-	.any = BYTES_WORD | BYTES(QUOTE) | BYTES(DQUOTE) | BYTES(BACKTICK),
+	.any = SIGNS,
 	.least = 3,
 	.run = run,
 };

@@ -41,10 +41,13 @@ enum {
 	F_VAR = 1 << 16,     // @@x tells about the server
 };
 
+// Length of the longest word, with its zero.
+#define SQL_WORD_MAX 27
+
 struct sql_word_entry {
-	const char *text;
-	uint32_t flags;
+	char text[SQL_WORD_MAX];
 	uint8_t word; // enum sql_word
+	uint32_t flags;
 };
 // NULL: not a word of the language. Case does not matter.
 const struct sql_word_entry *sql_word_find(const uint8_t *p, size_t len);

@@ -1,13 +1,39 @@
 // SPDX-License-Identifier: BSD-3-Clause
+//
+// Words of SQL are looked up among those of the same first letter.
 
 #include "dataplane/inspect/sql/sql_priv.h"
 
-#define WORD_MAX 32
+#include <string.h>
 
 static const struct sql_word_entry table[] = {
-#define SQL_WORD(text, flags, word) {text, flags, W_##word},
+#define SQL_LETTER(letter)
+#define SQL_WORD(text, flags, word) {text, W_##word, flags},
 #include "dataplane/inspect/sql/words.def"
 #undef SQL_WORD
+#undef SQL_LETTER
+};
+
+// A byte for each word and a mark, of no size, for each letter: where a mark lies is how many words are
+// before it.
+#define JOIN(a, b)                  a##b
+#define NAMED(a, b)                 JOIN(a, b)
+#define SQL_LETTER(letter)          char letter_##letter[0];
+#define SQL_WORD(text, flags, word) char NAMED(word_, __LINE__);
+struct layout {
+#include "dataplane/inspect/sql/words.def"
+	char end[0];
+};
+#undef SQL_WORD
+#undef SQL_LETTER
+
+static const uint16_t first[] = {
+#define SQL_LETTER(letter) offsetof(struct layout, letter_##letter),
+#define SQL_WORD(text, flags, word)
+#include "dataplane/inspect/sql/words.def"
+#undef SQL_WORD
+#undef SQL_LETTER
+	offsetof(struct layout, end),
 };
 
 const struct sql_word_entry *sql_word_table(size_t *count)
@@ -16,26 +42,21 @@ const struct sql_word_entry *sql_word_table(size_t *count)
 	return table;
 }
 
-static int compare(const uint8_t *lower, size_t len, const char *text)
-{
-	for (size_t i = 0; i < len; i++)
-		if (lower[i] != (uint8_t)text[i])
-			return lower[i] < (uint8_t)text[i] ? -1 : 1;
-	return text[len] == '\0' ? 0 : -1;
-}
-
 const struct sql_word_entry *sql_word_find(const uint8_t *p, size_t len)
 {
-	size_t low = 0, high = sizeof(table) / sizeof(table[0]);
-	uint8_t lower[WORD_MAX];
+	char lower[SQL_WORD_MAX] = {0};
+	uint8_t letter = (uint8_t)((p[0] | 0x20) - 'a');
+	unsigned low, high;
 
-	if (len > WORD_MAX || len < 2)
+	if (len >= SQL_WORD_MAX || len < 2 || letter > 25)
 		return NULL;
 	for (size_t i = 0; i < len; i++)
-		lower[i] = (uint8_t)(p[i] - 'A') < 26 ? p[i] | 0x20 : p[i];
+		lower[i] = (char)((uint8_t)(p[i] - 'A') < 26 ? p[i] | 0x20 : p[i]);
+	low = first[letter];
+	high = first[letter + 1];
 	while (low < high) {
-		size_t middle = (low + high) / 2;
-		int c = compare(lower, len, table[middle].text);
+		unsigned middle = (low + high) / 2;
+		int c = memcmp(lower, table[middle].text, len + 1);
 
 		if (c == 0)
 			return &table[middle];
