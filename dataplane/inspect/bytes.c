@@ -2,7 +2,8 @@
 
 #include "dataplane/inspect/bytes.h"
 
-#include <emmintrin.h>
+#include <stdbool.h>
+#include <tmmintrin.h>
 
 #define U        BYTE_UPPER
 #define L        BYTE_LOWER
@@ -73,22 +74,91 @@ uint64_t bytes_set(const uint8_t *p, size_t len)
 	return a | b | c | d;
 }
 
+// Where b follows a among the 17 bytes at p, as bits.
+static inline unsigned match2(const uint8_t *p, __m128i a, __m128i b)
+{
+	__m128i first = _mm_loadu_si128((const __m128i *)p);
+	__m128i second = _mm_loadu_si128((const __m128i *)(p + 1));
+
+	return (unsigned)_mm_movemask_epi8(
+		_mm_and_si128(_mm_cmpeq_epi8(first, a), _mm_cmpeq_epi8(second, b)));
+}
+
 const uint8_t *bytes_find2(const uint8_t *p, size_t len, uint8_t a, uint8_t b)
 {
 	__m128i va = _mm_set1_epi8((char)a), vb = _mm_set1_epi8((char)b);
 	size_t i = 0;
+	unsigned hit;
 
 	for (; i + 17 <= len; i += 16) {
-		__m128i first = _mm_loadu_si128((const __m128i *)(p + i));
-		__m128i second = _mm_loadu_si128((const __m128i *)(p + i + 1));
-		int hit = _mm_movemask_epi8(
-			_mm_and_si128(_mm_cmpeq_epi8(first, va), _mm_cmpeq_epi8(second, vb)));
-
+		hit = match2(p + i, va, vb);
 		if (hit != 0)
-			return p + i + __builtin_ctz((unsigned)hit);
+			return p + i + __builtin_ctz(hit);
+	}
+	if (len >= 17) {
+		hit = match2(p + len - 17, va, vb);
+		return hit != 0 ? p + len - 17 + __builtin_ctz(hit) : NULL;
 	}
 	for (; i + 2 <= len; i++)
 		if (p[i] == a && p[i + 1] == b)
 			return p + i;
 	return NULL;
+}
+
+static inline bool is_of(const struct bytes_class *c, uint8_t b)
+{
+	return b < 0x80 && (c->low[b & 0xf] >> (b >> 4) & 1) != 0;
+}
+
+// Which of the 16 bytes at p are of the class, as bits. A byte's low half says with which high halves it
+// is, its high half has one bit; those of 0x80 and more shuffle to none.
+static inline unsigned match(const uint8_t *p, __m128i low)
+{
+	const __m128i row = _mm_setr_epi8(1, 2, 4, 8, 16, 32, 64, -128, 0, 0, 0, 0, 0, 0, 0, 0);
+	__m128i v = _mm_loadu_si128((const __m128i *)p);
+	__m128i high = _mm_and_si128(_mm_srli_epi16(v, 4), _mm_set1_epi8(0xf));
+	__m128i hit = _mm_and_si128(_mm_shuffle_epi8(low, v), _mm_shuffle_epi8(row, high));
+
+	return (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(hit, _mm_setzero_si128())) ^ 0xffff;
+}
+
+// The last 16 bytes of a longer text are looked at as a whole: those before p are known not to match.
+const uint8_t *bytes_find(const uint8_t *p, const uint8_t *end, const struct bytes_class *c)
+{
+	__m128i low = _mm_loadu_si128((const __m128i *)c->low);
+	bool is_long = end - p >= 16;
+	unsigned hit;
+
+	for (; end - p >= 16; p += 16) {
+		hit = match(p, low);
+		if (hit != 0)
+			return p + __builtin_ctz(hit);
+	}
+	if (is_long) {
+		hit = match(end - 16, low);
+		return hit != 0 ? end - 16 + __builtin_ctz(hit) : end;
+	}
+	while (p < end && !is_of(c, *p))
+		p++;
+	return p;
+}
+
+const uint8_t *bytes_skip(const uint8_t *p, const uint8_t *end, const struct bytes_class *c)
+{
+	__m128i low = _mm_loadu_si128((const __m128i *)c->low);
+	bool is_long = end - p >= 16;
+	unsigned other;
+
+	for (; end - p >= 16; p += 16) {
+		other = match(p, low) ^ 0xffff;
+		if (other != 0)
+			return p + __builtin_ctz(other);
+	}
+	if (is_long) {
+		other = match(end - 16, low) ^ 0xffff;
+		return other != 0 ? end - 16 + __builtin_ctz(other) : end;
+	}
+	while (p < end && is_of(c, *p))
+		p++;
+	return p;
 }

@@ -20,6 +20,17 @@ struct inspect_policy {
 	} exception[];
 };
 
+// Values of heads that were found harmless: a worker sees the same few browsers again and again.
+#define HARMLESS_SLOTS 256
+#define HARMLESS_BYTES 248
+
+struct harmless {
+	uint8_t place, name_len;
+	uint16_t len; // 0: empty
+	uint8_t how;
+	uint8_t bytes[HARMLESS_BYTES]; // the name, the value
+};
+
 struct evidence {
 	uint16_t rule;
 	uint16_t node;
@@ -46,12 +57,14 @@ struct inspect {
 	uint32_t used;
 	uint32_t budget; // bytes that decodings of this value may still take
 	uint32_t pool;   // and those of all values beside what each may by its own length
+	bool bounded;    // this value met a bound, so another time it may show more
 	bool cut;        // the value goes on before or after the bytes of the next root
 	// What was found in the whole request.
 	bool enough;
 	uint8_t class_score[INSPECT_CLASSES];
 	struct inspect_verdict verdict;
 	void *router; // scratch
+	struct harmless harmless[HARMLESS_SLOTS];
 	// message/: the parser of the body.
 	struct body *body;
 };

@@ -81,6 +81,8 @@ void *inspect_scratch(struct inspect *in, size_t size);
 uint32_t inspect_scratch_mark(const struct inspect *in);
 void inspect_scratch_free(struct inspect *in, uint32_t mark);
 
+// What it finds depends on nothing but the node and the readings it came from, so that a value that was
+// seen before need not be seen again, and that the router may skip it.
 struct inspect_analyser {
 	const char *name;
 	uint64_t any;    // a node without a byte of these groups cannot be of interest

@@ -26,8 +26,10 @@ static uint8_t *allot(struct inspect *in, size_t size)
 {
 	uint8_t *p = in->arena + in->used;
 
-	if (size > in->limits.arena - in->used)
+	if (size > in->limits.arena - in->used) {
+		in->bounded = true;
 		return NULL;
+	}
 	size = (size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
 	if (size > in->limits.arena - in->used)
 		size = in->limits.arena - in->used; // the last piece may end anywhere
@@ -63,7 +65,13 @@ size_t inspect_node_left(const struct inspect *in)
 
 uint8_t *inspect_node_room(struct inspect *in, size_t size)
 {
-	return size > 0 && size <= inspect_node_left(in) ? in->arena + in->used : NULL;
+	if (size == 0)
+		return NULL;
+	if (size > inspect_node_left(in)) {
+		in->bounded = true;
+		return NULL;
+	}
+	return in->arena + in->used;
 }
 
 static uint32_t hash_of(const uint8_t *p, size_t len)
@@ -102,9 +110,12 @@ void inspect_node_add_named(struct inspect *in, const struct inspect_node *n,
 {
 	struct inspect_node *c = &in->node[in->nodes];
 
-	if (len == 0 || in->nodes >= in->limits.nodes || n->depth >= in->limits.depth ||
-	    len > in->budget)
+	if (len == 0)
 		return;
+	if (in->nodes >= in->limits.nodes || n->depth >= in->limits.depth || len > in->budget) {
+		in->bounded = true;
+		return;
+	}
 	*c = (struct inspect_node){
 		.p = p,
 		.len = (uint32_t)len,
@@ -175,8 +186,11 @@ static void settle(struct inspect *in, size_t len)
 void inspect_root(struct inspect *in, enum inspect_decoder how, enum inspect_place place,
 		  struct http_bytes name, const uint8_t *p, size_t len)
 {
-	in->evidences = 0;
-	memset(in->seen, 0, sizeof(in->seen));
+	if (in->evidences > 0) { // else nothing is marked
+		memset(in->seen, 0, sizeof(in->seen));
+		in->evidences = 0;
+	}
+	in->bounded = false;
 	in->budget = budget_of(in, len);
 	in->off = in->policy->off | policy_off(in, name);
 	in->node[0] = (struct inspect_node){.p = p,
@@ -190,21 +204,74 @@ void inspect_root(struct inspect *in, enum inspect_decoder how, enum inspect_pla
 	in->nodes = 1;
 }
 
+// ---- values that were seen before ----------------------------------------------------------------
+
+// What a value of these places shows depends on nothing but its bytes, its name and the place, so one that
+// showed nothing shows nothing again. It is compared whole: nobody can make another one pass for it.
+#define REPEATED                                                                                   \
+	(UINT64_C(1) << PLACE_HOST | UINT64_C(1) << PLACE_USER_AGENT |                             \
+	 UINT64_C(1) << PLACE_REFERER | UINT64_C(1) << PLACE_REFERER_QUERY |                       \
+	 UINT64_C(1) << PLACE_COOKIE | UINT64_C(1) << PLACE_AUTHORIZATION |                        \
+	 UINT64_C(1) << PLACE_CONTENT_TYPE | UINT64_C(1) << PLACE_HEADER)
+
+static struct harmless *slot_of(struct inspect *in, enum inspect_place place,
+				struct http_bytes name, const uint8_t *p, size_t len)
+{
+	uint64_t first = 0, last = 0;
+	size_t n = len < 8 ? len : 8;
+
+	if ((REPEATED >> place & 1) == 0 || in->cut || name.len + len > HARMLESS_BYTES)
+		return NULL;
+	memcpy(&first, p, n);
+	memcpy(&last, p + len - n, n);
+	first = (first ^ len << 32 ^ place ^ last * UINT64_C(0x9e3779b97f4a7c15)) *
+		UINT64_C(0xff51afd7ed558ccd);
+	return &in->harmless[first >> 56 & (HARMLESS_SLOTS - 1)];
+}
+
+static bool is_harmless(const struct harmless *h, enum inspect_decoder how,
+			enum inspect_place place, struct http_bytes name, const uint8_t *p,
+			size_t len)
+{
+	return h->len == len && h->place == place && h->how == how && h->name_len == name.len &&
+	       (name.len == 0 || memcmp(h->bytes, name.p, name.len) == 0) &&
+	       memcmp(h->bytes + name.len, p, len) == 0;
+}
+
+static void is_now_harmless(struct harmless *h, const struct inspect_node *n)
+{
+	h->len = (uint16_t)n->len;
+	h->place = n->place;
+	h->how = n->decoder;
+	h->name_len = (uint8_t)n->name.len;
+	if (n->name.len > 0)
+		memcpy(h->bytes, n->name.p, n->name.len);
+	memcpy(h->bytes + n->name.len, n->p, n->len);
+}
+
+// ---- one value -----------------------------------------------------------------------------------
+
 void inspect_value_decoded(struct inspect *in, enum inspect_decoder how, enum inspect_place place,
 			   struct http_bytes name, const uint8_t *p, size_t len)
 {
 	uint32_t mark = in->used; // the value itself may lie below it
+	struct harmless *h;
 
 	if (len == 0 || in->enough)
+		return;
+	h = slot_of(in, place, name, p, len);
+	if (h != NULL && is_harmless(h, how, place, name, p, len))
 		return;
 	inspect_root(in, how, place, name, p, len);
 	if (len < SHORT_NUMBER && in->node[0].set == BYTES(DIGIT))
 		return; // nothing to any language
 	for (uint16_t i = 0; i < in->nodes; i++)
 		decode_node(in, &in->node[i]);
-	settle(in, len);
 	for (uint16_t i = 0; i < in->nodes; i++)
 		analyse(in, &in->node[i]);
+	if (h != NULL && in->evidences == 0 && !in->bounded)
+		is_now_harmless(h, &in->node[0]);
+	settle(in, len);
 	score_value(in);
 	in->used = mark;
 }

@@ -32,6 +32,11 @@ static const uint8_t sextet[256] = {
 	// clang-format on
 };
 
+#define ALPHABET                                                                                   \
+	(BYTES_WORD | BYTES(PLUS) | BYTES(SLASH) | BYTES(EQ) | BYTES(MINUS) | BYTES(UNDERSCORE))
+
+static const struct bytes_class alphabet = BYTES_CLASS(ALPHABET);
+
 static bool is_alphabet(uint8_t c)
 {
 	return sextet[c] <= PAD;
@@ -127,12 +132,13 @@ static bool begins_well(const uint8_t *p, size_t len)
 
 static bool try(struct inspect *in, const struct inspect_node *n, const uint8_t *p, size_t len)
 {
-	bool url = memchr(p, '-', len) != NULL || memchr(p, '_', len) != NULL;
 	uint8_t *room;
 	size_t out;
+	bool url;
 
 	if (len < 4 || !begins_well(p, len))
 		return false;
+	url = memchr(p, '-', len) != NULL || memchr(p, '_', len) != NULL;
 	if (url && (memchr(p, '+', len) != NULL || memchr(p, '/', len) != NULL))
 		return false; // no alphabet has both
 	room = inspect_node_room(in, len);
@@ -145,11 +151,7 @@ static bool try(struct inspect *in, const struct inspect_node *n, const uint8_t 
 
 static size_t run_of(const uint8_t *p, const uint8_t *end)
 {
-	const uint8_t *q = p;
-
-	while (q < end && is_alphabet(*q))
-		q++;
-	return (size_t)(q - p);
+	return (size_t)(bytes_skip(p, end, &alphabet) - p);
 }
 
 // "Basic dXNlcg==", "data:text/html;base64,PHNjcmlwdD4=": what stands behind the last other byte. The
@@ -253,9 +255,7 @@ static void try_within(struct inspect *in, const struct inspect_node *n)
 	}
 }
 
-#define PLAIN                                                                                      \
-	(BYTES_WORD | BYTES(PLUS) | BYTES(SLASH) | BYTES(EQ) | BYTES(MINUS) | BYTES(UNDERSCORE) |  \
-	 BYTES_BLANK)
+#define PLAIN (ALPHABET | BYTES_BLANK)
 
 static void run(struct inspect *in, const struct inspect_node *n)
 {

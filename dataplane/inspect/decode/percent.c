@@ -17,15 +17,21 @@ static inline uint8_t escaped(const uint8_t *p)
 
 size_t decode_percent(const uint8_t *p, size_t len, bool form, uint8_t *out)
 {
+	static const struct bytes_class escape = BYTES_CLASS(BYTES(PERCENT));
+	static const struct bytes_class escape_or_plus = BYTES_CLASS(BYTES(PERCENT) | BYTES(PLUS));
+	const uint8_t *end = p + len, *q;
 	size_t n = 0;
 
-	for (size_t i = 0; i < len; i++) {
-		if (p[i] == '%' && is_escape(p + i, len - i)) {
-			out[n++] = escaped(p + i);
-			i += 2;
-		} else {
-			out[n++] = form && p[i] == '+' ? ' ' : p[i];
-		}
+	for (; p < end; p = q) {
+		q = bytes_find(p, end, form ? &escape_or_plus : &escape);
+		memmove(out + n, p, (size_t)(q - p));
+		n += (size_t)(q - p);
+		for (; q < end && *q == '%' && is_escape(q, (size_t)(end - q)); q += 3)
+			out[n++] = escaped(q);
+		if (q < end && *q == '%' && !is_escape(q, (size_t)(end - q)))
+			out[n++] = *q++;
+		else if (q < end && *q == '+' && form)
+			out[n++] = (uint8_t)(*q++ - '+' + ' ');
 	}
 	return n;
 }

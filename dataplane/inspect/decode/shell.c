@@ -16,10 +16,11 @@ static bool is_letter(uint8_t c)
 	return (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
 }
 
+#define WORD (BYTES_WORD | BYTES(SLASH) | BYTES(DOT) | BYTES(UNDERSCORE) | BYTES(MINUS))
+
 static bool is_word(uint8_t c)
 {
-	return is_letter(c) || (c >= '0' && c <= '9') || c == '/' || c == '.' || c == '_' ||
-	       c == '-';
+	return (WORD >> bytes_group[c] & 1) != 0;
 }
 
 struct scan {
@@ -42,6 +43,8 @@ static bool quotes(struct scan *s)
 {
 	const uint8_t *q = s->p + 1;
 
+	if (q < s->end && !is_word(*q) && *q != *s->p)
+		return false;
 	while (q < s->end && q - s->p < WORD_MAX && is_word(*q))
 		q++;
 	if (q == s->end || *q != *s->p)
@@ -189,15 +192,7 @@ static bool step(struct scan *s)
 	(BYTES(QUOTE) | BYTES(DQUOTE) | BYTES(BACKSLASH) | BYTES(CARET) | BYTES(BACKTICK) |        \
 	 BYTES(DOLLAR) | BYTES(LBRACE))
 
-static const uint8_t *next_sign(const uint8_t *p, const uint8_t *end)
-{
-	static const bool is_sign[256] = {['\''] = true, ['"'] = true, ['\\'] = true, ['^'] = true,
-					  ['`'] = true,  ['$'] = true, ['{'] = true};
-
-	while (p < end && !is_sign[*p])
-		p++;
-	return p;
-}
+static const struct bytes_class signs = BYTES_CLASS(SIGNS);
 
 // Most text has nothing to undo, so nothing is copied before the first sign that has.
 static void run(struct inspect *in, const struct inspect_node *n)
@@ -209,7 +204,7 @@ static void run(struct inspect *in, const struct inspect_node *n)
 	if (room == NULL)
 		return;
 	for (;;) {
-		const uint8_t *q = next_sign(s.p, s.end);
+		const uint8_t *q = bytes_find(s.p, s.end, &signs);
 
 		if (changed)
 			s.out = mempcpy(s.out, s.p, (size_t)(q - s.p));

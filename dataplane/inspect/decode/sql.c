@@ -137,96 +137,102 @@ static size_t seam(const uint8_t *p, size_t left, bool comma)
 	return i > 1 && i < left && p[i] == *p ? i + 1 : 0;
 }
 
-// Is any of it there? A call's name ends with r.
-static bool is_worth_it(const struct inspect_node *n)
-{
-	const uint8_t *p = n->p, *end = p + n->len, *q;
+static const struct bytes_class signs = BYTES_CLASS(BYTES(QUOTE) | BYTES(LPAREN));
 
-	if ((n->set & BYTES(QUOTE)) != 0)
-		return true;
-	if ((n->set & BYTES(DIGIT)) == 0)
-		return false;
-	if (bytes_find2(p, n->len, '0', 'x') != NULL || bytes_find2(p, n->len, '0', 'X') != NULL)
-		return true;
-	for (; (q = memchr(p, '(', (size_t)(end - p))) != NULL; p = q + 1) {
-		while (q > n->p && (q[-1] == ' ' || q[-1] == '\t'))
-			q--;
-		if (q > n->p && (q[-1] | 0x20) == 'r')
-			return true;
-		q = memchr(q, '(', (size_t)(end - q));
-	}
-	return false;
-}
-
-static const uint8_t *next_sign(const uint8_t *p, const uint8_t *end)
-{
-	static const bool is_sign[256] = {
-		['\''] = true, ['('] = true, ['0'] = true, ['c'] = true, ['C'] = true};
-
-	while (p < end && !is_sign[*p])
-		p++;
-	return p;
-}
-
-struct state {
-	bool quoted, comma; // within a string; within the parentheses of CONCAT
+struct scan {
+	const uint8_t *start, *p, *end; // p: up to here all has been read
+	const uint8_t *hex;             // the next 0x
+	bool quoted, comma;             // within a string; within the parentheses of CONCAT
 };
 
-// What stands at p, undone. Returns the length used, 0: it stays.
-static size_t step(const uint8_t *start, const uint8_t *p, size_t left, struct state *st,
-		   struct out *o)
+// The next 0x at or behind p.
+static const uint8_t *next_hex(const uint8_t *p, const uint8_t *end)
 {
-	size_t used;
+	const uint8_t *a = bytes_find2(p, (size_t)(end - p), '0', 'x');
+	const uint8_t *b = bytes_find2(p, (size_t)((a != NULL ? a + 1 : end) - p), '0', 'X');
 
-	switch (*p) {
+	return b != NULL ? b : a != NULL ? a : end;
+}
+
+// Where the name before the parenthesis begins, if it is CHAR or CHR; NULL: it is another.
+static const uint8_t *name_before(const struct scan *s, const uint8_t *paren)
+{
+	const uint8_t *q = paren;
+
+	while (q > s->p && (q[-1] == ' ' || q[-1] == '\t') && paren - q < 8)
+		q--;
+	if (q - s->p < 3 || (q[-1] | 0x20) != 'r')
+		return NULL;
+	q -= (q[-2] | 0x20) == 'h' ? 3 : 4;
+	if (q < s->p || (*q | 0x20) != 'c' || (q > s->start && is_letter(q[-1]))) // varchar(10)
+		return NULL;
+	return q;
+}
+
+// The next place where something may be undone; end: none.
+static const uint8_t *next(struct scan *s, const uint8_t *from)
+{
+	const uint8_t *q;
+
+	if (s->hex < from)
+		s->hex = next_hex(from, s->end);
+	for (; (q = bytes_find(from, s->end, &signs)) < s->hex; from = q + 1) {
+		const uint8_t *name = *q == '(' ? name_before(s, q) : q;
+
+		if (name != NULL)
+			return name;
+		s->comma |= in_concat(s->start, (size_t)(q - s->start) + 1);
+	}
+	return s->hex;
+}
+
+// What stands at q, undone. Returns the length used, 0: it stays.
+static size_t step(struct scan *s, const uint8_t *q, struct out *o)
+{
+	size_t left = (size_t)(s->end - q), used;
+
+	switch (*q) {
 	case '0':
-		return literal(p, left, o);
-	case '(':
-		st->comma |= in_concat(start, (size_t)(p - start) + 1);
-		return 0;
+		return literal(q, left, o);
 	case '\'':
-		used = st->quoted ? seam(p, left, st->comma) : 0;
-		st->quoted = used > 0 || !st->quoted;
+		used = s->quoted ? seam(q, left, s->comma) : 0;
+		s->quoted = used > 0 || !s->quoted;
 		return used;
 	default:
-		return p > start && is_letter(p[-1]) ? 0 : calls(p, left, o); // no varchar(10)
+		return calls(q, left, o);
 	}
 }
 
 static void run(struct inspect *in, const struct inspect_node *n)
 {
-	struct out o = {.p = is_worth_it(n) ? inspect_node_room(in, n->len) : NULL};
-	const uint8_t *p = n->p, *end = p + n->len;
-	struct state st = {0};
+	struct scan s = {.start = n->p, .p = n->p, .end = n->p + n->len};
+	struct out o = {.p = inspect_node_room(in, n->len)};
+	const uint8_t *from = n->p, *q;
 	bool changed = false;
+	size_t used;
 
 	if (o.p == NULL)
 		return;
-	for (;;) {
-		const uint8_t *q = next_sign(p, end);
-		size_t used;
-
-		if (changed) {
-			memcpy(o.p + o.len, p, (size_t)(q - p));
-			o.len += (size_t)(q - p);
-		} else {
-			o.len = (size_t)(q - n->p);
-		}
-		p = q;
-		if (p == end)
-			break;
-		used = step(n->p, p, (size_t)(end - p), &st, &o);
-		if (used > 0) {
-			if (!changed)
-				memcpy(o.p, n->p, (size_t)(p - n->p));
-			changed = true;
-			p += used;
-		} else {
-			o.p[o.len++] = *p++;
-		}
+	s.hex = (n->set & BYTES(DIGIT)) != 0 ? next_hex(s.p, s.end) : s.end;
+	while ((q = next(&s, from)) < s.end) {
+		if (!changed)
+			o.len = (size_t)(q - s.start);
+		else
+			o.len = (size_t)((uint8_t *)mempcpy(o.p + o.len, s.p, (size_t)(q - s.p)) -
+					 o.p);
+		used = step(&s, q, &o);
+		if (used > 0 && !changed)
+			memcpy(o.p, s.start, (size_t)(q - s.start));
+		changed |= used > 0;
+		s.p = from = q + used;
+		if (used == 0)
+			from = *q == 'c' || *q == 'C' ? memchr(q, '(', (size_t)(s.end - q)) : q;
+		from += used == 0;
 	}
-	if (changed)
-		inspect_node_add(in, n, DECODE_SQL_STRING, n->place, o.p, o.len);
+	if (!changed)
+		return;
+	memcpy(o.p + o.len, s.p, (size_t)(s.end - s.p));
+	inspect_node_add(in, n, DECODE_SQL_STRING, n->place, o.p, o.len + (size_t)(s.end - s.p));
 }
 
 const struct decoder decode_sql_ops = {

@@ -77,12 +77,49 @@ static void finds_two_bytes_wherever_they_stand(void **state)
 	}
 }
 
+static void finds_and_skips_each_class(void **state)
+{
+	static const struct bytes_class class[] = {
+#define CLASS(g) [BYTE_##g] = BYTES_CLASS(BYTES(g))
+		CLASS(BANG),      CLASS(DQUOTE), CLASS(HASH),       CLASS(DOLLAR),
+		CLASS(PERCENT),   CLASS(AMP),    CLASS(QUOTE),      CLASS(LPAREN),
+		CLASS(RPAREN),    CLASS(STAR),   CLASS(PLUS),       CLASS(COMMA),
+		CLASS(MINUS),     CLASS(DOT),    CLASS(SLASH),      CLASS(COLON),
+		CLASS(SEMICOLON), CLASS(LT),     CLASS(EQ),         CLASS(GT),
+		CLASS(QUESTION),  CLASS(AT),     CLASS(LBRACKET),   CLASS(BACKSLASH),
+		CLASS(RBRACKET),  CLASS(CARET),  CLASS(UNDERSCORE), CLASS(BACKTICK),
+		CLASS(LBRACE),    CLASS(BAR),    CLASS(RBRACE),     CLASS(TILDE),
+		CLASS(DIGIT),     CLASS(UPPER),  CLASS(LOWER),      CLASS(SPACE),
+		CLASS(TAB),       CLASS(LF),     CLASS(CR),         CLASS(NUL),
+		CLASS(CONTROL),
+	};
+	uint8_t text[40];
+
+	(void)state;
+	for (unsigned g = 0; g < BYTE_HIGH; g++)
+		for (unsigned c = 0; c < 256; c++)
+			for (unsigned at = 0; at < sizeof(text); at += 13) {
+				memset(text, 0xff, sizeof(text));
+				text[at] = (uint8_t)c;
+				assert_ptr_equal(bytes_find(text, text + sizeof(text), &class[g]),
+						 bytes_group[c] == g ? text + at
+								     : text + sizeof(text));
+				assert_ptr_equal(
+					bytes_skip(text + at, text + sizeof(text), &class[g]),
+					text + at + (bytes_group[c] == g));
+			}
+	memset(text, ';', sizeof(text));
+	assert_ptr_equal(bytes_skip(text, text + 39, &class[BYTE_SEMICOLON]), text + 39);
+	assert_ptr_equal(bytes_find(text, text, &class[BYTE_SEMICOLON]), text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(signs_are_in_the_order_of_their_codes),
 		cmocka_unit_test(each_byte_has_its_group_wherever_it_stands),
 		cmocka_unit_test(finds_two_bytes_wherever_they_stand),
+		cmocka_unit_test(finds_and_skips_each_class),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
