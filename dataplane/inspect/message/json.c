@@ -306,6 +306,8 @@ static size_t comment(const struct text *t, size_t i)
 static void closes(struct split_state *st, uint8_t c)
 {
 	st->odd |= st->depth == 0 || (st->depth < 64 && in_object(st) != (c == '}'));
+	// A comma before it.
+	st->odd |= st->at == AT_VALUE && st->depth < SPLIT_LEVELS && st->index[st->depth] > 0;
 	if (st->depth > 0)
 		split_path_pop(st);
 	st->at = AT_AFTER;

@@ -444,10 +444,12 @@ static size_t attribute(struct text *t, size_t i)
 		v++;
 	if (v < t->len && (t->p[v] == '"' || t->p[v] == '\''))
 		quote = t->p[v++];
-	t->st->odd |= quote == 0;
 	to = value_end(t, v, quote);
+	if (to == NOT_WHOLE && t->end == SPLIT_PART)
+		return NOT_WHOLE;
+	t->st->odd |= quote == 0;
 	if (to == NOT_WHOLE)
-		return t->end == SPLIT_PART ? NOT_WHOLE : value_part(t, v, quote);
+		return value_part(t, v, quote);
 	give(t, PLACE_XML_ATTRIBUTE, t->p + v, to - v);
 	return to + (quote != 0);
 }
