@@ -5,11 +5,13 @@
 #include "dataplane/inspect/html/xss.h"
 #include "dataplane/inspect/node.h"
 #include "dataplane/inspect/path/path.h"
+#include "dataplane/inspect/shell/shell.h"
 #include "dataplane/inspect/sql/sql.h"
 
 const struct inspect_analyser *const inspect_analysers[] = {
 	&inspect_sql,
 	&inspect_path,
+	&inspect_shell,
 	&inspect_xss,
 	NULL,
 };
