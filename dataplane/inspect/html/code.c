@@ -17,7 +17,8 @@ static void whole(struct xss *x, const uint8_t *p, size_t len)
 
 	js_judge(p, len, JS_PROGRAM, 0, &v);
 	if ((v.ops & JS_OPS_GRAVE) != 0) {
-		if (js_is_whole(&v))
+		// What follows a # is the fragment of the URL that brought the value.
+		if (js_is_whole(&v) || (v.end == JS_END_ERROR && p[v.used] == '#'))
 			xss_say(x, RULE_XSS_CODE, p + v.at, len - v.at);
 		else if (v.end == JS_END_MISSING || (v.ops & ~JS_OP_DIALOG & JS_OPS_GRAVE) != 0)
 			xss_say(x, RULE_XSS_CODE_BROKEN, p + v.at, len - v.at);
@@ -102,8 +103,8 @@ static void substitution(struct xss *x, const char *open, const char *close)
 // Whether a program without brackets, templates or members by index may be of interest: document.cookie
 static bool names_document(struct html_text t)
 {
-	static const char *const roots[] = {"document.", "window.",  "self.",  "top.",
-					    "parent.",   "location", "onerror"};
+	static const char *const roots[] = {"document", "window",   "self",   "top",
+					    "parent",   "location", "onerror"};
 
 	for (size_t i = 0; i < sizeof(roots) / sizeof(roots[0]); i++)
 		if (t.len > strlen(roots[i]) && memcmp(t.p, roots[i], strlen(roots[i])) == 0)

@@ -83,7 +83,7 @@ bool html_tag_begin(const uint8_t *p, const uint8_t *end, struct html_tag *tag,
 	return true;
 }
 
-static void value(struct html_reader *r, struct html_attr *a)
+void html_attr_value(struct html_reader *r, struct html_attr *a)
 {
 	const uint8_t *p = r->at, *end = r->end, *close;
 
@@ -131,7 +131,7 @@ bool html_attr_next(struct html_reader *r, struct html_attr *a)
 		p++;
 	if (p < end && *p == '=') {
 		r->at = p + 1;
-		value(r, a);
+		html_attr_value(r, a);
 	}
 	return true;
 }

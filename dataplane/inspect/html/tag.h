@@ -51,6 +51,9 @@ bool html_tag_begin(const uint8_t *p, const uint8_t *end, struct html_tag *tag,
 // The next attribute. Returns: false there is none, r->closed tells whether the tag is whole
 bool html_attr_next(struct html_reader *r, struct html_attr *a);
 
+// Its value; r is behind the =
+void html_attr_value(struct html_reader *r, struct html_attr *a);
+
 bool html_text_is(struct html_text t, const char *lower); // case does not matter
 // "on" and letters: a handler by its name.
 bool html_is_event(struct html_text name);

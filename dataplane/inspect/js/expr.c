@@ -130,7 +130,7 @@ static struct js_value template(struct js *j, const struct js_value *tag)
 			return other;
 		}
 	}
-	if (how == 0 && !(j->goal == JS_REST && j->quote == '`')) {
+	if (how == 0 && (j->goal != JS_REST || j->quote != '`')) {
 		js_fail(j, JS_END_MISSING);
 		return other;
 	}
@@ -162,7 +162,7 @@ static struct js_value string(struct js *j)
 	struct js_value v = js_value_string(j);
 
 	js_note(j, JS_OP_STRING);
-	if (j->l.open && !(j->goal == JS_REST && j->l.quote == j->quote)) {
+	if (j->l.open && !js_page_closes(j)) {
 		js_fail(j, JS_END_MISSING);
 		return other;
 	}
@@ -278,6 +278,8 @@ static struct js_value arguments(struct js *j, struct js_value f)
 	if (f.kind == JS_V_DIALOG && !f.list)
 		js_note(j, JS_OP_DIALOG);
 	while (!js_at(j, ')') && j->l.kind != JS_T_END) {
+		if (js_take(j, ',')) // an argument that was lost on the way
+			continue;
 		js_take(j, JS_P3('.', '.', '.'));
 		v = js_assignment(j);
 		js_value_pass(j, f, v);
@@ -525,6 +527,17 @@ struct js_value js_assignment(struct js *j)
 		return other;
 	v = unary(j);
 	v = rest(j, v, v);
+	js_leave(j);
+	return v;
+}
+
+struct js_value js_operand(struct js *j)
+{
+	struct js_value v;
+
+	if (!js_enter(j))
+		return other;
+	v = suffixes(j, primary(j));
 	js_leave(j);
 	return v;
 }

@@ -64,7 +64,7 @@ enum {
 enum js_end {
 	JS_END_WHOLE,   // as a program does
 	JS_END_COMMENT, // in a comment that takes what the page has behind it
-	JS_END_STRING,  // in a string that the page closes (JS_REST)
+	JS_END_STRING,  // in a string that the page closes
 	JS_END_MISSING, // more was needed: a bracket, an operand
 	JS_END_ERROR,   // at something that cannot be
 	JS_END_DEEP,    // too deep to tell

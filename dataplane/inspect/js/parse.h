@@ -18,6 +18,7 @@ enum js_kind {
 	JS_V_STRING, // constant, the text is known
 	JS_V_TEXT,   // a string that is worked out
 	JS_V_REGEX,
+	JS_V_INDEXED, // a member by a name that is worked out
 	JS_V_GLOBAL,
 	JS_V_DOCUMENT,
 	JS_V_LOCATION,
@@ -82,6 +83,12 @@ static inline bool js_at_name(const struct js *j, enum js_name name)
 	return j->l.kind == JS_T_NAME && j->l.name == name;
 }
 
+// The string that the text ends in is one that the page goes on with.
+static inline bool js_page_closes(const struct js *j)
+{
+	return j->goal == JS_PROGRAM || (j->goal == JS_REST && j->l.quote == j->quote);
+}
+
 static inline bool js_take(struct js *j, uint32_t punct)
 {
 	if (!js_at(j, punct))
@@ -99,6 +106,7 @@ void js_leave(struct js *j);
 // expr.c
 struct js_value js_expression(struct js *j); // with commas
 struct js_value js_assignment(struct js *j);
+struct js_value js_operand(struct js *j); // with members and calls behind it
 // Operators that follow an operand that was read already.
 void js_operators(struct js *j, struct js_value left);
 void js_binding(struct js *j); // behind var, let, const, and of parameters

@@ -28,7 +28,7 @@ void js_fail(struct js *j, enum js_end why)
 void js_expect(struct js *j, uint32_t punct)
 {
 	// A string that the page goes on with: it has the bracket as well.
-	if (j->l.kind == JS_T_END && j->l.open && j->goal == JS_REST)
+	if (j->l.kind == JS_T_END && j->l.open)
 		return;
 	if (!js_take(j, punct))
 		js_fail(j, JS_END_ERROR);
@@ -87,8 +87,7 @@ void js_class(struct js *j)
 		js_lex_next(&j->l);
 	if (js_at_name(j, JS_N_EXTENDS)) {
 		js_lex_next(&j->l);
-		if (j->l.kind == JS_T_NAME)
-			js_lex_next(&j->l); // what it is, is not followed further
+		js_operand(j);
 	}
 	js_expect(j, '{');
 	while (!js_at(j, '}') && j->l.kind != JS_T_END) {
@@ -121,14 +120,12 @@ static void semicolon(struct js *j)
 {
 	if (js_take(j, ';') || js_at(j, '}') || j->l.kind == JS_T_END || j->l.newline)
 		return;
-	if (j->goal == JS_REST) {
-		if (js_at(j, ')') || js_at(j, ']'))
-			return;
-		// alert(1)' : the page's own quote
-		if (j->l.kind == JS_T_STRING && j->l.open && j->l.quote == j->quote) {
-			j->l.kind = JS_T_END;
-			return;
-		}
+	if (j->goal == JS_REST && (js_at(j, ')') || js_at(j, ']')))
+		return;
+	// alert(1)' : the page's own quote
+	if (j->goal == JS_REST && j->l.kind == JS_T_STRING && j->l.open && js_page_closes(j)) {
+		j->l.kind = JS_T_END;
+		return;
 	}
 	js_fail(j, JS_END_ERROR);
 }

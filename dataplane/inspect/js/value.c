@@ -202,6 +202,11 @@ struct js_value js_value_index(struct js *j, struct js_value of, struct js_value
 		return (struct js_value){.kind = JS_V_COMPUTED, .member = true};
 	if (of.kind == JS_V_GLOBAL)
 		return of; // a frame
+	// [][a][b]: with both names worked out, it ends at a constructor or is an array of arrays
+	if (index.kind != JS_V_NUMBER)
+		return (struct js_value){.kind = of.kind == JS_V_INDEXED ? JS_V_CONSTRUCTOR
+									 : JS_V_INDEXED,
+					 .member = true};
 	return (struct js_value){.kind = JS_V_OTHER, .member = true};
 }
 
@@ -275,10 +280,17 @@ static bool is_weapon(uint8_t kind)
 	       kind == JS_V_COMPUTED || kind == JS_V_NAVIGATE || kind == JS_V_WRITE;
 }
 
+static bool is_script_url(struct js_value v)
+{
+	return v.kind == JS_V_STRING && v.len > 11 && memcmp(v.text, "javascript:", 11) == 0;
+}
+
 void js_value_pass(struct js *j, struct js_value f, struct js_value arg)
 {
 	if (is_weapon(arg.kind))
 		js_note(j, JS_OP_PASS);
+	if (is_script_url(arg)) // open("javascript:..")
+		js_note(j, JS_OP_LOCATION);
 	if (f.kind == JS_V_REFLECT && arg.kind == JS_V_LOCATION)
 		js_note(j, JS_OP_LOCATION);
 }
@@ -365,7 +377,7 @@ void js_value_assign(struct js *j, struct js_value to, struct js_value v)
 	switch (to.kind) {
 	case JS_V_LOCATION:
 	case JS_V_HREF:
-		js_note(j, is_text(v) ? JS_OP_LOCATION : JS_OP_MOVE);
+		js_note(j, is_elsewhere(v) ? JS_OP_LOCATION : JS_OP_MOVE);
 		break;
 	case JS_V_COOKIE:
 		js_note(j, JS_OP_COOKIE);

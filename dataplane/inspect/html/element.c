@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// What one tag does: its attributes, and what its element loads or runs.
+
+#include "dataplane/inspect/html/xss_priv.h"
+
+#include "dataplane/inspect/html/css.h"
+#include "dataplane/inspect/html/url.h"
+
+#include <string.h>
+
+#define ATTRIBUTES_MAX 64
+
+struct seen {
+	bool source, elsewhere, directive, url, sheet;
+};
+
+static bool is_source(struct html_text name)
+{
+	static const char *const names[] = {"src", "href", "xlink:href", "data", "code"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (html_text_is(name, names[i]))
+			return true;
+	return false;
+}
+
+static void gather(struct seen *s, const struct html_attr *a)
+{
+	enum html_scheme scheme;
+	struct html_text rest;
+
+	if (a->value.len == 0)
+		return;
+	if (is_source(a->name)) {
+		scheme = html_url_scheme(a->value, &rest);
+		s->source = true;
+		s->elsewhere |= scheme != HTML_URL_OTHER;
+	} else if (html_text_is(a->name, "http-equiv")) {
+		s->directive |= html_text_is(a->value, "refresh") ||
+				html_text_is(a->value, "set-cookie") ||
+				html_text_is(a->value, "link");
+	} else if (html_text_is(a->name, "content")) {
+		s->url |= memchr(a->value.p, '=', a->value.len) != NULL;
+	} else if (html_text_is(a->name, "rel")) {
+		s->sheet |=
+			html_text_is(a->value, "stylesheet") || html_text_is(a->value, "import");
+	}
+}
+
+// The text of a script or style element, up to its end tag; *ends: there is one. What may not be read
+// again is not.
+static struct html_text content(struct xss *x, const uint8_t *p, const char *name, bool *ends)
+{
+	const uint8_t *end = x->end, *lt = p;
+	size_t len = strlen(name);
+
+	*ends = false;
+	if ((size_t)(end - p) > x->steps)
+		end = p + x->steps;
+	while ((lt = memchr(lt, '<', (size_t)(end - lt))) != NULL) {
+		lt++;
+		if ((size_t)(end - lt) > len && *lt == '/' &&
+		    html_text_is((struct html_text){lt + 1, len}, name)) {
+			*ends = true;
+			end = lt - 1;
+			break;
+		}
+	}
+	xss_afford(x, (size_t)(end - p));
+	return (struct html_text){p, (size_t)(end - p)};
+}
+
+static void script(struct xss *x, const struct html_tag *tag, const struct html_reader *r,
+		   const struct seen *s)
+{
+	struct js_verdict v;
+	struct html_text t;
+	bool ends;
+
+	xss_say(x, RULE_XSS_SCRIPT, tag->name.p, tag->name.len);
+	if (s->source)
+		xss_say(x, RULE_XSS_SCRIPT_RUNS, tag->name.p, tag->name.len);
+	if (!r->closed)
+		return;
+	t = content(x, r->at, "script", &ends);
+	js_judge(t.p, t.len, JS_PROGRAM, 0, &v);
+	if ((v.ops & JS_OPS_GRAVE) != 0 || (js_is_whole(&v) && (v.ops & JS_OPS_ACT) != 0))
+		xss_say(x, RULE_XSS_SCRIPT_RUNS, t.p, t.len);
+	else if (ends && js_is_whole(&v))
+		xss_say(x, RULE_XSS_SCRIPT_WHOLE, t.p, t.len);
+}
+
+static void style(struct xss *x, const struct html_reader *r)
+{
+	struct html_text t;
+	unsigned bits;
+	bool ends;
+
+	if (!r->closed)
+		return;
+	t = content(x, r->at, "style", &ends);
+	bits = css_judge(t);
+	if ((bits & CSS_RUNS) != 0)
+		xss_say(x, RULE_XSS_STYLE, t.p, t.len);
+	else if ((bits & CSS_LOADS) != 0)
+		xss_say(x, RULE_XSS_STYLE_LOADS, t.p, t.len);
+}
+
+static void element(struct xss *x, const struct html_tag *tag, const struct html_reader *r,
+		    const struct seen *s)
+{
+	enum inspect_rule rule;
+
+	if (tag->element == HTML_SCRIPT) {
+		script(x, tag, r, s);
+		return;
+	}
+	if (tag->element == HTML_STYLE) {
+		style(x, r);
+		return;
+	}
+	if (tag->element == HTML_FRAME && s->source)
+		rule = RULE_XSS_FRAME;
+	else if (tag->element == HTML_PLUGIN && s->source)
+		rule = RULE_XSS_PLUGIN;
+	else if (tag->element == HTML_BASE && s->elsewhere)
+		rule = RULE_XSS_BASE;
+	else if (tag->element == HTML_META && s->directive)
+		rule = s->url ? RULE_XSS_META : RULE_XSS_META_IDLE;
+	else if (tag->element == HTML_LINK && s->sheet && s->source)
+		rule = RULE_XSS_STYLE_LOADS;
+	else
+		return;
+	xss_say(x, rule, tag->name.p, tag->name.len);
+}
+
+const uint8_t *xss_tag(struct xss *x, const uint8_t *p)
+{
+	struct seen s = {0};
+	struct html_reader r;
+	struct html_attr a;
+	struct html_tag tag;
+
+	if (!html_tag_begin(p, x->end, &tag, &r))
+		return p;
+	for (unsigned i = 0; i < ATTRIBUTES_MAX && html_attr_next(&r, &a); i++) {
+		xss_attribute(x, &tag, &a, false);
+		gather(&s, &a);
+	}
+	if (!tag.end && !tag.declaration)
+		element(x, &tag, &r, &s);
+	return r.at;
+}
