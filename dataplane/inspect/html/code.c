@@ -22,6 +22,8 @@ static void whole(struct xss *x, const uint8_t *p, size_t len)
 			xss_say(x, RULE_XSS_CODE, p + v.at, len - v.at);
 		else if (v.end == JS_END_MISSING || (v.ops & ~JS_OP_DIALOG & JS_OPS_GRAVE) != 0)
 			xss_say(x, RULE_XSS_CODE_BROKEN, p + v.at, len - v.at);
+	} else if (js_is_whole(&v) && (v.ops & JS_OP_DOCUMENT) != 0) {
+		xss_say(x, RULE_XSS_CODE_DOCUMENT, p, len);
 	} else if (js_is_whole(&v) && (v.ops & (JS_OP_MOVE | JS_OP_PRINT | JS_OP_BUILD)) != 0 &&
 		   (v.ops & (JS_OP_CALL | JS_OP_ASSIGN)) != 0) {
 		xss_say(x, RULE_XSS_CODE_WEAK, p, len);
@@ -33,7 +35,7 @@ static void rest(struct xss *x, const uint8_t *p, size_t len, uint8_t quote)
 	struct js_verdict v;
 
 	js_judge(p, len, JS_REST, quote, &v);
-	if ((v.ops & JS_OPS_GRAVE) != 0)
+	if ((v.ops & (JS_OPS_GRAVE | JS_OP_DOCUMENT)) != 0)
 		xss_say(x,
 			js_is_whole(&v) || v.end == JS_END_MISSING ? RULE_XSS_CODE_BREAK
 								   : RULE_XSS_CODE_BROKEN,

@@ -112,6 +112,7 @@ static void element(struct xss *x, const struct html_tag *tag, const struct html
 {
 	enum inspect_rule rule;
 
+	x->opened |= 1u << tag->element;
 	if (tag->element == HTML_SCRIPT) {
 		script(x, tag, r, s);
 		return;
@@ -135,6 +136,16 @@ static void element(struct xss *x, const struct html_tag *tag, const struct html
 	xss_say(x, rule, tag->name.p, tag->name.len);
 }
 
+// Elements whose text is no markup: who ends one that he did not begin wants to be out of it.
+static void ends(struct xss *x, const struct html_tag *tag)
+{
+	static const uint32_t raw =
+		1u << HTML_SCRIPT | 1u << HTML_STYLE | 1u << HTML_FRAME | 1u << HTML_RAW;
+
+	if ((raw & ~x->opened & 1u << tag->element) != 0)
+		xss_say(x, RULE_XSS_BREAK, tag->name.p, tag->name.len);
+}
+
 const uint8_t *xss_tag(struct xss *x, const uint8_t *p)
 {
 	struct seen s = {0};
@@ -148,7 +159,11 @@ const uint8_t *xss_tag(struct xss *x, const uint8_t *p)
 		xss_attribute(x, &tag, &a, false);
 		gather(&s, &a);
 	}
-	if (!tag.end && !tag.declaration)
+	if (x->n->decoder == DECODE_UTF7)
+		xss_say(x, RULE_XSS_UTF7, p, tag.name.len);
+	if (tag.end)
+		ends(x, &tag);
+	else if (!tag.declaration)
 		element(x, &tag, &r, &s);
 	return r.at;
 }

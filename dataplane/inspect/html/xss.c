@@ -48,6 +48,31 @@ void xss_tags(struct xss *x)
 	}
 }
 
+// What is left when a server takes all tags out, as strip_tags() does: au<x>tofocus on<x>focus=..
+static void without_tags(struct xss *x)
+{
+	struct xss left = *x;
+	const uint8_t *p = x->p, *lt, *gt;
+	uint8_t *room = NULL, *to = NULL;
+
+	while ((lt = memchr(p, '<', (size_t)(x->end - p))) != NULL &&
+	       (gt = memchr(lt, '>', (size_t)(x->end - lt))) != NULL) {
+		if (room == NULL)
+			to = room = inspect_scratch(x->in, (size_t)(x->end - x->p));
+		if (room == NULL)
+			return;
+		memcpy(to, p, (size_t)(lt - p));
+		to += lt - p;
+		p = gt + 1;
+	}
+	if (room == NULL)
+		return;
+	memcpy(to, p, (size_t)(x->end - p));
+	left.p = room;
+	left.end = to + (x->end - p);
+	xss_loose_attributes(&left);
+}
+
 // ---- what a value has from its name --------------------------------------------------------------
 
 // <svg onload=alert(1)> in a query is a parameter "<svg onload" with the value "alert(1)>", which may be
@@ -83,17 +108,26 @@ static void as_attribute(struct xss *x)
 		xss_attribute(x, NULL, &a, false);
 }
 
+#define INTEREST                                                                                   \
+	(BYTES(LT) | BYTES(EQ) | BYTES(LPAREN) | BYTES(BACKTICK) | BYTES(LBRACKET) | BYTES(DOT) |  \
+	 BYTES(COLON))
+#define SHORTEST 6 // <a b=c
+
 static void run(struct inspect *in, const struct inspect_node *n)
 {
 	struct xss x = {
 		.in = in, .n = n, .p = n->p, .end = n->p + n->len, .steps = 8 * n->len + 256};
 
+	if ((n->set & INTEREST) == 0 || n->len < SHORTEST)
+		return;
 	if (n->place == PLACE_FILE)
 		return; // what an uploaded file may hold is for others to say
 	if ((n->set & BYTES(LT)) != 0)
 		xss_tags(&x);
 	if ((n->set & BYTES(EQ)) != 0)
 		xss_loose_attributes(&x);
+	if ((n->set & (BYTES(LT) | BYTES(GT) | BYTES(EQ))) == (BYTES(LT) | BYTES(GT) | BYTES(EQ)))
+		without_tags(&x);
 	if (n->place == PLACE_QUERY || n->place == PLACE_FORM || n->place == PLACE_COOKIE) {
 		with_name(&x);
 		as_attribute(&x);
@@ -103,8 +137,7 @@ static void run(struct inspect *in, const struct inspect_node *n)
 
 const struct inspect_analyser inspect_xss = {
 	.name = "xss",
-	.any = BYTES(LT) | BYTES(EQ) | BYTES(LPAREN) | BYTES(BACKTICK) | BYTES(LBRACKET) |
-	       BYTES(DOT) | BYTES(COLON),
-	.least = 6,
+	.any = INTEREST,
+	.least = SHORTEST,
 	.run = run,
 };

@@ -40,10 +40,11 @@ enum {
 	JS_OP_MOVE = 1 << 10,  // location = name
 	JS_OP_PRINT =
 		1 << 11, // print(), open(), stop(): windows, but words of other languages as well
-	JS_OP_BUILD = 1 << 12,   // strings are made of codes: fromCharCode, atob, unescape
-	JS_OP_NODE = 1 << 13,    // require(), process, module: a server's JavaScript
-	JS_OP_SOURCE = 1 << 14,  // what the attacker gives is read: location.hash, name
-	JS_OP_STORAGE = 1 << 15, // localStorage, sessionStorage
+	JS_OP_BUILD = 1 << 12,    // strings are made of codes: fromCharCode, atob, unescape
+	JS_OP_NODE = 1 << 13,     // require(), process, module: a server's JavaScript
+	JS_OP_SOURCE = 1 << 14,   // what the attacker gives is read: location.hash, name
+	JS_OP_STORAGE = 1 << 15,  // localStorage, sessionStorage
+	JS_OP_DOCUMENT = 1 << 24, // a method of the document is called, a part of it changed
 	// Shape:
 	JS_OP_CALL = 1 << 16,
 	JS_OP_ASSIGN = 1 << 17,

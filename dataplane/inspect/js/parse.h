@@ -21,6 +21,7 @@ enum js_kind {
 	JS_V_INDEXED, // a member by a name that is worked out
 	JS_V_GLOBAL,
 	JS_V_DOCUMENT,
+	JS_V_PART, // of the document, or what a method of it gave
 	JS_V_LOCATION,
 	JS_V_HREF, // location.href and its like
 	JS_V_COOKIE,

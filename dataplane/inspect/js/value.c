@@ -90,7 +90,7 @@ static enum js_kind of_document(struct js *j, enum js_name name)
 	case JS_N_WINDOW_OF:
 		return JS_V_GLOBAL;
 	default:
-		return JS_V_OTHER;
+		return JS_V_PART;
 	}
 }
 
@@ -182,6 +182,8 @@ struct js_value js_value_member(struct js *j, struct js_value of, const uint8_t 
 		js_note(j, JS_OP_NODE);
 	if (v.kind == JS_V_OTHER && (of.kind == JS_V_STRING || of.kind == JS_V_TEXT))
 		v.kind = JS_V_TEXT;
+	if (v.kind == JS_V_OTHER && of.kind == JS_V_PART)
+		v.kind = JS_V_PART;
 	if (v.kind == JS_V_OTHER && is_event(text, len))
 		v.kind = JS_V_EVENT;
 	v.member = true;
@@ -237,6 +239,8 @@ struct js_value js_value_name(struct js *j)
 	if (v.kind == JS_V_OTHER && j->goal == JS_HANDLER && l->name != JS_N_OTHER &&
 	    l->name != JS_N_THIS)
 		v.kind = (uint8_t)of_document(j, l->name);
+	if (v.kind == JS_V_PART)
+		v.kind = JS_V_OTHER;
 	if (l->name == JS_N_PROCESS || l->name == JS_N_MODULE)
 		v.kind = JS_V_NODE;
 	return v;
@@ -341,6 +345,9 @@ struct js_value js_value_call(struct js *j, struct js_value f, struct js_value f
 	case JS_V_NODE:
 		js_note(j, JS_OP_NODE);
 		return of_kind(JS_V_NODE);
+	case JS_V_PART:
+		js_note(j, JS_OP_DOCUMENT);
+		return of_kind(JS_V_PART);
 	case JS_V_TEXT:
 	case JS_V_HREF:
 		return of_kind(JS_V_TEXT);
@@ -384,6 +391,9 @@ void js_value_assign(struct js *j, struct js_value to, struct js_value v)
 		break;
 	case JS_V_MARKUP:
 		js_note(j, JS_OP_WRITE);
+		break;
+	case JS_V_PART:
+		js_note(j, JS_OP_DOCUMENT);
 		break;
 	case JS_V_SRC:
 		if (is_elsewhere(v))
