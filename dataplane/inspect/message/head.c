@@ -21,11 +21,35 @@ static const uint8_t *find(const uint8_t *p, const uint8_t *end, char c)
 	return at != NULL ? at : end;
 }
 
+static bool is_scheme(uint8_t c)
+{
+	return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '+' ||
+	       c == '-' || c == '.';
+}
+
+// A path with quotes or tags, plain or escaped, is a text that goes on behind its question mark.
+static bool is_text(const uint8_t *p, const uint8_t *end)
+{
+	for (; p < end; p++) {
+		uint8_t c = *p;
+
+		if (c == '%' && end - p > 2)
+			c = (uint8_t)((unsigned)decode_digit[p[1]] << 4 |
+				      (unsigned)decode_digit[p[2]]);
+		if (c == '<' || c == '"' || c == '\'' || c == '`')
+			return true;
+	}
+	return false;
+}
+
 // Past scheme://authority of the absolute form (RFC 9112, section 3.2.2).
 static const uint8_t *path_of(const uint8_t *p, const uint8_t *end)
 {
 	const uint8_t *colon = find(p, end, ':');
 
+	for (const uint8_t *c = p; c < colon; c++)
+		if (!is_scheme(*c))
+			return p;
 	if (p < end && *p != '/' && end - colon > 2 && colon[1] == '/' && colon[2] == '/')
 		return find(colon + 3, end, '/');
 	return p;
@@ -50,6 +74,8 @@ static void target(struct inspect *in, struct http_bytes t)
 	if (path > t.p)
 		inspect_value(in, PLACE_TARGET, none, t.p, (size_t)(path - t.p));
 	inspect_value(in, PLACE_PATH, none, path, (size_t)(ask - path));
+	if (ask < end && is_text(path, ask))
+		inspect_value(in, PLACE_TARGET, none, path, (size_t)(end - path));
 	query(in, ask + 1, hash);
 	if (hash + 1 < end)
 		inspect_value(in, PLACE_FRAGMENT, none, hash + 1, (size_t)(end - hash - 1));
