@@ -137,8 +137,7 @@ static bool assignments(struct sql *s)
 static bool insert(struct sql *s)
 {
 	uint32_t flags;
-	unsigned args;
-	bool query;
+	struct sql_arguments a;
 
 	sql_next(s);
 	if (sql_is(s, W_OR)) { // OR REPLACE of SQLite
@@ -151,7 +150,7 @@ static bool insert(struct sql *s)
 	WANT(sql_is_name(s));
 	if (!sql_name(s, &flags))
 		return false;
-	if (sql_take_kind(s, T_LPAREN) && !sql_arguments(s, &args, &query))
+	if (sql_take_kind(s, T_LPAREN) && !sql_arguments(s, &a))
 		return false;
 	WANT(sql_is_query(s) || sql_is(s, W_SET) || sql_is(s, W_DEFAULT) || sql_is(s, W_EXEC) ||
 	     s->t.kind == T_LPAREN);
@@ -544,6 +543,7 @@ static bool if_statement(struct sql *s)
 static bool small(struct sql *s)
 {
 	uint8_t verb = s->t.word;
+	struct sql_term t;
 
 	sql_next(s);
 	switch (verb) {
@@ -567,7 +567,9 @@ static bool small(struct sql *s)
 	case W_BEGIN:
 		if (sql_is_statement(s))
 			return sql_statement(s);
-		return true;
+		// a procedure of PL/SQL
+		return sql_at_end(s) || s->t.kind == T_SEMI ||
+		       (sql_operand(s, &t) && s->last.kind == T_RPAREN);
 	case W_EXPLAIN:
 	case W_DESCRIBE:
 		return sql_is_statement(s) && sql_statement(s);

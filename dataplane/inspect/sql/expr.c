@@ -52,16 +52,31 @@ bool sql_name(struct sql *s, uint32_t *flags)
 	}
 }
 
-void sql_call_facts(struct sql *s, uint32_t flags, unsigned args, bool query)
+bool sql_is_server_schema(const struct sql *s)
+{
+	return s->t.kind == T_WORD &&
+	       ((s->t.flags & F_META) != 0 || s->t.word == W_MYSQL || s->t.word == W_SYS ||
+		s->t.word == W_MASTER || s->t.word == W_MSDB || s->t.word == W_DBO ||
+		s->t.word == W_PUBLIC);
+}
+
+static bool tells(uint32_t flags, const struct sql_arguments *a)
+{
+	return (flags & F_INFO) != 0 && (a->count == 0 || (flags & F_ASK) != 0);
+}
+
+void sql_call_facts(struct sql *s, uint32_t flags, const struct sql_arguments *a)
 {
 	s->hard++;
 	if ((flags & F_CALL) != 0)
 		sql_fact(s, SF_CALL);
 	if ((flags & F_CALL) != 0 && s->unfinished && s->open == 0 && s->t.kind == T_END)
 		sql_fact(s, SF_OPEN_CALL);
-	if ((flags & F_TWO) != 0 && args < 2 && !s->unfinished)
+	if ((flags & F_TWO) != 0 && a->count < 2 && !s->unfinished)
 		return;
-	if ((flags & F_TIME) != 0 && (args > 0 || s->unfinished))
+	if ((flags & F_TIME) != 0 && (a->count > 0 || s->unfinished))
+		sql_fact(s, SF_TIME);
+	if ((flags & F_HEAVY) != 0 && s->large)
 		sql_fact(s, SF_TIME);
 	if ((flags & F_FILE) != 0)
 		sql_fact(s, SF_FILE);
@@ -69,13 +84,13 @@ void sql_call_facts(struct sql *s, uint32_t flags, unsigned args, bool query)
 		sql_fact(s, SF_NET);
 	if ((flags & F_COMMAND) != 0)
 		sql_fact(s, SF_COMMAND);
-	if ((flags & F_ERROR) != 0 && (query || (flags & (F_TWO | F_PACKAGE)) != 0))
+	if ((flags & F_ERROR) != 0 && (a->query || (flags & (F_TWO | F_PACKAGE)) != 0))
 		sql_fact(s, SF_ERROR);
-	if ((flags & F_INFO) != 0)
+	if (tells(flags, a))
 		sql_fact(s, SF_INFO);
-	if ((flags & F_CHARS) != 0 && args > 0)
+	if ((flags & F_CHARS) != 0 && a->count > 0 && a->numbers)
 		sql_fact(s, SF_CHARS);
-	if ((flags & F_PART) != 0 && args > 0)
+	if ((flags & F_PART) != 0 && a->count > 0)
 		sql_fact(s, SF_PART);
 }
 
@@ -134,12 +149,11 @@ static bool argument(struct sql *s, struct sql_term *t)
 	return true;
 }
 
-bool sql_arguments(struct sql *s, unsigned *args, bool *query)
+bool sql_arguments(struct sql *s, struct sql_arguments *a)
 {
 	struct sql_term t;
 
-	*args = 0;
-	*query = false;
+	*a = (struct sql_arguments){.numbers = true};
 	if (sql_take_kind(s, T_RPAREN))
 		return true;
 	for (;;) {
@@ -148,8 +162,9 @@ bool sql_arguments(struct sql *s, unsigned *args, bool *query)
 		t = (struct sql_term){0};
 		if (!argument(s, &t))
 			return false;
-		++*args;
-		*query |= t.query;
+		a->count++;
+		a->query |= t.query;
+		a->numbers &= t.number;
 		if (sql_take_kind(s, T_COMMA) || between_arguments(s))
 			continue;
 		if (sql_take_kind(s, T_RPAREN))
@@ -187,36 +202,37 @@ static bool call(struct sql *s, uint32_t flags, struct sql_term *t)
 {
 	bool branch = (flags & F_BRANCH) != 0, query;
 	uint64_t before = s->facts;
-	unsigned args;
+	struct sql_arguments a;
 
 	sql_next(s);
 	s->facts &= ~(UINT64_C(1) << SF_SAME | UINT64_C(1) << SF_COMPARE);
 	s->calls++;
-	if (!sql_arguments(s, &args, &query))
+	s->large = false;
+	if (!sql_arguments(s, &a))
 		return false;
 	s->calls--;
-	if (branch && args >= 2)
+	if (branch && a.count >= 2)
 		sql_fact(s, sql_has(s, SF_SAME) ? SF_BRANCH : SF_CASE);
 	s->facts &= ~(UINT64_C(1) << SF_SAME | UINT64_C(1) << SF_COMPARE);
 	s->facts |= before;
-	sql_call_facts(s, flags, args, query || (flags & F_INFO) != 0);
-	*t = (struct sql_term){.query = query || (flags & F_INFO) != 0};
+	query = a.query || tells(flags, &a);
+	sql_call_facts(s, flags, &a);
+	*t = (struct sql_term){.query = query};
 	return after_call(s);
 }
 
 // CAST(x AS type), CONVERT(type, x), CONVERT(x USING set): an error tells x if it is no number.
 static bool cast(struct sql *s, struct sql_term *t)
 {
-	unsigned args;
-	bool query;
+	struct sql_arguments a;
 
 	sql_next(s);
-	if (!sql_arguments(s, &args, &query))
+	if (!sql_arguments(s, &a))
 		return false;
-	sql_call_facts(s, F_CALL, args, query);
-	if (query && args >= 2)
+	sql_call_facts(s, F_CALL, &a);
+	if (a.query && a.count >= 2)
 		sql_fact(s, SF_ERROR);
-	*t = (struct sql_term){.query = query};
+	*t = (struct sql_term){.query = a.query};
 	return true;
 }
 
@@ -225,7 +241,7 @@ static bool word_operand(struct sql *s, struct sql_term *t)
 {
 	uint32_t first = s->t.flags, flags, at = s->t.at;
 	uint8_t word = s->t.word;
-	bool alone;
+	bool alone, schema = sql_is_server_schema(s);
 
 	if ((first & F_RESERVED) != 0)
 		return false;
@@ -234,12 +250,14 @@ static bool word_operand(struct sql *s, struct sql_term *t)
 		return false;
 	alone = s->last.kind == T_WORD && s->last.at == at;
 	if (s->t.kind == T_LPAREN) {
+		if ((s->last.flags & F_CALL) != 0 &&
+		    memchr(s->p + s->last.at, '_', s->last.len) != NULL)
+			sql_fact(s, SF_CALL_SQL);
 		if (word == W_CAST || word == W_CONVERT)
 			return cast(s, t);
-		// of a.b(): what a package does, or what b does
-		flags = (flags & F_PACKAGE) != 0 ? flags
-			: s->last.kind == T_WORD ? s->last.flags
-						 : 0;
+		// a.b(): what a package does; of b itself only in a schema of the server
+		if ((flags & F_PACKAGE) == 0)
+			flags = alone || schema ? s->last.flags : 0;
 		return call(s, flags, t);
 	}
 	if ((first & F_BARE) != 0 && alone) {
@@ -353,6 +371,7 @@ static bool number_operand(struct sql *s, struct sql_term *t)
 		sql_fact(s, SF_CHARS);
 	*t = (struct sql_term){.constant = true, .number = true};
 	s->hard++;
+	s->large |= s->t.len >= 6;
 	sql_next(s);
 	return true;
 }
@@ -415,10 +434,9 @@ static bool keyword_operand(struct sql *s, struct sql_term *t)
 	case W_VALUES: // VALUES(column) of MySQL
 		sql_next(s);
 		return s->t.kind == T_LPAREN ? parentheses(s, t) : sql_over(s);
-	case W_INSERT:
-	case W_REPLACE:
-	case W_LEFT:
-	case W_RIGHT:
+	case W_LIKE: // like(a, b) of SQLite
+		sql_next(s);
+		return s->t.kind == T_LPAREN && call(s, F_CALL, t);
 	default:
 		return word_operand(s, t);
 	}
@@ -607,8 +625,7 @@ static bool sum(struct sql *s, struct sql_term *t)
 
 static bool type_name(struct sql *s)
 {
-	unsigned args;
-	bool query;
+	struct sql_arguments a;
 	uint32_t flags = s->t.flags;
 
 	if (s->t.kind != T_WORD && s->t.kind != T_NAME &&
@@ -621,7 +638,7 @@ static bool type_name(struct sql *s)
 		sql_next(s);
 	if (s->t.kind == T_LPAREN) {
 		sql_next(s);
-		if (!sql_arguments(s, &args, &query))
+		if (!sql_arguments(s, &a))
 			return false;
 	}
 	while (s->t.kind == T_LBRACKET) {

@@ -68,12 +68,11 @@ static bool tables(struct sql *s);
 
 static bool column_names(struct sql *s)
 {
-	unsigned args;
-	bool query;
+	struct sql_arguments a;
 
 	if (!sql_take_kind(s, T_LPAREN))
 		return true;
-	return sql_arguments(s, &args, &query);
+	return sql_arguments(s, &a);
 }
 
 static bool table_in_parentheses(struct sql *s)
@@ -116,22 +115,25 @@ static bool table(struct sql *s)
 		if (!table_in_parentheses(s))
 			return false;
 	} else if (sql_is_name(s) || s->t.kind == T_VAR || s->t.kind == T_STRING) {
+		bool server = sql_is(s, W_MYSQL) || sql_is(s, W_SYS) || sql_is(s, W_MASTER) ||
+			      sql_is(s, W_MSDB);
+
 		if (sql_is(s, W_DUAL))
 			sql_fact(s, SF_DUAL);
 		if (!sql_name(s, &flags))
 			return false;
-		if ((flags & F_META) != 0)
+		if ((flags & F_META) != 0 ||
+		    (server && s->last.word != W_SYS && s->last.word != W_MYSQL))
 			sql_fact(s, SF_META);
 		else if (s->last.word != W_DUAL)
 			sql_fact(s, SF_FROM);
 		if (s->t.kind == T_LPAREN) {
-			unsigned args;
-			bool query;
+			struct sql_arguments a;
 
 			sql_next(s);
-			if (!sql_arguments(s, &args, &query))
+			if (!sql_arguments(s, &a))
 				return false;
-			sql_call_facts(s, s->last.flags | flags, args, query);
+			sql_call_facts(s, s->last.flags | flags, &a);
 		}
 	} else if (s->t.kind == T_OPEN) {
 		sql_next(s);
@@ -295,8 +297,7 @@ static bool loose(struct sql *s)
 static bool procedure(struct sql *s)
 {
 	uint32_t flags;
-	unsigned args;
-	bool query;
+	struct sql_arguments a;
 
 	sql_next(s);
 	if (sql_is(s, W_ANALYSE) || sql_is(s, W_ANALYZE))
@@ -306,7 +307,7 @@ static bool procedure(struct sql *s)
 	if (s->t.kind != T_LPAREN)
 		return sql_over(s);
 	sql_next(s);
-	return sql_arguments(s, &args, &query);
+	return sql_arguments(s, &a);
 }
 
 // ORDER BY, GROUP BY. outer: of the statement that the text stands in
@@ -463,7 +464,7 @@ bool sql_union(struct sql *s)
 {
 	uint16_t hard;
 	struct sql_term t;
-	bool plain, ok;
+	bool ok;
 	uint64_t before = s->facts;
 
 	sql_next(s);
@@ -475,11 +476,13 @@ bool sql_union(struct sql *s)
 	if (s->t.kind == T_LPAREN) {
 		s->hard++;
 		ok = sql_operand(s, &t) && t.query && sql_clauses(s, false);
-	} else if (s->t.kind == T_VAR || !sql_is_query(s)) {
+	} else if (sql_is(s, W_TABLE)) {
+		sql_next(s);
+		ok = sql_over(s) || table(s);
+	} else if (!sql_is_query(s)) {
 		return false;
 	} else {
-		plain = s->depth == SQL_DEPTH_MAX;
-		if (plain)
+		if (s->depth == SQL_DEPTH_MAX)
 			return false;
 		s->depth++;
 		ok = sql_is(s, W_SELECT) ? select(s) : sql_is(s, W_VALUES) ? values(s) : with(s);

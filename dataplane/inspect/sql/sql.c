@@ -223,6 +223,7 @@ static const struct {
 	{SF_EXEC, true, true, RULE_SQL_EXEC},
 	{SF_DECLARE, true, true, RULE_SQL_DECLARE},
 	{SF_CALL, true, false, RULE_SQL_CALL},
+	{SF_CALL_SQL, true, false, RULE_SQL_CALL_SQL},
 	{SF_DUAL, true, true, RULE_SQL_DUAL},
 };
 
@@ -302,7 +303,7 @@ static void judge_ends(struct reading *r)
 	else if (s->unfinished && !cut && (s->facts & BREAKS_OFF) != 0)
 		add(r, RULE_SQL_UNFINISHED);
 	if (cut && r->context == CONTEXT_STRING && r->quote != ']' && !has_blank(s->p, r->from) &&
-	    nothing_behind(s))
+	    nothing_behind(s) && (s->facts & ~BIT(SF_ARITH)) != 0)
 		add(r, RULE_SQL_CUT_CLEAN);
 	if (sql_has(s, SF_SEMI) && !cut)
 		add(r, RULE_SQL_SEMI);
@@ -317,8 +318,11 @@ static void judge_clause(struct reading *r)
 		s->facts &= ~BIT(SF_SAME);
 	if (sql_has(s, SF_CONDITION) || sql_has(s, SF_SAME) || sql_has(s, SF_TAUTOLOGY))
 		s->facts &= ~BIT(SF_COMPARE);
-	if (sql_has(s, SF_COMPARE))
+	if (sql_has(s, SF_COMPARE) || sql_has(s, SF_SAME))
 		s->facts &= ~BIT(SF_ARITH);
+	// ORDER BY 1 alone is what a table sends that can be sorted.
+	if (sql_has(s, SF_ORDER) && r->context == CONTEXT_CLAUSE && !ends)
+		s->facts &= ~BIT(SF_ORDER);
 	if (sql_has(s, SF_OPEN_CALL) && s->comments == 0 && r->context == CONTEXT_VALUE &&
 	    has_blank(s->p, s->len))
 		s->facts &= ~BIT(SF_OPEN_CALL);
@@ -330,7 +334,7 @@ static void judge_clause(struct reading *r)
 	if (r->rules == 0) {
 		// admin'--
 		if (r->context != CONTEXT_STRING || r->quote == ']' || s->t.kind != T_CUT ||
-		    s->last.len != r->from || has_blank(s->p, r->from) || !nothing_behind(s))
+		    s->hard > 0 || s->facts != 0 || has_blank(s->p, r->from) || !nothing_behind(s))
 			return;
 		add(r, RULE_SQL_CUT_CLEAN);
 	}
@@ -423,6 +427,20 @@ static bool skip_word(struct sql *s)
 	return begins_clause(s) || (sql_is_statement(s) && s->t.word != W_SELECT);
 }
 
+// Parentheses that a text opens and does not close.
+static uint16_t opened(const uint8_t *p, uint32_t len)
+{
+	uint16_t open = 0;
+
+	for (uint32_t i = 0; i < len; i++) {
+		if (p[i] == '(' && open < UINT16_MAX)
+			open++;
+		else if (p[i] == ')' && open > 0)
+			open--;
+	}
+	return open;
+}
+
 // One reading of the whole text. true: it is SQL up to its end
 static bool read_as(struct reading *r)
 {
@@ -434,6 +452,7 @@ static bool read_as(struct reading *r)
 		if (!sql_skip_string(s, r->quote))
 			return false;
 		r->from = s->last.len;
+		s->opened = opened(s->p, r->from);
 		return tail(s, &t);
 	case CONTEXT_STATEMENT:
 		sql_next(s);

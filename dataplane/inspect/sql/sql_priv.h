@@ -39,6 +39,8 @@ enum {
 	F_BARE = 1 << 14,    // F_INFO without parentheses
 	F_TWO = 1 << 15,     // its meaning wants two arguments or more
 	F_VAR = 1 << 16,     // @@x tells about the server
+	F_HEAVY = 1 << 17,   // called with a large number, it takes long
+	F_ASK = 1 << 18,     // F_INFO with arguments too
 };
 
 // Length of the longest word, with its zero.
@@ -141,7 +143,8 @@ enum sql_fact {
 	SF_CHANGE,  // one that changes
 	SF_EXEC,    // one that runs a procedure or sets variables
 	SF_DECLARE,
-	SF_CALL, // any call of a function of SQL
+	SF_CALL,     // any call of a function of SQL
+	SF_CALL_SQL, // whose name no other language has
 	SF_DUAL,
 	SF_FROM, // reads a table of the application
 	SF_COUNT
@@ -174,6 +177,7 @@ struct sql {
 	bool unfinished; // the text ended where more must come
 	uint8_t open;    // quote of a string without an end; 0: none
 	uint32_t open_at;
+	bool large;      // a number of 6 digits or more
 	uint16_t hard;   // tokens that prose does not have
 	uint16_t closed; // parentheses closed that were not opened
 	uint16_t opened; // that a skipped word opened
@@ -253,10 +257,17 @@ bool sql_expr(struct sql *s, struct sql_term *t);
 // expr {, expr}, each with its alias or ASC/DESC where these may stand.
 bool sql_list(struct sql *s, bool aliases);
 // a.b..c, flags of its parts joined in *flags; s->t is what follows
+// At the name of a schema that each server has.
+bool sql_is_server_schema(const struct sql *s);
 bool sql_name(struct sql *s, uint32_t *flags);
-// ( was read: up to its ) and over it, as arguments of a call. *args counts them
-bool sql_arguments(struct sql *s, unsigned *args, bool *query);
-void sql_call_facts(struct sql *s, uint32_t flags, unsigned args, bool query);
+struct sql_arguments {
+	unsigned count;
+	bool query;   // one holds a query or a call of F_INFO
+	bool numbers; // all are numbers
+};
+// ( was read: up to its ) and over it, as arguments of a call.
+bool sql_arguments(struct sql *s, struct sql_arguments *a);
+void sql_call_facts(struct sql *s, uint32_t flags, const struct sql_arguments *a);
 
 // query.c
 // At SELECT, WITH, VALUES or ( before them.
