@@ -167,15 +167,18 @@ static bool is_bomb(const struct body *b)
 	return b->out > BOMB && b->out / BOMB_RATIO > b->in;
 }
 
-// What cannot be unfolded is read as it stands: its sender lied, or the server takes no coded text.
+// What cannot be unfolded to its end is read as far as it could, and as it stands: its sender lied, or the
+// server takes no coded text.
 static void broken(struct inspect *in)
 {
 	struct body *b = in->body;
 	uint64_t kept = b->in < b->size ? b->in : b->size;
 
 	b->coding = CODING_NONE;
+	if (b->used > 0 && !in->enough)
+		look(in, SPLIT_WHOLE);
 	b->used = 0;
-	b->decided = false;
+	b->decided = b->cut = false;
 	plain(in, b->copy, kept);
 }
 
@@ -269,6 +272,8 @@ void message_end(struct inspect *in)
 
 	if (b->sniffed > 0 && !b->coded)
 		decide_coding(in);
+	if (b->coding != CODING_NONE && !b->bomb)
+		broken(in);
 	if (b->used > 0 && !in->enough)
 		look(in, SPLIT_WHOLE);
 	message_fields(in);

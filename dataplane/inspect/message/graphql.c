@@ -14,26 +14,28 @@ static bool is_name(uint8_t c)
 	return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '_';
 }
 
-// "text" with escapes, or """text""". Returns what is after it; *from, *to: the text.
-static size_t string(const uint8_t *p, size_t len, size_t i, size_t *from, size_t *to)
+enum at {
+	AT_TOKEN,
+	AT_STRING, // within one that began in an earlier window
+	AT_BLOCK,  // likewise, of three quotes
+};
+
+// The quotes that end a string which goes on at i.
+static size_t string_end(const uint8_t *p, size_t len, size_t i, enum at at)
 {
 	const uint8_t *q;
 
-	if (len - i >= 3 && memcmp(p + i, "\"\"\"", 3) == 0) {
-		*from = i + 3;
-		q = *from < len ? memmem(p + *from, len - *from, "\"\"\"", 3) : NULL;
-		*to = q != NULL ? (size_t)(q - p) : len;
-		return q != NULL ? *to + 3 : NOT_WHOLE;
+	if (at == AT_BLOCK) {
+		q = i < len ? memmem(p + i, len - i, "\"\"\"", 3) : NULL;
+		return q != NULL ? (size_t)(q - p) : NOT_WHOLE;
 	}
-	*from = i + 1;
-	for (i++; i < len; i++) {
+	for (; i < len; i++) {
 		if (p[i] == '\\')
 			i++;
 		else if (p[i] == '"')
-			break;
+			return i;
 	}
-	*to = i < len ? i : len;
-	return i < len ? i + 1 : NOT_WHOLE;
+	return NOT_WHOLE;
 }
 
 static void give(struct split *s, struct split_state *st, const uint8_t *p, size_t len)
@@ -65,34 +67,82 @@ static size_t name(struct split_state *st, const uint8_t *p, size_t len, size_t 
 	return end;
 }
 
+// What is seen of a string without an end. Returns where the next window goes on.
+static size_t string_part(struct split *s, struct split_state *st, const uint8_t *p, size_t len,
+			  size_t from, enum split_end end)
+{
+	size_t next = len - split_overlap(len), slashes = 0;
+
+	s->cut = end == SPLIT_FULL;
+	st->odd |= end == SPLIT_WHOLE;
+	give(s, st, p + from, len - from);
+	s->cut = false;
+	if (end == SPLIT_WHOLE)
+		return len;
+	if (next < from)
+		return from;
+	while (next - slashes > from && p[next - slashes - 1] == '\\')
+		slashes++;
+	return next - (slashes & 1);
+}
+
+// Text of a string from i on. Returns what is after it.
+static size_t string(struct split *s, struct split_state *st, const uint8_t *p, size_t len,
+		     size_t i, enum split_end end)
+{
+	size_t to = string_end(p, len, i, st->at), after = st->at == AT_BLOCK ? 3 : 1;
+
+	if (to == NOT_WHOLE)
+		return string_part(s, st, p, len, i, end);
+	give(s, st, p + i, to - i);
+	s->cut = false;
+	st->at = AT_TOKEN;
+	return to + after;
+}
+
+static size_t token(struct split_state *st, const uint8_t *p, size_t len, size_t i)
+{
+	const uint8_t *lf;
+
+	if (p[i] == '#') {
+		lf = memchr(p + i, '\n', len - i);
+		return lf != NULL ? (size_t)(lf - p) + 1 : len;
+	}
+	if (is_name(p[i]))
+		return name(st, p, len, i);
+	if (p[i] == '"') {
+		st->at = len - i >= 3 && p[i + 1] == '"' && p[i + 2] == '"' ? AT_BLOCK : AT_STRING;
+		return i + (st->at == AT_BLOCK ? 3 : 1);
+	}
+	st->odd |= p[i] >= 0x7f || strchr("!$&().:=@[]{|}, \t\r\n-", p[i]) == NULL;
+	return i + 1;
+}
+
 size_t split_graphql(struct split *s, struct split_state *state, const uint8_t *p, size_t len,
 		     enum split_end end)
 {
-	size_t i = 0, from, to, next;
-	const uint8_t *lf;
+	size_t i = 0, next;
 
 	while (i < len) {
-		if (p[i] == '"') {
-			next = string(p, len, i, &from, &to);
-			if (next == NOT_WHOLE && end == SPLIT_PART)
+		if (state->at == AT_TOKEN) {
+			next = token(state, p, len, i);
+			// A comment or name may go on, quotes may become three.
+			if (end == SPLIT_PART && i > 0 &&
+			    (next == len || (p[i] == '"' && len - i < 3))) {
+				state->at = AT_TOKEN;
 				return i;
-			state->odd |= next == NOT_WHOLE;
-			s->cut = next == NOT_WHOLE && end == SPLIT_FULL;
-			give(s, state, p + from, to - from);
-			s->cut = false;
-			if (next == NOT_WHOLE)
-				return len; // the rest of it is read as what it may be: nothing is lost
+			}
 			i = next;
-		} else if (p[i] == '#') {
-			lf = memchr(p + i, '\n', len - i);
-			i = lf != NULL ? (size_t)(lf - p) + 1 : len;
-		} else if (is_name(p[i])) {
-			i = name(state, p, len, i);
-		} else {
-			state->odd |=
-				p[i] >= 0x7f || strchr("!$&()...:=@[]{|}, \t\r\n-", p[i]) == NULL;
-			i++;
+			continue;
 		}
+		if (end == SPLIT_PART && string_end(p, len, i, state->at) == NOT_WHOLE)
+			return i;
+		s->cut = state->begun;
+		i = string(s, state, p, len, i, end);
+		s->cut = false;
+		state->begun = state->at != AT_TOKEN;
+		if (state->begun)
+			return i;
 	}
-	return len;
+	return i;
 }
