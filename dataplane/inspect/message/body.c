@@ -20,6 +20,7 @@
 struct body {
 	uint32_t size, used;
 	bool decided, coded, cut;
+	bool ended; // the coded text is over
 	bool bomb;
 	uint8_t coding; // enum body_coding
 	uint8_t sniff[SNIFF];
@@ -57,7 +58,7 @@ void message_begin(struct inspect *in)
 	struct body *b = in->body;
 
 	b->used = 0;
-	b->decided = b->coded = b->cut = b->bomb = false;
+	b->decided = b->coded = b->cut = b->bomb = b->ended = false;
 	b->coding = CODING_NONE;
 	b->sniffed = 0;
 	b->in = b->out = 0;
@@ -182,26 +183,26 @@ static void broken(struct inspect *in)
 	plain(in, b->copy, kept);
 }
 
-static void keep(struct body *b, const uint8_t *p, size_t len)
+// Returns: how much of it there is room for.
+static size_t keep(struct body *b, const uint8_t *p, size_t len)
 {
 	size_t room = b->in < b->size ? b->size - b->in : 0;
 
-	if (room > 0)
-		memcpy(b->copy + b->in, p, len < room ? len : room);
+	if (room > len)
+		room = len;
+	memcpy(b->copy + b->in * (room > 0), p, room);
 	b->in += len;
+	return room;
 }
 
-// Unfolds into the window.
-static void unfold(struct inspect *in, const uint8_t *p, size_t len)
+// Unfolds into the window. Returns: false: the text is over, or is none.
+static bool inflate_all(struct inspect *in)
 {
 	struct body *b = in->body;
 	struct inflate_state *z = &b->inflate;
 	uint32_t before;
 	int rc;
 
-	keep(b, p, len);
-	z->next_in = (uint8_t *)(uintptr_t)p;
-	z->avail_in = (uint32_t)len;
 	do {
 		if (b->used == b->size)
 			slide(in);
@@ -211,16 +212,30 @@ static void unfold(struct inspect *in, const uint8_t *p, size_t len)
 		b->used += before - z->avail_out;
 		b->out += before - z->avail_out;
 		b->bomb = is_bomb(b);
-		if (rc < 0) {
-			broken(in);
-			return;
-		}
-		if (z->block_state == ISAL_BLOCK_FINISH) {
-			b->coding = CODING_NONE;
-			plain(in, z->next_in, z->avail_in);
-			return;
-		}
-	} while ((z->avail_in > 0 || z->avail_out == 0) && !b->bomb && !in->enough);
+		b->ended = z->block_state == ISAL_BLOCK_FINISH;
+		if (rc < 0)
+			return false;
+	} while (!b->ended && (z->avail_in > 0 || z->avail_out == 0) && !b->bomb && !in->enough);
+	return !b->ended;
+}
+
+static void unfold(struct inspect *in, const uint8_t *p, size_t len)
+{
+	struct body *b = in->body;
+	struct inflate_state *z = &b->inflate;
+	size_t kept = keep(b, p, len);
+
+	z->next_in = (uint8_t *)(uintptr_t)p;
+	z->avail_in = (uint32_t)len;
+	if (!b->ended && inflate_all(in))
+		return;
+	if (b->ended && z->crc_flag != ISAL_DEFLATE) {
+		b->coding = CODING_NONE; // what follows its sum is no part of it
+		plain(in, z->next_in, z->avail_in);
+	} else if (!b->ended || kept < len) {
+		broken(in);
+		plain(in, p + kept, len - kept);
+	} // else it may be no deflate at all, which has neither magic nor sum: message_end() reads it both ways
 }
 
 static void coded(struct inspect *in, const uint8_t *p, size_t len)
