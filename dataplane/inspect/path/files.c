@@ -4,116 +4,125 @@
 
 #include <string.h>
 
+struct end {
+	const char *text;
+	size_t len; // 2 or more
+};
+#define END(text)                                                                                  \
+	{                                                                                          \
+		text, sizeof(text) - 1                                                             \
+	}
+
 // Whole ends of paths. "etc/passwd" is one of "etc/passwd" and "x/etc/passwd", not of "my-etc/passwd".
-static const char *const system_ends[] = {
-	"etc/passwd",
-	"etc/passwd-",
-	"etc/shadow",
-	"etc/shadow-",
-	"etc/group",
-	"etc/gshadow",
-	"etc/hosts",
-	"etc/issue",
-	"etc/hostname",
-	"etc/fstab",
-	"etc/crontab",
-	"etc/sudoers",
-	"etc/motd",
-	"etc/resolv.conf",
-	"etc/os-release",
-	"etc/profile",
-	"etc/master.passwd",
-	"etc/security/passwd",
-	"etc/subuid-",
-	"etc/subuid",
-	"etc/ssh/sshd_config",
-	"proc/version",
-	"proc/cpuinfo",
-	"proc/mounts",
-	"boot.ini",
-	"win.ini",
-	"system.ini",
-	"windows/win.ini",
-	"winnt/win.ini",
-	"windows/repair/sam",
-	"windows/system32/config/sam",
-	"windows/system32/cmd.exe",
-	"winnt/system32/cmd.exe",
-	"system32/inetsrv/metabase.xml",
-	"inetpub/wwwroot/global.asa",
-	".ssh/id_rsa",
-	".ssh/id_dsa",
-	".ssh/id_ed25519",
-	".ssh/authorized_keys",
-	".ssh/known_hosts",
-	".aws/credentials",
-	".aws/config",
-	".bash_history",
-	".mysql_history",
-	".git-credentials",
-	".kube/config",
-	".docker/config.json",
-	"web-inf/web.xml",
-	"meta-inf/manifest.mf",
-	"unattend.xml",
-	"ntds.dit",
+static const struct end system_ends[] = {
+	END("etc/passwd"),
+	END("etc/passwd-"),
+	END("etc/shadow"),
+	END("etc/shadow-"),
+	END("etc/group"),
+	END("etc/gshadow"),
+	END("etc/hosts"),
+	END("etc/issue"),
+	END("etc/hostname"),
+	END("etc/fstab"),
+	END("etc/crontab"),
+	END("etc/sudoers"),
+	END("etc/motd"),
+	END("etc/resolv.conf"),
+	END("etc/os-release"),
+	END("etc/profile"),
+	END("etc/master.passwd"),
+	END("etc/security/passwd"),
+	END("etc/subuid-"),
+	END("etc/subuid"),
+	END("etc/ssh/sshd_config"),
+	END("proc/version"),
+	END("proc/cpuinfo"),
+	END("proc/mounts"),
+	END("boot.ini"),
+	END("win.ini"),
+	END("system.ini"),
+	END("windows/win.ini"),
+	END("winnt/win.ini"),
+	END("windows/repair/sam"),
+	END("windows/system32/config/sam"),
+	END("windows/system32/cmd.exe"),
+	END("winnt/system32/cmd.exe"),
+	END("system32/inetsrv/metabase.xml"),
+	END("inetpub/wwwroot/global.asa"),
+	END(".ssh/id_rsa"),
+	END(".ssh/id_dsa"),
+	END(".ssh/id_ed25519"),
+	END(".ssh/authorized_keys"),
+	END(".ssh/known_hosts"),
+	END(".aws/credentials"),
+	END(".aws/config"),
+	END(".bash_history"),
+	END(".mysql_history"),
+	END(".git-credentials"),
+	END(".kube/config"),
+	END(".docker/config.json"),
+	END("web-inf/web.xml"),
+	END("meta-inf/manifest.mf"),
+	END("unattend.xml"),
+	END("ntds.dit"),
 };
 
 // Worth it once the path has left the place it belongs to.
-static const char *const app_ends[] = {
-	"access.log",
-	"access_log",
-	"error.log",
-	"error_log",
-	"ssl_access_log",
-	"ssl_error_log",
-	"httpd.conf",
-	"apache2.conf",
-	"apache.conf",
-	"nginx.conf",
-	"php.ini",
-	"my.cnf",
-	"my.ini",
-	"web.config",
-	"machine.config",
-	"global.asax",
-	"wp-config.php",
-	"configuration.php",
-	"config.php",
-	"config.inc.php",
-	"settings.php",
-	"localsettings.php",
-	"database.yml",
-	"secrets.yml",
-	"settings.py",
-	"application.properties",
-	"application.yml",
-	"tomcat-users.xml",
-	"server.xml",
-	"context.xml",
-	"web.xml",
-	"id_rsa",
-	"id_dsa",
-	".env",
-	".htaccess",
-	".htpasswd",
-	".git/config",
-	".git/head",
-	".svn/entries",
-	".svn/wc.db",
-	".history",
-	".bashrc",
-	".profile",
-	".npmrc",
-	".netrc",
-	"laravel.log",
-	"production.log",
-	"catalina.out",
-	"mysql.log",
-	"hosts",
-	"passwd",
-	"shadow",
-	"sam",
+static const struct end app_ends[] = {
+	END("access.log"),
+	END("access_log"),
+	END("error.log"),
+	END("error_log"),
+	END("ssl_access_log"),
+	END("ssl_error_log"),
+	END("httpd.conf"),
+	END("apache2.conf"),
+	END("apache.conf"),
+	END("nginx.conf"),
+	END("php.ini"),
+	END("my.cnf"),
+	END("my.ini"),
+	END("web.config"),
+	END("machine.config"),
+	END("global.asax"),
+	END("wp-config.php"),
+	END("configuration.php"),
+	END("config.php"),
+	END("config.inc.php"),
+	END("settings.php"),
+	END("localsettings.php"),
+	END("database.yml"),
+	END("secrets.yml"),
+	END("settings.py"),
+	END("application.properties"),
+	END("application.yml"),
+	END("tomcat-users.xml"),
+	END("server.xml"),
+	END("context.xml"),
+	END("web.xml"),
+	END("id_rsa"),
+	END("id_dsa"),
+	END(".env"),
+	END(".htaccess"),
+	END(".htpasswd"),
+	END(".git/config"),
+	END(".git/head"),
+	END(".svn/entries"),
+	END(".svn/wc.db"),
+	END(".history"),
+	END(".bashrc"),
+	END(".profile"),
+	END(".npmrc"),
+	END(".netrc"),
+	END("laravel.log"),
+	END("production.log"),
+	END("catalina.out"),
+	END("mysql.log"),
+	END("hosts"),
+	END("passwd"),
+	END("shadow"),
+	END("sam"),
 };
 
 // Directories of a system's root. What is below is not a site's own.
@@ -162,45 +171,43 @@ static const char *const secret_roots[] = {
 };
 
 // What a web server keeps in its tree and does not give away.
-static const char *const hidden[] = {
-	".git/config",
-	".git/head",
-	".git/index",
-	".git/logs/head",
-	".svn/entries",
-	".svn/wc.db",
-	".hg/hgrc",
-	".env",
-	".htaccess",
-	".htpasswd",
-	".ds_store",
-	".bash_history",
-	".ssh/id_rsa",
-	".ssh/authorized_keys",
-	".aws/credentials",
-	"web-inf/web.xml",
-	"meta-inf/manifest.mf",
-	"wp-config.php.bak",
-	"wp-config.php~",
-	"web.config",
-	".npmrc",
-	".git-credentials",
-	".docker/config.json",
-	".kube/config",
-	".vscode/sftp.json",
-	".idea/workspace.xml",
-	".user.ini",
-	".history",
+static const struct end hidden[] = {
+	END(".git/config"),
+	END(".git/head"),
+	END(".git/index"),
+	END(".git/logs/head"),
+	END(".svn/entries"),
+	END(".svn/wc.db"),
+	END(".hg/hgrc"),
+	END(".env"),
+	END(".htaccess"),
+	END(".htpasswd"),
+	END(".ds_store"),
+	END(".bash_history"),
+	END(".ssh/id_rsa"),
+	END(".ssh/authorized_keys"),
+	END(".aws/credentials"),
+	END("web-inf/web.xml"),
+	END("meta-inf/manifest.mf"),
+	END("wp-config.php.bak"),
+	END("wp-config.php~"),
+	END("web.config"),
+	END(".npmrc"),
+	END(".git-credentials"),
+	END(".docker/config.json"),
+	END(".kube/config"),
+	END(".vscode/sftp.json"),
+	END(".idea/workspace.xml"),
+	END(".user.ini"),
+	END(".history"),
 };
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
-static bool ends(const char *path, size_t len, const char *end)
+static bool ends(const char *path, size_t len, const char *end, size_t n)
 {
-	size_t n = strlen(end);
-
-	return len >= n && memcmp(path + len - n, end, n) == 0 &&
-	       (len == n || path[len - n - 1] == '/');
+	return len >= n && path[len - 1] == end[n - 1] && path[len - 2] == end[n - 2] &&
+	       memcmp(path + len - n, end, n) == 0 && (len == n || path[len - n - 1] == '/');
 }
 
 static bool begins(const char *path, size_t len, const char *head)
@@ -225,10 +232,10 @@ static bool is_below_root(const char *path, size_t len)
 
 enum path_file path_file_of(const char *path, size_t len, bool rooted)
 {
-	if (!rooted || len == 0)
+	if (!rooted || len < 2)
 		return PATH_FILE_NONE;
 	for (size_t i = 0; i < COUNT(system_ends); i++)
-		if (ends(path, len, system_ends[i]))
+		if (ends(path, len, system_ends[i].text, system_ends[i].len))
 			return PATH_FILE_SYSTEM;
 	for (size_t i = 0; i < COUNT(secret_roots); i++)
 		if (begins(path, len, secret_roots[i]))
@@ -236,15 +243,15 @@ enum path_file path_file_of(const char *path, size_t len, bool rooted)
 	if (is_process(path, len))
 		return PATH_FILE_SYSTEM;
 	for (size_t i = 0; i < COUNT(app_ends); i++)
-		if (ends(path, len, app_ends[i]))
+		if (ends(path, len, app_ends[i].text, app_ends[i].len))
 			return PATH_FILE_APP;
 	return is_below_root(path, len) ? PATH_FILE_APP : PATH_FILE_NONE;
 }
 
 bool path_file_is_hidden(const char *path, size_t len)
 {
-	for (size_t i = 0; i < COUNT(hidden); i++)
-		if (ends(path, len, hidden[i]))
+	for (size_t i = 0; len > 1 && i < COUNT(hidden); i++)
+		if (ends(path, len, hidden[i].text, hidden[i].len))
 			return true;
 	return false;
 }

@@ -31,7 +31,7 @@ static bool ends(const uint8_t *p, size_t len, const char *text)
 {
 	size_t n = strlen(text);
 
-	if (len < n)
+	if (len < n || lower(p[len - 1]) != text[n - 1])
 		return false;
 	for (size_t i = 0; i < n; i++)
 		if (lower(p[len - n + i]) != text[i])

@@ -90,13 +90,13 @@ static void judge_words(struct inspect *in, const struct inspect_node *n)
 	unsigned words = 0;
 
 	for (size_t i = 0; i + 2 < n->len && words < WORDS_MAX; i++) {
-		const uint8_t *dots = memchr(n->p + i, '.', n->len - 2 - i);
+		const uint8_t *dots = bytes_find2(n->p + i, n->len - 1 - i, '.', '.');
 		size_t from, to;
 
 		if (dots == NULL)
 			return;
 		from = (size_t)(dots - n->p);
-		if (dots[1] != '.' || !is_separator(dots[2])) {
+		if (!is_separator(dots[2])) {
 			i = from;
 			continue;
 		}
@@ -133,20 +133,6 @@ static bool begins_path(struct http_bytes b)
 	return b.len > 3 && b.p[1] == ':' && is_separator(b.p[2]);
 }
 
-static bool has_steps(const struct inspect_node *n)
-{
-	for (size_t i = 0; i + 1 < n->len; i++) {
-		const uint8_t *dot = memchr(n->p + i, '.', n->len - 1 - i);
-
-		if (dot == NULL)
-			return false;
-		if (dot[1] == '.')
-			return true;
-		i = (size_t)(dot - n->p);
-	}
-	return false;
-}
-
 static bool has_line_end(struct http_bytes b)
 {
 	return memchr(b.p, '\n', b.len) != NULL;
@@ -154,7 +140,7 @@ static bool has_line_end(struct http_bytes b)
 
 static void run(struct inspect *in, const struct inspect_node *n)
 {
-	bool steps = (n->set & BYTES(DOT)) != 0 && has_steps(n);
+	bool steps = (n->set & BYTES(DOT)) != 0 && bytes_find2(n->p, n->len, '.', '.') != NULL;
 	struct http_bytes b = trimmed(n);
 
 	if (n->place == PLACE_FILE || b.len < 3)

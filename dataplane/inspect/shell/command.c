@@ -272,7 +272,8 @@ static bool is_bin(const char *p, size_t len)
 					   "/usr/sbin/", "/usr/local/bin/", "bin/"};
 
 	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++)
-		if (path_glob(p, len, dirs[i]))
+		if ((*p == dirs[i][0] || *p == '?' || *p == '*' || *p == '[') &&
+		    path_glob(p, len, dirs[i]))
 			return true;
 	return false;
 }
@@ -320,13 +321,13 @@ static bool is_assignment(const struct sh_word *w, const struct sh *s)
 	return i < w->to && s->p[i] == '=' && at(s, i + 1) != '=';
 }
 
-static bool is_keyword(const struct sh_word *w)
+bool sh_is_keyword(const char *p, size_t len)
 {
-	static const char *const words[] = {"then", "do", "else", "if",       "while", "until",
-					    "elif", "!",  "{",    "function", "-"};
+	static const char *const words[] = {"then",  "do",   "else", "if", "while",
+					    "until", "elif", "!",    "{",  "-"};
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		if (are(w, words[i]))
+		if (len == strlen(words[i]) && memcmp(p, words[i], len) == 0)
 			return true;
 	return false;
 }
@@ -382,7 +383,7 @@ static bool take_name(struct sh *s, struct sh_command *c, struct sh_word *w)
 			c->name_flags |= WORD_PIECES; // $u id
 			continue;
 		}
-		if (!is_keyword(w))
+		if (!sh_is_keyword(w->text, w->len))
 			return true;
 		skip_front(s);
 	}

@@ -173,7 +173,7 @@ static void judge_cmdlets(struct inspect *in, const struct inspect_node *n)
 
 // ---- short names ---------------------------------------------------------------------------------
 
-static void judge_alias(struct inspect *in, const struct inspect_node *n, size_t i)
+void shell_judge_alias(struct inspect *in, const struct inspect_node *n, size_t i)
 {
 	static const char *const aliases[] = {"iex",  "iwr",  "irm",  "icm",
 					      "iwmi", "gwmi", "saps", "sajb"};
@@ -191,15 +191,6 @@ static void judge_alias(struct inspect *in, const struct inspect_node *n, size_t
 		inspect_evidence(in, n, RULE_POWERSHELL_CALL, i, to - i);
 		inspect_evidence(in, n, RULE_POWERSHELL_ARGUMENT, i, to - i);
 	}
-}
-
-static void judge_aliases(struct inspect *in, const struct inspect_node *n)
-{
-	judge_alias(in, n, 0);
-	for (size_t i = 0; i < n->len; i++)
-		if (n->p[i] == '|' || n->p[i] == ';' || n->p[i] == '&' || n->p[i] == '(' ||
-		    n->p[i] == '{')
-			judge_alias(in, n, i + 1);
 }
 
 // ---- [Type]::Member, & ('i'+'ex') ----------------------------------------------------------------
@@ -289,9 +280,7 @@ void shell_judge_powershell(struct inspect *in, const struct inspect_node *n)
 		return;
 	if ((n->set & BYTES(MINUS)) != 0)
 		judge_cmdlets(in, n);
-	if ((n->set & (BYTES(LPAREN) | BYTES(MINUS) | BYTES(BAR) | BYTES(DOLLAR) | BYTES(COLON))) !=
-	    0)
-		judge_aliases(in, n);
+	shell_judge_alias(in, n, 0);
 	if ((n->set & BYTES(LBRACKET)) != 0 && (n->set & BYTES(RBRACKET)) != 0)
 		judge_types(in, n);
 	if ((n->set & BYTES(LPAREN)) != 0 && (n->set & (BYTES(AMP) | BYTES(DOT))) != 0)

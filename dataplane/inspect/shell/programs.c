@@ -12,7 +12,7 @@
 #define WORD PROGRAM_WORD
 #define WIN  PROGRAM_WIN
 static const struct program programs[] = {
-#define PROGRAM(name, kind, flags) {name, PROGRAM_##kind, flags},
+#define PROGRAM(name, kind, flags) {name, sizeof(name) - 1, PROGRAM_##kind, flags},
 #include "dataplane/inspect/shell/programs.def"
 #undef PROGRAM
 };
@@ -21,12 +21,22 @@ static const struct program programs[] = {
 
 #define COUNT (sizeof(programs) / sizeof(programs[0]))
 
+// Where names of each first letter begin.
+static const uint16_t firsts[27] = {
+	// clang-format off
+	4, 34, 53, 105, 129, 146, 167, 189, 203, 223, 234, 240, 278, 309,
+	331, 338, 383, 385, 427, 481, 522, 546, 559, 579, 590, 593, 604,
+	// clang-format on
+};
+
 static const struct program *look_up(const char *name, size_t len)
 {
-	size_t low = 0, high = COUNT;
+	bool letter = *name >= 'a' && *name <= 'z';
+	size_t low = letter ? firsts[*name - 'a'] : 0,
+	       high = letter ? firsts[*name - 'a' + 1] : firsts[0];
 
 	while (low < high) {
-		size_t mid = (low + high) / 2, n = strlen(programs[mid].name);
+		size_t mid = (low + high) / 2, n = programs[mid].len;
 		int c = memcmp(name, programs[mid].name, len < n ? len : n);
 
 		if (c == 0 && len == n)
@@ -37,6 +47,26 @@ static const struct program *look_up(const char *name, size_t len)
 			low = mid + 1;
 	}
 	return NULL;
+}
+
+// By first letter, the letters that may follow: bit 0 is a. Bit 30: a digit or a sign, bit 31: the end.
+static const uint32_t seconds[26] = {
+	// clang-format off
+	0x00cea80f, 0x03128905, 0x401edc9d, 0x0032f13b, 0x00a6384c, 0x000ed95d,
+	0x4212c19d, 0x0008c1d9, 0x0006e03c, 0x00174211, 0x00142900, 0x035c6919,
+	0x013c4419, 0x0024d937, 0x0004800e, 0x015645dd, 0x00500000, 0x0034d89e,
+	0x013df8b5, 0x010e5135, 0x0014b820, 0x00041119, 0xc01611d7, 0x02c09015,
+	0x00100011, 0x01041944,
+	// clang-format on
+};
+
+bool program_begins(uint8_t first, uint8_t second)
+{
+	uint8_t a = (uint8_t)((first | 0x20) - 'a'), b = (uint8_t)((second | 0x20) - 'a');
+
+	if (a >= 26)
+		return (first >= '0' && first <= '9');
+	return (seconds[a] & (b < 26 ? UINT32_C(1) << b : UINT32_C(3) << 30)) != 0;
 }
 
 static bool is_upper(char c)

@@ -3,6 +3,7 @@
 // shell/programs - the words a command line may begin with, and what they do.
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,8 +26,11 @@ enum program_kind {
 
 struct program {
 	const char *name;
-	uint8_t kind, flags;
+	uint8_t len, kind, flags;
 };
+
+// Could a name begin with these two bytes? second: anything that is no letter, where the name is shorter.
+bool program_begins(uint8_t first, uint8_t second);
 
 // name: without directory; a version behind it (python3.9) and .exe are taken off. NULL: none
 const struct program *program_find(const char *name, size_t len);

@@ -45,6 +45,7 @@ struct sh {
 	bool brace;  // within {a,b}: , ends a word
 };
 
+bool sh_is_keyword(const char *p, size_t len); // of those a command follows
 // The next word; false: a separator or the end comes first.
 bool sh_word(struct sh *s, struct sh_word *w);
 void sh_blanks(struct sh *s);

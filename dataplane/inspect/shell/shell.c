@@ -157,6 +157,129 @@ static void tell_break(struct value *v, const struct sh_command *c, size_t at,
 		tell(v, c, RULE_SHELL_FRONT);
 }
 
+// ---- quick answers -------------------------------------------------------------------------------
+
+static const struct bytes_class name_bytes =
+	BYTES_CLASS(BYTES_WORD | BYTES(UNDERSCORE) | BYTES(DOT) | BYTES(MINUS));
+static const struct bytes_class end_bytes =
+	BYTES_CLASS(BYTES_BLANK | BYTES(NUL) | BYTES(CONTROL) | BYTES(SEMICOLON) | BYTES(BAR) |
+		    BYTES(AMP) | BYTES(RPAREN) | BYTES(LT) | BYTES(GT) | BYTES(BACKTICK));
+// What dresses a name up: quotes, escapes, expansions, globs.
+static const struct bytes_class dress_bytes = BYTES_CLASS(
+	BYTES(QUOTE) | BYTES(DQUOTE) | BYTES(BACKSLASH) | BYTES(DOLLAR) | BYTES(CARET) |
+	BYTES(STAR) | BYTES(QUESTION) | BYTES(LBRACKET) | BYTES(LBRACE) | BYTES(BACKTICK));
+
+static bool is_of(uint8_t c, const struct bytes_class *k)
+{
+	return c < 0x80 && (k->low[c & 15] >> (c >> 4) & 1) != 0;
+}
+
+// {a,b} without blanks, colons and quotes.
+static bool is_brace(const uint8_t *p, const uint8_t *end)
+{
+	if (end - p > 128)
+		end = p + 128;
+	for (p++; p < end && *p != '}' && *p != ' ' && *p != ':'; p++)
+		if (*p == ',')
+			return true;
+	return false;
+}
+
+struct span {
+	const uint8_t *p, *end;
+};
+
+static bool begins(struct span s, const char *text)
+{
+	size_t n = strlen(text);
+
+	return (size_t)(s.end - s.p) >= n && memcmp(s.p, text, n) == 0;
+}
+
+static bool begins_letters(struct span s, size_t skip)
+{
+	return (size_t)(s.end - s.p) > skip + 1 && is_letter(s.p[skip]) &&
+	       program_begins(s.p[skip], s.p[skip + 1]);
+}
+
+static bool has_dress(struct span s)
+{
+	const uint8_t *end = s.end - s.p > 16 ? s.p + 16 : s.end;
+
+	return bytes_find(s.p, end, &dress_bytes) < end;
+}
+
+// A word that begins with a sign.
+static bool may_begin_sign(struct span s)
+{
+	uint8_t next = s.end - s.p > 1 ? s.p[1] : 0;
+
+	switch (*s.p) {
+	case '/':
+		return begins(s, "/bin/") || begins(s, "/usr/") || begins(s, "/sbin/") ||
+		       has_dress(s);
+	case '.':
+		return next == '/';
+	case '~':
+		return next == '/';
+	case '"':
+	case '\'':
+		return begins_letters(s, 1) || next == '"' || next == '\'' || next == '/';
+	case '\\':
+	case '^':
+		return begins_letters(s, 1) || has_dress((struct span){s.p + 1, s.end});
+	case '{':
+		return next != '"' && next > ' ' && is_brace(s.p, s.end);
+	case '%':
+		return is_letter(next);
+	case '<':
+		return next == ' ' || begins(s, "</etc");
+	case '[':
+		return s.end - s.p > 3 && s.p[2] == ']';
+	case '7':
+		return next == 'z';
+	case '$':
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool may_begin_word(const struct value *v, struct span s)
+{
+	const uint8_t *limit = s.end - s.p > 32 ? s.p + 32 : s.end;
+	const uint8_t *q = bytes_skip(s.p, limit, &name_bytes);
+	size_t len = (size_t)(q - s.p);
+	struct span rest = {q, s.end - q > 64 ? q + 64 : s.end};
+	uint8_t c = q < s.end ? *q : 0;
+
+	if (c == '=')
+		return memchr(q, '$', (size_t)(rest.end - q)) != NULL || v->plus ||
+		       memchr(q, ' ', (size_t)(rest.end - q)) != NULL;
+	if (c == '/')
+		return begins(s, "bin/") || begins(s, "usr/");
+	if (!program_begins(s.p[0], len > 1 ? s.p[1] : 0))
+		return len == 1 && is_of(c, &dress_bytes); // c'a't
+	if (is_of(c, &dress_bytes) || (c == '%' && q + 1 < s.end && is_letter(q[1])))
+		return true;
+	return (is_of(c, &end_bytes) || (c == '+' && v->plus)) &&
+	       (program_find((const char *)s.p, len) != NULL ||
+		sh_is_keyword((const char *)s.p, len));
+}
+
+// Can what stands at i be a command? It says no where the first word is plain and no program's name.
+static bool may_begin(const struct value *v, size_t i)
+{
+	struct span s = {v->n->p + i, v->n->p + v->n->len};
+
+	while (s.p < s.end && (is_blank(*s.p) || *s.p == '\n' || *s.p == '(' || *s.p == '@' ||
+			       *s.p == '!' || (*s.p == '+' && v->plus)))
+		s.p++;
+	if (s.p == s.end)
+		return false;
+	return is_letter(*s.p) ? may_begin_word(v, s) : may_begin_sign(s);
+}
+
 // ---- separators ----------------------------------------------------------------------------------
 
 // A list whose words happen to be names of programs: name|id|date
@@ -187,6 +310,9 @@ static size_t after_separator(struct value *v, size_t i)
 		i++;
 	if (i + 1 >= n->len)
 		return i + 1;
+	shell_judge_alias(v->in, n, i + 1);
+	if (!may_begin(v, i + 1))
+		return i + 1;
 	s = shell_at(v, i + 1, n->len);
 	if (sh_command(&s, &c)) {
 		g = shell_judge(&c);
@@ -206,16 +332,12 @@ static size_t after_separator(struct value *v, size_t i)
 
 static void judge_separators(struct value *v)
 {
-	const struct inspect_node *n = v->n;
+	static const struct bytes_class separators =
+		BYTES_CLASS(BYTES(SEMICOLON) | BYTES(BAR) | BYTES(AMP) | BYTES(LF));
+	const uint8_t *p = v->n->p, *end = p + v->n->len, *q;
 
-	for (size_t i = 0; i < n->len && v->work < v->most;) {
-		uint8_t c = n->p[i];
-
-		if (c == ';' || c == '|' || c == '&' || c == '\n')
-			i = after_separator(v, i);
-		else
-			i++;
-	}
+	for (q = bytes_find(p, end, &separators); q < end && v->work < v->most;)
+		q = bytes_find(p + after_separator(v, (size_t)(q - p)), end, &separators);
 }
 
 // ---- substitutions -------------------------------------------------------------------------------
@@ -226,7 +348,7 @@ static void judge_substitution(struct value *v, size_t at, size_t from, size_t e
 	struct sh_command c;
 	bool alone = end + 1 >= v->n->len;
 
-	if (sh_command(&s, &c) && tell_command(v, &c) != SHELL_NONE) {
+	if (may_begin(v, from) && sh_command(&s, &c) && tell_command(v, &c) != SHELL_NONE) {
 		// `name` is a column to MySQL and code to Markdown, $(name) an element to jQuery
 		if (is_behind_prose(v, at))
 			tell(v, &c, RULE_SHELL_PROSE);
@@ -255,20 +377,19 @@ static size_t closing(const struct inspect_node *n, size_t i)
 
 static void judge_substitutions(struct value *v)
 {
-	const struct inspect_node *n = v->n;
+	static const struct bytes_class openings = BYTES_CLASS(BYTES(BACKTICK) | BYTES(LPAREN));
+	const uint8_t *p = v->n->p, *end = p + v->n->len, *q, *close;
 
-	for (size_t i = 0; i + 1 < n->len && v->work < v->most; i++) {
-		if (n->p[i] == '`') {
-			size_t left = n->len - i - 1;
-			const uint8_t *q =
-				memchr(n->p + i + 1, '`', left < SUBST_MAX ? left : SUBST_MAX);
+	for (q = bytes_find(p, end, &openings); q + 1 < end && v->work < v->most;
+	     q = bytes_find(q + 1, end, &openings)) {
+		size_t at = (size_t)(q - p), left = (size_t)(end - q - 1);
 
-			if (q == NULL)
-				continue;
-			judge_substitution(v, i, i + 1, (size_t)(q - n->p));
-		} else if (n->p[i + 1] == '(' &&
-			   (n->p[i] == '$' || n->p[i] == '<' || n->p[i] == '>')) {
-			judge_substitution(v, i, i + 2, closing(n, i + 2));
+		if (*q == '`') {
+			close = memchr(q + 1, '`', left < SUBST_MAX ? left : SUBST_MAX);
+			if (close != NULL)
+				judge_substitution(v, at, at + 1, (size_t)(close - p));
+		} else if (at > 0 && (q[-1] == '$' || q[-1] == '<' || q[-1] == '>')) {
+			judge_substitution(v, at - 1, at + 1, closing(v->n, at + 1));
 		}
 	}
 }
@@ -280,6 +401,8 @@ static void judge_whole(struct value *v)
 	struct sh s = shell_at(v, 0, v->n->len);
 	struct sh_command c;
 
+	if (!may_begin(v, 0))
+		return;
 	if (!sh_command(&s, &c) || shell_judge(&c).strength < SHELL_FAIR)
 		return;
 	if (c.args == 0 && !takes_values(v->n->place))
@@ -297,8 +420,7 @@ static void run(struct inspect *in, const struct inspect_node *n)
 
 	if (n->place == PLACE_FILE || n->len < 2)
 		return;
-	if ((n->set & (BYTES(CONTROL) | BYTES(HIGH) | BYTES(NUL))) != 0 &&
-	    !decode_is_text(n->p, n->len))
+	if ((n->set & (BYTES(CONTROL) | BYTES(NUL))) != 0 && !decode_is_text(n->p, n->len))
 		return;
 	v.plus = (n->set & BYTES(PLUS)) != 0 && (n->set & BYTES(SPACE)) == 0;
 	judge_whole(&v);

@@ -24,5 +24,7 @@ struct shell_grade shell_judge(const struct sh_command *c);
 void shell_judge_batch(struct inspect *in, const struct inspect_node *n);
 // powershell.c
 void shell_judge_powershell(struct inspect *in, const struct inspect_node *n);
+// A short name of a cmdlet at i, where a command may begin.
+void shell_judge_alias(struct inspect *in, const struct inspect_node *n, size_t i);
 // forms.c: what is no simple command: functions in variables (CVE-2014-6271), fork bombs, server-side includes.
 void shell_judge_forms(struct inspect *in, const struct inspect_node *n);
