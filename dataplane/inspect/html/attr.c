@@ -32,6 +32,15 @@ static void handler(struct xss *x, const struct html_tag *tag, const struct html
 	xss_say(x, rule, a->name.p, a->name.len);
 }
 
+static void directive(struct xss *x, const struct html_attr *a)
+{
+	struct js_verdict v;
+
+	js_judge(a->value.p, a->value.len, JS_PROGRAM, 0, &v);
+	if ((v.ops & JS_OPS_GRAVE) != 0)
+		xss_say(x, RULE_XSS_HANDLER, a->name.p, a->name.len);
+}
+
 // The code of a javascript: URL: browsers take tabs and line ends out of it (WHATWG URL, section 4.4).
 static struct html_text code_of(struct xss *x, struct html_text t)
 {
@@ -104,6 +113,10 @@ void xss_attribute(struct xss *x, const struct html_tag *tag, const struct html_
 	}
 	if (a->value.len == 0)
 		return;
+	if (tag != NULL && html_is_directive(a->name)) {
+		directive(x, a);
+		return;
+	}
 	if (html_text_is(a->name, "style")) {
 		if ((css_judge(a->value) & CSS_RUNS) != 0)
 			xss_say(x, RULE_XSS_STYLE, a->value.p, a->value.len);

@@ -71,6 +71,37 @@ static struct html_text content(struct xss *x, const uint8_t *p, const char *nam
 	return (struct html_text){p, (size_t)(end - p)};
 }
 
+// Within svg and math, <![CDATA[ and ]]> are no part of a script, and it does not end between them (WHATWG
+// HTML, section 13.2.5.69). Returns: the script without them, NULL: it has none
+static uint8_t *without_cdata(struct xss *x, const uint8_t *p, size_t *len)
+{
+	static const char open[] = "<![CDATA[", close[] = "]]>", script_end[] = "</script";
+	const uint8_t *end = x->end;
+	uint8_t *room, *out;
+
+	if (memmem(p, (size_t)(end - p), open, sizeof(open) - 1) == NULL ||
+	    !xss_afford(x, (size_t)(end - p)))
+		return NULL;
+	room = out = inspect_scratch(x->in, (size_t)(end - p));
+	for (bool inside = false; room != NULL && p < end; p++) {
+		const char *mark = inside ? close : open;
+		size_t n = strlen(mark);
+
+		if ((size_t)(end - p) >= n && memcmp(p, mark, n) == 0) {
+			inside = !inside;
+			p += n - 1;
+		} else if (!inside && (size_t)(end - p) >= sizeof(script_end) - 1 &&
+			   html_text_is((struct html_text){p, sizeof(script_end) - 1},
+					script_end)) {
+			break;
+		} else {
+			*out++ = *p;
+		}
+	}
+	*len = room != NULL ? (size_t)(out - room) : 0;
+	return room;
+}
+
 static void script(struct xss *x, const struct html_tag *tag, const struct html_reader *r,
 		   const struct seen *s)
 {
@@ -85,7 +116,15 @@ static void script(struct xss *x, const struct html_tag *tag, const struct html_
 		return;
 	t = content(x, r->at, "script", &ends);
 	js_judge(t.p, t.len, JS_PROGRAM, 0, &v);
-	if ((v.ops & JS_OPS_GRAVE) != 0 || (js_is_whole(&v) && (v.ops & JS_OPS_ACT) != 0))
+	if ((v.ops & JS_OPS_GRAVE) == 0) {
+		size_t len;
+		uint8_t *room = without_cdata(x, r->at, &len);
+
+		if (room != NULL)
+			js_judge(room, len, JS_PROGRAM, 0, &v);
+	}
+	if ((v.ops & JS_OPS_GRAVE) != 0 ||
+	    (js_is_whole(&v) && (v.ops & (JS_OP_CALL | JS_OP_DOCUMENT | JS_OP_MOVE)) != 0))
 		xss_say(x, RULE_XSS_SCRIPT_RUNS, t.p, t.len);
 	else if (ends && js_is_whole(&v))
 		xss_say(x, RULE_XSS_SCRIPT_WHOLE, t.p, t.len);

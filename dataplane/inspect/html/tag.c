@@ -51,6 +51,19 @@ bool html_is_event(struct html_text name)
 	return true;
 }
 
+bool html_is_directive(struct html_text name)
+{
+	static const char *const begins[] = {"ng-", "data-ng-", "v-", "x-", "@", "on:", "hx-on"};
+
+	for (size_t i = 0; i < sizeof(begins) / sizeof(begins[0]); i++) {
+		size_t len = strlen(begins[i]);
+
+		if (name.len > len && html_text_is((struct html_text){name.p, len}, begins[i]))
+			return true;
+	}
+	return false;
+}
+
 static uint8_t element_of(struct html_text name)
 {
 	const uint8_t *colon = memchr(name.p, ':', name.len);

@@ -11,10 +11,12 @@ static const struct js_value other;
 
 static void collect(struct js_value *list, struct js_value v)
 {
-	if (v.kind > list->kind) {
+	uint8_t named = v.key > list->key ? v.key : list->key;
+
+	if (v.kind > list->kind)
 		*list = v;
-		list->plain = list->member = false;
-	}
+	list->plain = list->member = false;
+	list->key = named;
 }
 
 // ---- primary -------------------------------------------------------------------------------------
@@ -73,6 +75,7 @@ static bool key_is(const struct js *j, const char *text)
 static struct js_value property(struct js *j)
 {
 	struct js_value v;
+	uint8_t named;
 	bool converts;
 
 	if (js_take(j, JS_P3('.', '.', '.')))
@@ -86,10 +89,12 @@ static struct js_value property(struct js *j)
 		js_function(j, false);
 		return other;
 	}
+	named = v.kind;
 	if (js_take(j, ':') || js_take(j, '='))
 		v = js_assignment(j);
 	if (converts) // called by whoever adds the object to a string
 		js_value_pass(j, other, v);
+	v.key = named;
 	return v;
 }
 

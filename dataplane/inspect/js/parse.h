@@ -21,7 +21,8 @@ enum js_kind {
 	JS_V_INDEXED, // a member by a name that is worked out
 	JS_V_GLOBAL,
 	JS_V_DOCUMENT,
-	JS_V_PART, // of the document, or what a method of it gave
+	JS_V_PART,   // of the document, or what a method of it gave
+	JS_V_CHANGE, // a method that changes the document
 	JS_V_LOCATION,
 	JS_V_HREF, // location.href and its like
 	JS_V_COOKIE,
@@ -50,6 +51,7 @@ struct js_value {
 	bool list;    // an array or object that holds such a value
 	bool plain;   // a name and nothing else: at, size say which
 	bool member;  // of something
+	uint8_t key;  // list: of a key that names such a value: {alert: a}
 	uint8_t len;  // JS_V_STRING, JS_V_REGEX: of text
 	uint8_t text[JS_CONST_MAX];
 	uint16_t size;
@@ -129,3 +131,4 @@ struct js_value js_value_call(struct js *j, struct js_value f, struct js_value f
 			      unsigned args);
 void js_value_pass(struct js *j, struct js_value f, struct js_value arg);
 void js_value_assign(struct js *j, struct js_value to, struct js_value v);
+void js_value_import(struct js *j, struct js_value from);

@@ -315,7 +315,7 @@ static bool import_declaration(struct js *j)
 		return true;
 	}
 	if (j->l.kind == JS_T_STRING) {
-		js_note(j, JS_OP_FETCH);
+		js_value_import(j, js_value_string(j));
 		js_lex_next(&j->l);
 		semicolon(j);
 		return true;

@@ -89,6 +89,8 @@ static enum js_kind of_document(struct js *j, enum js_name name)
 		return JS_V_LOCATION;
 	case JS_N_WINDOW_OF:
 		return JS_V_GLOBAL;
+	case JS_N_CHANGE:
+		return JS_V_CHANGE;
 	default:
 		return JS_V_PART;
 	}
@@ -183,7 +185,7 @@ struct js_value js_value_member(struct js *j, struct js_value of, const uint8_t 
 	if (v.kind == JS_V_OTHER && (of.kind == JS_V_STRING || of.kind == JS_V_TEXT))
 		v.kind = JS_V_TEXT;
 	if (v.kind == JS_V_OTHER && of.kind == JS_V_PART)
-		v.kind = JS_V_PART;
+		v.kind = name == JS_N_CHANGE ? JS_V_CHANGE : JS_V_PART;
 	if (v.kind == JS_V_OTHER && is_event(text, len))
 		v.kind = JS_V_EVENT;
 	v.member = true;
@@ -301,6 +303,8 @@ void js_value_pass(struct js *j, struct js_value f, struct js_value arg)
 
 struct js_value js_value_call(struct js *j, struct js_value f, struct js_value first, unsigned args)
 {
+	if (f.kind == JS_V_PART && !f.list)
+		return f; // looks at the document and no more
 	js_note(j, JS_OP_CALL);
 	if (f.list)
 		return of_kind(JS_V_OTHER);
@@ -345,7 +349,7 @@ struct js_value js_value_call(struct js *j, struct js_value f, struct js_value f
 	case JS_V_NODE:
 		js_note(j, JS_OP_NODE);
 		return of_kind(JS_V_NODE);
-	case JS_V_PART:
+	case JS_V_CHANGE:
 		js_note(j, JS_OP_DOCUMENT);
 		return of_kind(JS_V_PART);
 	case JS_V_TEXT:
@@ -364,6 +368,12 @@ static bool is_elsewhere(struct js_value v)
 		(memcmp(v.text, "//", 2) == 0 || memchr(v.text, ':', v.len) != NULL));
 }
 
+void js_value_import(struct js *j, struct js_value from)
+{
+	if (is_elsewhere(from)) // sources have modules beside them
+		js_note(j, JS_OP_FETCH);
+}
+
 static void remember(struct js *j, struct js_value to, struct js_value v)
 {
 	if (v.kind < JS_V_GLOBAL || v.list || j->aliases == JS_ALIASES_MAX)
@@ -379,6 +389,9 @@ void js_value_assign(struct js *j, struct js_value to, struct js_value v)
 			js_note(j, JS_OP_PASS);
 		if (to.kind == JS_V_COOKIE && v.kind == JS_V_DOCUMENT)
 			js_note(j, JS_OP_COOKIE);
+		if (v.kind == JS_V_GLOBAL &&
+		    (is_weapon(to.kind) || is_weapon(to.key) || to.key == JS_V_LOCATION))
+			js_note(j, JS_OP_PASS);
 		return;
 	}
 	switch (to.kind) {
