@@ -15,6 +15,25 @@
 
 #define SHORT_NUMBER 8
 
+// With AddressSanitizer, what was not asked for cannot be touched.
+#ifdef __has_feature // clang's way to say it
+#if __has_feature(address_sanitizer)
+#define __SANITIZE_ADDRESS__ 1
+#endif
+#endif
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+static void guard(const struct inspect *in, size_t size)
+{
+	ASAN_UNPOISON_MEMORY_REGION(in->arena + in->used, size);
+	ASAN_POISON_MEMORY_REGION(in->arena + in->used + size, in->limits.arena - in->used - size);
+}
+#else
+static void guard(const struct inspect *in, size_t size)
+{
+}
+#endif
+
 void value_begin(struct inspect *in)
 {
 	in->used = 0;
@@ -30,6 +49,7 @@ static uint8_t *allot(struct inspect *in, size_t size)
 		in->bounded = true;
 		return NULL;
 	}
+	guard(in, size);
 	size = (size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
 	if (size > in->limits.arena - in->used)
 		size = in->limits.arena - in->used; // the last piece may end anywhere
@@ -71,6 +91,7 @@ uint8_t *inspect_node_room(struct inspect *in, size_t size)
 		in->bounded = true;
 		return NULL;
 	}
+	guard(in, size);
 	return in->arena + in->used;
 }
 

@@ -63,8 +63,8 @@ static size_t whole_groups(const uint8_t *p, size_t len, uint8_t *out)
 
 size_t decode_base64(const uint8_t *p, size_t len, uint8_t *out)
 {
+	bool lines = memchr(p, '\n', len) != NULL; // before out, which may be p, is written
 	size_t i = whole_groups(p, len, out), n = i / 4 * 3, pads = 0, digits = i;
-	bool lines = memchr(p, '\n', len) != NULL;
 	uint32_t group = 0;
 
 	for (; i < len; i++) {

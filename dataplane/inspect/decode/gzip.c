@@ -44,6 +44,8 @@ static void run(struct inspect *in, const struct inspect_node *n)
 	left = inspect_node_left(in);
 	out = inspect_node_room(in, left);
 	if (out != NULL) {
+		// libisal reads entries of its tables that a broken stream has not filled
+		memset(z, 0, sizeof(*z));
 		isal_inflate_init(z);
 		z->crc_flag = gzip ? ISAL_GZIP : ISAL_ZLIB;
 		z->next_in = (uint8_t *)(uintptr_t)n->p; // it only reads
@@ -53,11 +55,12 @@ static void run(struct inspect *in, const struct inspect_node *n)
 		rc = isal_inflate(z);
 		len = is_sound(rc, gzip) ? z->total_out : 0;
 	}
+	if (len > 0)
+		memmove(z, out, len); // where the room will be
 	inspect_scratch_free(in, mark);
 	room = inspect_node_room(in, len);
 	if (room == NULL)
 		return;
-	memmove(room, out, len);
 	inspect_node_add(in, n, gzip ? DECODE_GZIP : DECODE_DEFLATE, n->place, room, len);
 }
 

@@ -7,6 +7,7 @@
 #include "dataplane/inspect/decode/decode.h"
 
 #include <string.h>
+#include <strings.h>
 
 #define HEX_LEAST 6 // digits: shorter ones are numbers
 
@@ -51,17 +52,15 @@ static size_t literal(const uint8_t *p, size_t left, struct out *o)
 	return i;
 }
 
+static bool is_name(const uint8_t *p, const char *name, size_t len)
+{
+	return strncasecmp((const char *)p, name, len) == 0;
+}
+
 // CHAR(60,97) or CHR(60), the quotes left to the caller. Returns the length used, 0: none.
 static size_t call(const uint8_t *p, size_t left, struct out *o)
 {
-	size_t i =
-		left > 5 && memcmp("char",
-				   (uint8_t[]){p[0] | 0x20, p[1] | 0x20, p[2] | 0x20, p[3] | 0x20},
-				   4) == 0
-			? 4
-		: left > 4 && (p[0] | 0x20) == 'c' && (p[1] | 0x20) == 'h' && (p[2] | 0x20) == 'r'
-			? 3
-			: 0;
+	size_t i = left > 5 && is_name(p, "char", 4) ? 4 : left > 4 && is_name(p, "chr", 3) ? 3 : 0;
 	size_t len = o->len;
 
 	if (i == 0)
@@ -161,10 +160,13 @@ static const uint8_t *name_before(const struct scan *s, const uint8_t *paren)
 
 	while (q > s->p && (q[-1] == ' ' || q[-1] == '\t') && paren - q < 8)
 		q--;
-	if (q - s->p < 3 || (q[-1] | 0x20) != 'r')
+	if (q - s->p >= 4 && is_name(q - 4, "char", 4))
+		q -= 4;
+	else if (q - s->p >= 3 && is_name(q - 3, "chr", 3))
+		q -= 3;
+	else
 		return NULL;
-	q -= (q[-2] | 0x20) == 'h' ? 3 : 4;
-	if (q < s->p || (*q | 0x20) != 'c' || (q > s->start && is_letter(q[-1]))) // varchar(10)
+	if (q > s->start && is_letter(q[-1])) // varchar(10)
 		return NULL;
 	return q;
 }
