@@ -645,10 +645,11 @@ bool sql_statement(struct sql *s)
 {
 	bool ok;
 
-	if (!sql_is_statement(s) || s->depth == SQL_DEPTH_MAX)
+	if (!sql_is_statement(s))
 		return false;
-	s->depth++;
+	if (!sql_enter(s))
+		return true;
 	ok = one(s);
-	s->depth--;
+	sql_leave(s);
 	return ok;
 }

@@ -9,13 +9,16 @@
 
 static bool rest(struct sql *s, struct sql_term *t, bool joined, bool inner);
 
-// Too deep to follow: the rest counts as not read.
-static bool too_deep(struct sql *s)
+bool sql_enter(struct sql *s)
 {
+	if (s->depth < SQL_DEPTH_MAX) {
+		s->depth++;
+		return true;
+	}
 	s->at = s->len;
 	s->t = (struct sql_token){.kind = T_END, .at = s->len};
 	s->unfinished = true;
-	return true;
+	return false;
 }
 
 static void use(struct sql_term *t, struct sql_term r)
@@ -576,11 +579,10 @@ bool sql_operand(struct sql *s, struct sql_term *t)
 	}
 	if (sql_over(s))
 		return true;
-	if (s->depth == SQL_DEPTH_MAX)
-		return too_deep(s);
-	s->depth++;
+	if (!sql_enter(s))
+		return true;
 	ok = primary(s, t);
-	s->depth--;
+	sql_leave(s);
 	return ok;
 }
 

@@ -119,6 +119,20 @@ static uint32_t empty_exponent(const struct sql *s)
 		       : 0;
 }
 
+// How long a word is, of which len bytes are known: up to a sign or a blank.
+static uint32_t word_len(const struct sql *s, uint32_t len)
+{
+	while (is_word(peek(s, len))) {
+		const uint8_t *c = s->p + s->at + len;
+
+		if ((c[0] == 0xa0 && c[-1] < 0x80) || (c[0] == 0xc2 && peek(s, len + 1) == 0xa0) ||
+		    (c[0] == 0xe3 && peek(s, len + 1) == 0x80 && peek(s, len + 2) == 0x80))
+			break;
+		len++;
+	}
+	return len;
+}
+
 // Over white space and comments. true: a comment goes to the end of the text
 static bool blanks(struct sql *s)
 {
@@ -244,10 +258,33 @@ static uint32_t digits(const struct sql *s, uint32_t i)
 	return i;
 }
 
+// Digits, a fraction, an exponent. *plain: digits only
+static uint32_t number_end(const struct sql *s, bool *plain)
+{
+	uint32_t i = digits(s, s->at), e;
+
+	*plain = true;
+	if (i < s->len && s->p[i] == '.' && !(i + 1 < s->len && s->p[i + 1] == '.')) {
+		i = digits(s, i + 1);
+		*plain = false;
+	}
+	if (i < s->len && (s->p[i] | 0x20) == 'e') {
+		e = i + 1;
+		if (e < s->len && (s->p[e] == '+' || s->p[e] == '-'))
+			e++;
+		if (e < s->len && is_digit(s->p[e])) {
+			i = digits(s, e);
+			*plain = false;
+		}
+	}
+	return i;
+}
+
+// false: it is a name that begins with digits, as MySQL takes them
 static bool number(struct sql *s)
 {
-	uint32_t i = s->at;
-	bool dot = false, exponent = false;
+	uint32_t i = s->at, end;
+	bool plain = false;
 
 	if (s->p[i] == '0' && (peek(s, 1) | 0x20) == 'x' && is_hex(peek(s, 2))) {
 		for (i += 2; i < s->len && is_hex(s->p[i]);)
@@ -256,32 +293,12 @@ static bool number(struct sql *s)
 		for (i += 2; i < s->len && (s->p[i] & 0xfe) == '0';)
 			i++;
 	} else {
-		i = digits(s, i);
-		if (i < s->len && s->p[i] == '.' && !(i + 1 < s->len && s->p[i + 1] == '.')) {
-			i = digits(s, i + 1);
-			dot = true;
-		}
-		if (i < s->len && (s->p[i] | 0x20) == 'e') {
-			uint32_t e = i + 1;
-
-			if (e < s->len && (s->p[e] == '+' || s->p[e] == '-'))
-				e++;
-			if (e < s->len && is_digit(s->p[e])) {
-				i = digits(s, e);
-				exponent = true;
-			}
-		}
+		i = number_end(s, &plain);
 	}
-	// 1st is a name to MySQL; 1.st, 1e0st and to others 1st are a number and a word.
-	if (!dot && !exponent && i < s->len && is_word(s->p[i]) &&
-	    (s->p[s->at] != '0' || i - s->at < 3)) {
-		uint32_t end = i;
-
-		while (end < s->len && is_word(s->p[end]))
-			end++;
-		if (sql_word_find(s->p + i, end - i) == NULL)
-			return false;
-	}
+	// 1st is a name; 1.st, 1e0st, and 1or to others than MySQL, are a number and a word.
+	end = s->at + word_len(s, i - s->at);
+	if (plain && end > i && sql_word_find(s->p + i, end - i) == NULL)
+		return false;
 	take(s, T_NUMBER, i - s->at);
 	return true;
 }
@@ -313,16 +330,10 @@ static bool prefixed_string(struct sql *s, uint32_t len)
 static void word(struct sql *s)
 {
 	const struct sql_word_entry *e;
-	uint32_t len = 1;
+	uint32_t len;
 	bool after_number = s->last.kind == T_NUMBER && s->last.at + s->last.len == s->at;
 
-	while (s->at + len < s->len && is_word(s->p[s->at + len])) {
-		if (s->p[s->at + len] == 0xa0 && s->p[s->at + len - 1] < 0x80)
-			break;
-		if (s->p[s->at + len] == 0xc2 && peek(s, len + 1) == 0xa0)
-			break;
-		len++;
-	}
+	len = word_len(s, 1);
 	if (len <= 16 && s->at + len < s->len && prefixed_string(s, len))
 		return;
 	e = len <= 32 ? sql_word_find(s->p + s->at, len) : NULL;
@@ -371,30 +382,69 @@ static void variable(struct sql *s)
 	take(s, kind, len);
 }
 
+// Signs that stand alone.
+static enum sql_kind single(uint8_t c)
+{
+	switch (c) {
+	case '(':
+		return T_LPAREN;
+	case ')':
+		return T_RPAREN;
+	case '[':
+		return T_LBRACKET;
+	case ']':
+		return T_RBRACKET;
+	case '{':
+		return T_LBRACE;
+	case '}':
+		return T_RBRACE;
+	case ',':
+		return T_COMMA;
+	case ';':
+		return T_SEMI;
+	case '.':
+		return T_DOT;
+	case '*':
+		return T_STAR;
+	case '+':
+		return T_SIGN;
+	case '/':
+	case '%':
+		return T_ARITH;
+	default:
+		return T_BAD;
+	}
+}
+
+// Those that others may follow, the longest first.
 static const struct {
 	char text[4];
 	uint8_t kind;
 } operators[] = {
-	// longest first
-	{"<=>", T_CMP},  {"->>", T_ARITH}, {"#>>", T_ARITH}, {"!~*", T_CMP},    {"@@@", T_CMP},
-	{"!==", T_CMP},  {"===", T_CMP},   {"~~*", T_CMP},   {"||", T_BARS},    {"&&", T_AND},
-	{"<=", T_CMP},   {">=", T_CMP},    {"<>", T_CMP},    {"!=", T_CMP},     {"==", T_CMP},
-	{"::", T_CAST},  {":=", T_ASSIGN}, {"<<", T_ARITH},  {">>", T_ARITH},   {"->", T_ARITH},
-	{"#>", T_ARITH}, {"#-", T_ARITH},  {"<@", T_CMP},    {"@>", T_CMP},     {"?|", T_CMP},
-	{"?&", T_CMP},   {"!~", T_CMP},    {"^=", T_CMP},    {"~*", T_CMP},     {"~~", T_CMP},
-	{"!<", T_CMP},   {"!>", T_CMP},    {"|/", T_NOT},    {"=", T_CMP},      {"<", T_CMP},
-	{">", T_CMP},    {"+", T_SIGN},    {"-", T_SIGN},    {"*", T_STAR},     {"/", T_ARITH},
-	{"%", T_ARITH},  {"^", T_ARITH},   {"|", T_ARITH},   {"&", T_ARITH},    {"~", T_NOT},
-	{"!", T_NOT},    {"(", T_LPAREN},  {")", T_RPAREN},  {"[", T_LBRACKET}, {"]", T_RBRACKET},
-	{"{", T_LBRACE}, {"}", T_RBRACE},  {",", T_COMMA},   {";", T_SEMI},     {".", T_DOT},
+	// clang-format off
+	{"<=>", T_CMP}, {"->>", T_ARITH}, {"#>>", T_ARITH}, {"!~*", T_CMP}, {"@@@", T_CMP},
+	{"!==", T_CMP}, {"===", T_CMP}, {"~~*", T_CMP}, {"||", T_BARS}, {"&&", T_AND},
+	{"<=", T_CMP}, {">=", T_CMP}, {"<>", T_CMP}, {"!=", T_CMP}, {"==", T_CMP}, {"::", T_CAST},
+	{":=", T_ASSIGN}, {"<<", T_ARITH}, {">>", T_ARITH}, {"->", T_ARITH}, {"#>", T_ARITH},
+	{"#-", T_ARITH}, {"<@", T_CMP}, {"@>", T_CMP}, {"?|", T_CMP}, {"?&", T_CMP}, {"!~", T_CMP},
+	{"^=", T_CMP}, {"~*", T_CMP}, {"~~", T_CMP}, {"!<", T_CMP}, {"!>", T_CMP}, {"|/", T_NOT},
+	{"=", T_CMP}, {"<", T_CMP}, {">", T_CMP}, {"-", T_SIGN}, {"^", T_ARITH}, {"|", T_ARITH},
+	{"&", T_ARITH}, {"~", T_NOT}, {"!", T_NOT},
+	// clang-format on
 };
 
 static void sign(struct sql *s)
 {
+	uint8_t c = s->p[s->at];
+
+	if (single(c) != T_BAD) {
+		take(s, single(c), 1);
+		return;
+	}
 	for (size_t i = 0; i < sizeof(operators) / sizeof(operators[0]); i++) {
 		const char *o = operators[i].text;
 
-		if (s->p[s->at] == (uint8_t)o[0] && (o[1] == '\0' || peek(s, 1) == (uint8_t)o[1]) &&
+		if (c == (uint8_t)o[0] && (o[1] == '\0' || peek(s, 1) == (uint8_t)o[1]) &&
 		    (o[1] == '\0' || o[2] == '\0' || peek(s, 2) == (uint8_t)o[2])) {
 			take(s, operators[i].kind, o[1] == '\0' ? 1 : o[2] == '\0' ? 2 : 3);
 			return;

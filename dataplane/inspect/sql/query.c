@@ -79,12 +79,11 @@ static bool table_in_parentheses(struct sql *s)
 {
 	sql_next(s);
 	s->hard++;
-	if (s->depth == SQL_DEPTH_MAX)
-		return false;
-	s->depth++;
+	if (!sql_enter(s))
+		return true;
 	if (sql_is_query(s) ? !sql_query(s) : !tables(s))
 		return false;
-	s->depth--;
+	sql_leave(s);
 	if (sql_over(s))
 		return true;
 	return sql_take_kind(s, T_RPAREN);
@@ -445,9 +444,8 @@ bool sql_query(struct sql *s)
 {
 	bool ok;
 
-	if (s->depth == SQL_DEPTH_MAX)
-		return false;
-	s->depth++;
+	if (!sql_enter(s))
+		return true;
 	if (sql_is(s, W_SELECT))
 		ok = select(s);
 	else if (sql_is(s, W_VALUES))
@@ -456,7 +454,7 @@ bool sql_query(struct sql *s)
 		ok = sql_is(s, W_WITH) && with(s);
 	while (ok && sql_is_union(s))
 		ok = sql_union(s);
-	s->depth--;
+	sql_leave(s);
 	return ok;
 }
 
@@ -482,11 +480,10 @@ bool sql_union(struct sql *s)
 	} else if (!sql_is_query(s)) {
 		return false;
 	} else {
-		if (s->depth == SQL_DEPTH_MAX)
-			return false;
-		s->depth++;
+		if (!sql_enter(s))
+			return true;
 		ok = sql_is(s, W_SELECT) ? select(s) : sql_is(s, W_VALUES) ? values(s) : with(s);
-		s->depth--;
+		sql_leave(s);
 	}
 	if (!ok)
 		return false;

@@ -44,7 +44,7 @@ enum {
 };
 
 // Length of the longest word, with its zero.
-#define SQL_WORD_MAX 27
+#define SQL_WORD_MAX 28
 
 struct sql_word_entry {
 	char text[SQL_WORD_MAX];
@@ -243,6 +243,12 @@ static inline bool sql_is_name(const struct sql *s)
 }
 
 // expr.c. false: this is no SQL.
+// One level deeper. false: the rest is too deep to follow and counts as not read
+bool sql_enter(struct sql *s);
+static inline void sql_leave(struct sql *s)
+{
+	s->depth--;
+}
 struct sql_term {
 	bool constant;
 	bool compared;
