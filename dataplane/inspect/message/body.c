@@ -29,7 +29,9 @@ struct body {
 	struct body_form form;
 	struct split_state state;
 	struct inflate_state inflate;
-	uint8_t *copy; // of coded text, as much as a window: should it turn out to be none
+	uint8_t piece[4096]; // of coded text that is not unfolded yet
+	uint32_t pieces;     // bytes of it
+	uint8_t *copy;       // of coded text, as much as a window: should it turn out to be none
 	uint8_t window[];
 };
 
@@ -61,6 +63,7 @@ void message_begin(struct inspect *in)
 	b->decided = b->coded = b->cut = b->bomb = b->ended = false;
 	b->coding = CODING_NONE;
 	b->sniffed = 0;
+	b->pieces = 0;
 	b->in = b->out = 0;
 }
 
@@ -238,19 +241,29 @@ static void unfold(struct inspect *in, const uint8_t *p, size_t len)
 	} // else it may be no deflate at all, which has neither magic nor sum: message_end() reads it both ways
 }
 
+// Coded text is unfolded in pieces of one size, however it comes: what is seen of a broken one must not
+// depend on how the network cut it.
 static void coded(struct inspect *in, const uint8_t *p, size_t len)
 {
 	struct body *b = in->body;
 
 	while (len > 0 && !b->bomb && !in->enough) {
-		size_t n = len < UINT32_MAX / 2 ? len : UINT32_MAX / 2;
+		size_t n = sizeof(b->piece) - b->pieces;
 
-		if (b->coding == CODING_NONE)
-			plain(in, p, n);
-		else
-			unfold(in, p, n);
+		if (b->coding == CODING_NONE) {
+			plain(in, p, len);
+			return;
+		}
+		if (n > len)
+			n = len;
+		memcpy(b->piece + b->pieces, p, n);
+		b->pieces += (uint32_t)n;
 		p += n;
 		len -= n;
+		if (b->pieces == sizeof(b->piece)) {
+			b->pieces = 0;
+			unfold(in, b->piece, sizeof(b->piece));
+		}
 	}
 }
 
@@ -287,6 +300,8 @@ void message_end(struct inspect *in)
 
 	if (b->sniffed > 0 && !b->coded)
 		decide_coding(in);
+	if (b->pieces > 0 && !b->bomb && !in->enough)
+		unfold(in, b->piece, b->pieces);
 	if (b->coding != CODING_NONE && !b->bomb)
 		broken(in);
 	if (b->used > 0 && !in->enough)
