@@ -12,6 +12,7 @@ const struct inspect_analyser *const inspect_analysers[] = {
 	&inspect_sql,
 	&inspect_path,
 	&inspect_shell,
+	&inspect_shell_word,
 	&inspect_xss,
 	NULL,
 };

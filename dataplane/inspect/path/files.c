@@ -248,6 +248,23 @@ enum path_file path_file_of(const char *path, size_t len, bool rooted)
 	return is_below_root(path, len) ? PATH_FILE_APP : PATH_FILE_NONE;
 }
 
+// Of the files above, by last letter, the letters before it: bit 0 is a, bit 26 anything else.
+static const uint32_t tails[26] = {
+	// clang-format off
+	0x0040000, 0x0000009, 0x0020000, 0x0480101, 0x0961800, 0x0003000, 0x0000100,
+	0x0000000, 0x0002000, 0x0000000, 0x0000001, 0x0001000, 0x0000001, 0x0004000,
+	0x0000020, 0x0100000, 0x0000000, 0x0000000, 0x10e0810, 0x0000100, 0x0000000,
+	0x0002000, 0x0004000, 0x0000010, 0x0020000, 0x0000000,
+	// clang-format on
+};
+
+bool path_file_may_end(const uint8_t *p, size_t len)
+{
+	uint8_t a = (uint8_t)((p[len - 2] | 0x20) - 'a'), b = (uint8_t)((p[len - 1] | 0x20) - 'a');
+
+	return b >= 26 || (tails[b] >> (a < 26 ? a : 26) & 1) != 0;
+}
+
 bool path_file_is_hidden(const char *path, size_t len)
 {
 	for (size_t i = 0; len > 1 && i < COUNT(hidden); i++)

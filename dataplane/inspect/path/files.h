@@ -18,6 +18,9 @@ enum path_file {
 // rooted: it begins at the root of a file system or a drive, or went out of where it began.
 enum path_file path_file_of(const char *path, size_t len, bool rooted);
 
+// False: no path that ends so, len being 2 or more, is one of those files, unless it lies in /etc or /proc.
+bool path_file_may_end(const uint8_t *p, size_t len);
+
 // A file that web servers keep to themselves, as the path of a request: ".git/config", "web-inf/web.xml".
 bool path_file_is_hidden(const char *path, size_t len);
 

@@ -113,12 +113,17 @@ static bool leads_to(const uint8_t *p, size_t len, const struct tail *t)
 
 void path_judge_loose(struct inspect *in, const struct inspect_node *n)
 {
+	const uint64_t spelled = BYTES(HIGH) | BYTES(CONTROL) | BYTES(PERCENT) | BYTES(DIGIT) |
+				 BYTES(QUESTION) | BYTES(BACKSLASH) | BYTES(SLASH) | BYTES(CARET) |
+				 BYTES(DOT);
 	size_t len = n->len;
 
 	// the usual spelling is path.c's
 	while (len > 0 && (n->p[len - 1] <= ' ' || n->p[len - 1] == '"'))
 		len--;
 	if (len < 9 || len > 1024)
+		return;
+	if ((n->set & spelled) == 0 || memchr("dweipsgl", lower(n->p[len - 1]), 8) == NULL)
 		return;
 	for (size_t i = 0; i < sizeof(tails) / sizeof(tails[0]); i++)
 		if (ends(n->p, len, tails[i].name) && leads_to(n->p, len, &tails[i]))

@@ -10,6 +10,7 @@
 
 #include <string.h>
 
+#define PLACE(p)     (UINT64_C(1) << PLACE_##p)
 #define WORDS_MAX    64 // with steps out, in one value
 #define PATH_MAX_LEN 4096
 #define DEEP         3
@@ -51,6 +52,58 @@ static bool is_rooted(const struct path_walk *w)
 	return w->absolute || w->drive || w->out > 0;
 }
 
+// Directories with a dot in front that the web itself uses: RFC 8615, and some hosts' functions.
+static bool is_known_dot(const char *p, size_t len)
+{
+	static const char *const known[] = {".well-known", ".netlify", ".auth", ".cloud", ".cdn"};
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (len == strlen(known[i]) && memcmp(p, known[i], len) == 0)
+			return true;
+	return false;
+}
+
+static bool is_config(const char *p, size_t len)
+{
+	static const char *const ends[] = {
+		".toml", ".json", ".yml", ".yaml", ".ini", ".cfg",   ".conf",   ".xml",    ".md",
+		".db",   ".log",  ".sql", ".bak",  "rc",   "ignore", "history", "profile", "config",
+	};
+
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		size_t n = strlen(ends[i]);
+
+		if (len > n && memcmp(p + len - n, ends[i], n) == 0)
+			return true;
+	}
+	return false;
+}
+
+// The path of a request itself.
+static void judge_request(struct inspect *in, const struct inspect_node *n,
+			  const struct path_walk *w, size_t at, size_t len)
+{
+	const char *p = w->text, *end = w->text + w->text_len;
+
+	if (path_file_is_hidden(w->text, w->text_len)) {
+		inspect_evidence(in, n, RULE_PATH_HIDDEN, at, len);
+		return;
+	}
+	while (p < end) {
+		const char *slash = memchr(p, '/', (size_t)(end - p));
+		size_t name = (size_t)((slash != NULL ? slash : end) - p);
+
+		if (name > 2 && p[0] == '.' && p[1] >= 'a' && p[1] <= 'z' &&
+		    !is_known_dot(p, name)) {
+			inspect_evidence(in, n, RULE_PATH_DOT_NAME, at, len);
+			if (is_config(w->text, w->text_len))
+				inspect_evidence(in, n, RULE_PATH_DOT_CONFIG, at, len);
+			return;
+		}
+		p += name + 1;
+	}
+}
+
 // whole: it is all of the value.
 static void judge(struct inspect *in, const struct inspect_node *n, const uint8_t *p, size_t len,
 		  bool whole)
@@ -74,8 +127,8 @@ static void judge(struct inspect *in, const struct inspect_node *n, const uint8_
 		inspect_evidence(in, n, RULE_PATH_APP, at, len);
 	if (w.unc && whole)
 		inspect_evidence(in, n, RULE_PATH_UNC, at, len);
-	if (n->place == PLACE_PATH && path_file_is_hidden(w.text, w.text_len))
-		inspect_evidence(in, n, RULE_PATH_HIDDEN, at, len);
+	if (n->place == PLACE_PATH)
+		judge_request(in, n, &w, at, len);
 }
 
 // ---- words ---------------------------------------------------------------------------------------
@@ -133,9 +186,30 @@ static bool begins_path(struct http_bytes b)
 	return b.len > 3 && b.p[1] == ':' && is_separator(b.p[2]);
 }
 
+// A path without steps that neither lies where every file tells of the machine nor ends as a known one.
+static bool is_plain(struct http_bytes b)
+{
+	static const char *const secret[] = {"/etc/", "/proc/"};
+
+	for (size_t i = 0; i < 2; i++)
+		if (b.len > 6 && memcmp(b.p, secret[i], strlen(secret[i])) == 0)
+			return false;
+	if (b.p[0] == '\\' || bytes_find2(b.p, b.len, '/', '.') != NULL ||
+	    memchr(b.p, ';', b.len) != NULL || memchr(b.p, '\0', b.len) != NULL)
+		return false;
+	return !path_file_may_end(b.p, b.len);
+}
+
 static bool has_line_end(struct http_bytes b)
 {
 	return memchr(b.p, '\n', b.len) != NULL;
+}
+
+// The router may not be there to ask.
+static bool concerns(const struct inspect_node *n)
+{
+	return (inspect_path.places >> n->place & 1) != 0 && (n->set & inspect_path.any) != 0 &&
+	       n->len >= inspect_path.least;
 }
 
 static void run(struct inspect *in, const struct inspect_node *n)
@@ -143,9 +217,10 @@ static void run(struct inspect *in, const struct inspect_node *n)
 	bool steps = (n->set & BYTES(DOT)) != 0 && bytes_find2(n->p, n->len, '.', '.') != NULL;
 	struct http_bytes b = trimmed(n);
 
-	if (n->place == PLACE_FILE || b.len < 3)
+	if (!concerns(n) || b.len < 3)
 		return;
-	if (b.len <= PATH_MAX_LEN && !has_line_end(b) && (steps || begins_path(b)))
+	if (b.len <= PATH_MAX_LEN && (steps || (begins_path(b) && !is_plain(b))) &&
+	    !has_line_end(b))
 		judge(in, n, b.p, b.len, true);
 	if (steps)
 		judge_words(in, n);
@@ -155,8 +230,9 @@ static void run(struct inspect *in, const struct inspect_node *n)
 
 const struct inspect_analyser inspect_path = {
 	.name = "path",
-	.any = BYTES(DOT) | BYTES(SLASH) | BYTES(BACKSLASH) | BYTES(COLON) | BYTES(HIGH) |
-	       BYTES(PERCENT),
+	.any = BYTES(DOT) | BYTES(QUESTION) | BYTES(SLASH) | BYTES(BACKSLASH) | BYTES(COLON) |
+	       BYTES(HIGH) | BYTES(PERCENT),
 	.least = 4,
+	.places = ~(PLACE(METHOD) | PLACE(HEADER_NAME) | PLACE(HOST) | PLACE(FILE)),
 	.run = run,
 };

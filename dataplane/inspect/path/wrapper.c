@@ -35,7 +35,7 @@ static const struct {
 	{"file://", LOCAL},
 	{"file:/", LOCAL},
 	{"netdoc:/", LOCAL},
-	{"jar:file:", LOCAL},
+	{"jar:file:", PHP},
 	{"url:file:", LOCAL},
 	{"local_file://", LOCAL},
 	{"jar:http", PHP},
@@ -118,8 +118,16 @@ static bool names_file(struct http_bytes name)
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (name.len == strlen(names[i]) && starts(name.p, name.len, names[i]))
 			return true;
-	// conf[path], _SERVER[DOCUMENT_ROOT]: a variable of PHP set from outside
-	return name.len > 4 && name.p[0] == '_' && name.p[name.len - 1] == ']';
+	return false;
+}
+
+// _CONF[path], GLOBALS[x], mosConfig_absolute_path: a variable of a PHP program, set from outside.
+static bool is_variable(struct http_bytes name)
+{
+	bool array = name.len > 4 && name.p[name.len - 1] == ']';
+
+	return (array && (name.p[0] == '_' || starts(name.p, name.len, "globals["))) ||
+	       starts(name.p, name.len, "mosconfig_");
 }
 
 static bool is_script(const uint8_t *p, size_t len)
@@ -167,6 +175,8 @@ static void judge_remote(struct inspect *in, const struct inspect_node *n, const
 	}
 	if (cut)
 		inspect_evidence(in, n, RULE_PATH_REMOTE_CUT, 0, n->len);
+	if (is_variable(n->name))
+		inspect_evidence(in, n, RULE_PATH_REMOTE_VARIABLE, 0, n->len);
 	if (names_file(n->name))
 		inspect_evidence(in, n, RULE_PATH_REMOTE_NAME, 0, n->len);
 }
@@ -190,8 +200,11 @@ void path_judge_wrapper(struct inspect *in, const struct inspect_node *n)
 		len--;
 	}
 	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
-		size_t s = strlen(schemes[i].scheme);
+		size_t s;
 
+		if (len == 0 || (*p | 0x20) != schemes[i].scheme[0])
+			continue;
+		s = strlen(schemes[i].scheme);
 		if (!starts(p, len, schemes[i].scheme))
 			continue;
 		if (schemes[i].kind == PHP)

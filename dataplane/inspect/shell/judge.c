@@ -175,9 +175,10 @@ struct shell_grade shell_judge(const struct sh_command *c)
 	if (c->secrets > 0)
 		return grade(RULE_SHELL_READ, SHELL_STRONG);
 	g = by_kind(c);
-	// who takes a name to pieces means it
-	if (g.strength < SHELL_FAIR && (c->name_flags & (WORD_PIECES | WORD_ANSI)) != 0 &&
-	    c->plain < 2)
+	// who takes a name to pieces or writes it with wildcards means it
+	if (g.strength < SHELL_FAIR && c->plain < 2 &&
+	    ((c->name_flags & (WORD_PIECES | WORD_ANSI)) != 0 ||
+	     (c->path && (c->name_flags & WORD_GLOB) != 0)))
 		return grade(RULE_SHELL_RUN, SHELL_FAIR);
 	return g;
 }

@@ -182,7 +182,8 @@ void shell_judge_alias(struct inspect *in, const struct inspect_node *n, size_t 
 
 	while (i < n->len && (n->p[i] == ' ' || n->p[i] == '+' || n->p[i] == '(' || n->p[i] == '&'))
 		i++;
-	if (i >= n->len || memchr("iIgGsS", n->p[i], 6) == NULL)
+	if (i >= n->len ||
+	    ((n->p[i] | 0x20) != 'i' && (n->p[i] | 0x20) != 'g' && (n->p[i] | 0x20) != 's'))
 		return;
 	to = read_name(n, i, &w);
 	if (!IS_ONE(w.text, aliases))
@@ -276,9 +277,11 @@ static void judge_computed_names(struct inspect *in, const struct inspect_node *
 
 void shell_judge_powershell(struct inspect *in, const struct inspect_node *n)
 {
+	const uint64_t called = BYTES(SPACE) | BYTES(PLUS) | BYTES(LPAREN) | BYTES(TAB);
+
 	if (n->len < 5)
 		return;
-	if ((n->set & BYTES(MINUS)) != 0)
+	if ((n->set & BYTES(MINUS)) != 0 && (n->set & called) != 0)
 		judge_cmdlets(in, n);
 	shell_judge_alias(in, n, 0);
 	if ((n->set & BYTES(LBRACKET)) != 0 && (n->set & BYTES(RBRACKET)) != 0)

@@ -91,7 +91,8 @@ static bool names_command(struct http_bytes name)
 					    "cmdline", "rce",         "system",  "code"};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (name.len == strlen(names[i]) && memcmp(name.p, names[i], name.len) == 0)
+		if (name.p[0] == (uint8_t)names[i][0] && name.len == strlen(names[i]) &&
+		    memcmp(name.p, names[i], name.len) == 0)
 			return true;
 	return false;
 }
@@ -135,7 +136,7 @@ static enum shell_strength tell_command(struct value *v, const struct sh_command
 		tell(v, c, RULE_SHELL_HIDDEN);
 	if (c->path)
 		tell(v, c, RULE_SHELL_PATH);
-	if (takes_values(v->n->place) && names_command(v->n->name))
+	if (takes_values(v->n->place) && v->n->name.len > 0 && names_command(v->n->name))
 		tell(v, c, RULE_SHELL_PARAM);
 	return g.strength;
 }
@@ -297,6 +298,32 @@ static bool is_list(const struct value *v, const struct sh_command *c, uint8_t s
 	return !sh_command(&s, &next);
 }
 
+// a=nc; $a -l: a variable as a command, and what was assigned to it in front. i: of the $
+static void judge_variable(struct value *v, size_t i)
+{
+	const uint8_t *p = v->n->p, *end = p + v->n->len, *name = p + i + 1, *q, *to;
+	const uint8_t *from = i > LOOK_BACK ? p + i - LOOK_BACK : p;
+	size_t len;
+
+	for (q = name; q < end && q - name < 16 && (is_letter(*q) || (*q >= '0' && *q <= '9')); q++)
+		;
+	len = (size_t)(q - name);
+	if (len == 0)
+		return;
+	for (q = from; (q = memmem(q, (size_t)(p + i - q), name, len)) != NULL; q++) {
+		bool first = q == p || !is_letter(q[-1]);
+
+		if (!first || q + len >= p + i || q[len] != '=')
+			continue;
+		q += len + 1;
+		to = bytes_skip(q, p + i, &name_bytes);
+		if (program_find((const char *)q, (size_t)(to - q)) == NULL)
+			continue;
+		inspect_evidence(v->in, v->n, RULE_SHELL_VARIABLE, i, len + 1);
+		return;
+	}
+}
+
 static size_t after_separator(struct value *v, size_t i)
 {
 	const struct inspect_node *n = v->n;
@@ -311,6 +338,8 @@ static size_t after_separator(struct value *v, size_t i)
 	if (i + 1 >= n->len)
 		return i + 1;
 	shell_judge_alias(v->in, n, i + 1);
+	if (n->p[i + 1] == '$')
+		judge_variable(v, i + 1);
 	if (!may_begin(v, i + 1))
 		return i + 1;
 	s = shell_at(v, i + 1, n->len);
@@ -414,13 +443,28 @@ static void judge_whole(struct value *v)
 	v->work += s.work;
 }
 
+#define PLACE(p) (UINT64_C(1) << PLACE_##p)
+#define NOWHERE                                                                                    \
+	(PLACE(METHOD) | PLACE(HEADER_NAME) | PLACE(HOST) | PLACE(CONTENT_TYPE) | PLACE(FILE))
+// Without one of these a value is one word.
+#define SIGNS                                                                                      \
+	(BYTES_BLANK | BYTES(SEMICOLON) | BYTES(BAR) | BYTES(AMP) | BYTES(BACKTICK) |              \
+	 BYTES(DOLLAR) | BYTES(LPAREN) | BYTES(LT) | BYTES(GT) | BYTES(QUOTE) | BYTES(DQUOTE) |    \
+	 BYTES(BACKSLASH) | BYTES(SLASH) | BYTES(PLUS) | BYTES(LBRACE) | BYTES(CARET) |            \
+	 BYTES(STAR) | BYTES(QUESTION) | BYTES(PERCENT) | BYTES(LBRACKET))
+
+static bool concerns(const struct inspect_node *n)
+{
+	if ((NOWHERE >> n->place & 1) != 0 || n->len < 2)
+		return false;
+	return (n->set & (BYTES(CONTROL) | BYTES(NUL))) == 0 || decode_is_text(n->p, n->len);
+}
+
 static void run(struct inspect *in, const struct inspect_node *n)
 {
 	struct value v = {.in = in, .n = n, .most = (size_t)n->len * 16 + 1024};
 
-	if (n->place == PLACE_FILE || n->len < 2)
-		return;
-	if ((n->set & (BYTES(CONTROL) | BYTES(NUL))) != 0 && !decode_is_text(n->p, n->len))
+	if ((n->set & SIGNS) == 0 || !concerns(n))
 		return;
 	v.plus = (n->set & BYTES(PLUS)) != 0 && (n->set & BYTES(SPACE)) == 0;
 	judge_whole(&v);
@@ -435,7 +479,33 @@ static void run(struct inspect *in, const struct inspect_node *n)
 
 const struct inspect_analyser inspect_shell = {
 	.name = "shell",
-	.any = BYTES_WORD | BYTES(LPAREN),
+	.any = SIGNS,
 	.least = 2,
+	.places = ~NOWHERE,
 	.run = run,
+};
+
+static bool is_asked(const struct inspect_node *n)
+{
+	return n->place == PLACE_USER_AGENT || (n->name.len > 0 && names_command(n->name));
+}
+
+// One word is a command line only where the parameter's name says that it is to be run.
+static void run_word(struct inspect *in, const struct inspect_node *n)
+{
+	struct value v = {.in = in, .n = n, .most = 1024};
+
+	if ((inspect_shell_word.places >> n->place & 1) != 0 &&
+	    (n->set & (BYTES(LOWER) | BYTES(UPPER))) != 0 && (n->set & SIGNS) == 0 &&
+	    n->len <= 32 && is_asked(n) && concerns(n))
+		judge_whole(&v);
+}
+
+const struct inspect_analyser inspect_shell_word = {
+	.name = "shell-word",
+	.any = BYTES(LOWER) | BYTES(UPPER),
+	.least = 2,
+	.places = PLACE(QUERY) | PLACE(FORM) | PLACE(JSON) | PLACE(COOKIE) | PLACE(REFERER_QUERY) |
+		  PLACE(XML_TEXT) | PLACE(HEADER) | PLACE(USER_AGENT),
+	.run = run_word,
 };

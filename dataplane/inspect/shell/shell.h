@@ -5,4 +5,4 @@
 
 #include "dataplane/inspect/node.h"
 
-extern const struct inspect_analyser inspect_shell;
+extern const struct inspect_analyser inspect_shell, inspect_shell_word;
