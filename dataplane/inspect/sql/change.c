@@ -306,6 +306,7 @@ static bool exec(struct sql *s)
 		return loose(s);
 	}
 	if (s->t.kind == T_LPAREN) {
+		s->hard++;
 		sql_fact(s, SF_EXEC);
 		return loose(s);
 	}
@@ -556,7 +557,9 @@ static bool small(struct sql *s)
 		sql_next(s);
 		return s->t.kind == T_LPAREN || s->t.kind == T_CMP ? loose(s) : true;
 	case W_PRINT:
-		WANT(s->t.kind == T_SYSVAR || s->t.kind == T_VAR || s->t.kind == T_STRING);
+		WANT(s->t.kind == T_SYSVAR || s->t.kind == T_VAR || s->t.kind == T_STRING ||
+		     s->t.kind == T_OPEN);
+		sql_fact(s, SF_EXEC);
 		return loose(s);
 	case W_TRUNCATE:
 		WANT(sql_is(s, W_TABLE));

@@ -330,6 +330,8 @@ static bool clause(struct sql *s, bool outer)
 	switch (s->t.word) {
 	case W_FROM:
 		sql_next(s);
+		if (sql_over(s))
+			sql_fact(s, SF_FROM);
 		return tables(s);
 	case W_WHERE:
 	case W_HAVING:
@@ -487,7 +489,7 @@ bool sql_union(struct sql *s)
 	}
 	if (!ok)
 		return false;
-	if (s->hard != hard || (s->facts & ~before & ~(UINT64_C(1) << SF_FROM)) != 0)
+	if (s->hard != hard || (s->facts & ~before & ~SQL_BIT(SF_FROM)) != 0)
 		sql_fact(s, SF_UNION);
 	else
 		sql_fact(s, sql_has(s, SF_FROM) ? SF_UNION_FROM : SF_UNION_SHORT);

@@ -4,7 +4,8 @@
 // of what MySQL, PostgreSQL, SQL Server, Oracle, SQLite, Dameng and Kingbase take; it reads from left to
 // right with one token of foresight and notes what the text would do (facts). Nothing is allocated.
 //
-//	sql.c contexts and points -> query.c, change.c statements -> expr.c expressions -> lex.c tokens -> words.c
+//	sql.c readings -> query.c, change.c statements -> expr.c, operand.c expressions -> lex.c tokens -> words.c
+//	judge.c points
 #pragma once
 
 #include <stdbool.h>
@@ -185,9 +186,11 @@ struct sql {
 	uint32_t fact_at;
 };
 
+#define SQL_BIT(fact) (UINT64_C(1) << (fact))
+
 static inline void sql_fact(struct sql *s, enum sql_fact f)
 {
-	s->facts |= UINT64_C(1) << f;
+	s->facts |= SQL_BIT(f);
 }
 
 static inline bool sql_has(const struct sql *s, enum sql_fact f)
@@ -242,7 +245,7 @@ static inline bool sql_is_name(const struct sql *s)
 	       (s->t.kind == T_WORD && (s->t.flags & F_RESERVED) == 0);
 }
 
-// expr.c. false: this is no SQL.
+// expr.c, operand.c. false: this is no SQL.
 // One level deeper. false: the rest is too deep to follow and counts as not read
 bool sql_enter(struct sql *s);
 static inline void sql_leave(struct sql *s)
@@ -260,6 +263,10 @@ bool sql_operand(struct sql *s, struct sql_term *t);
 // What follows an operand: operators and operands. joined: a boolean operator was before it
 bool sql_expr_rest(struct sql *s, struct sql_term *t, bool joined);
 bool sql_expr(struct sql *s, struct sql_term *t);
+// What follows an operand within another: its last term is a part of that one.
+bool sql_inner_rest(struct sql *s, struct sql_term *t);
+// Over a quote at the very end: it pairs with that of the statement.
+void sql_last_quote(struct sql *s);
 // expr {, expr}, each with its alias or ASC/DESC where these may stand.
 bool sql_list(struct sql *s, bool aliases);
 // a.b..c, flags of its parts joined in *flags; s->t is what follows
