@@ -74,7 +74,6 @@ static bool said_boundary(struct http_bytes type, struct body_form *out)
 	b = skip_blanks((struct http_bytes){at + 8, (uint32_t)(end - at - 8)});
 	if (b.len == 0 || b.p[0] != '=')
 		return false;
-	out->raw |= find(b, "boundary") != NULL; // servers differ in which they take
 	b = skip_blanks((struct http_bytes){b.p + 1, b.len - 1});
 	if (b.len > 0 && b.p[0] == '"') {
 		q = memchr(b.p + 1, '"', b.len - 1);
@@ -87,6 +86,9 @@ static bool said_boundary(struct http_bytes type, struct body_form *out)
 			n++;
 		b.len = n;
 	}
+	// Another one: servers differ in which they take.
+	at = b.p + b.len;
+	out->raw |= find((struct http_bytes){at, (uint32_t)(end - at)}, "boundary") != NULL;
 	return keep_boundary(out, b);
 }
 

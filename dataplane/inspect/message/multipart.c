@@ -6,6 +6,8 @@
 
 #include "dataplane/inspect/message/split.h"
 
+#include "dataplane/inspect/decode/decode.h"
+
 #include <string.h>
 #include <strings.h>
 
@@ -19,7 +21,7 @@ enum at {
 
 struct text {
 	struct split *s;
-	struct split_state *st; // path: the field's name; file: the file's, where file_len > 0
+	struct split_state *st; // path: the field's name; file: the file's; quote: bits of a part
 	struct http_bytes boundary;
 	const uint8_t *p;
 	size_t len;
@@ -28,6 +30,11 @@ struct text {
 };
 
 #define NOT_WHOLE SIZE_MAX
+
+enum part {
+	PART_FILE = 1,   // even one without a name
+	PART_QUOTED = 2, // its content is quoted-printable
+};
 
 static const struct http_bytes none;
 
@@ -216,7 +223,7 @@ static void disposition(struct text *t, const uint8_t *p, const uint8_t *end)
 				value = ext_value(value);
 			give(t, PLACE_FILE_NAME, split_path(st), value.p, value.len);
 			st->file_len = keep(st->file, value);
-			st->quote = 1; // a file, even one without a name
+			st->quote |= PART_FILE;
 		}
 	}
 }
@@ -244,6 +251,9 @@ static void header(struct text *t, const uint8_t *p, const uint8_t *end)
 	} else if (http_bytes_are(name, "content-type")) {
 		give(t, PLACE_CONTENT_TYPE, name, p, (size_t)(end - p));
 	} else {
+		if (http_bytes_are(name, "content-transfer-encoding") &&
+		    http_bytes_are((struct http_bytes){p, (uint32_t)(end - p)}, "quoted-printable"))
+			t->st->quote |= PART_QUOTED;
 		give(t, PLACE_HEADER, name, p, (size_t)(end - p));
 	}
 }
@@ -306,15 +316,48 @@ static size_t headers(struct text *t, size_t i)
 
 // ---- content -------------------------------------------------------------------------------------
 
+// RFC 2045, section 6.7. out: len bytes
+static size_t unquote(const uint8_t *p, size_t len, uint8_t *out)
+{
+	size_t n = 0, i = 0;
+
+	while (i < len) {
+		if (p[i] == '=' && i + 2 < len && decode_digit[p[i + 1]] >= 0 &&
+		    decode_digit[p[i + 2]] >= 0) {
+			out[n++] = (uint8_t)(decode_digit[p[i + 1]] << 4 | decode_digit[p[i + 2]]);
+			i += 3;
+		} else if (p[i] == '=' && i + 1 < len && p[i + 1] == '\n') {
+			i += 2;
+		} else if (p[i] == '=' && i + 2 < len && p[i + 1] == '\r' && p[i + 2] == '\n') {
+			i += 3;
+		} else {
+			out[n++] = p[i++];
+		}
+	}
+	return n;
+}
+
 static void give_content(struct text *t, size_t from, size_t to)
 {
 	struct split_state *st = t->st;
+	bool file = (st->quote & PART_FILE) != 0;
+	enum inspect_place place = file ? PLACE_FILE : PLACE_FORM;
+	struct http_bytes name =
+		file ? (struct http_bytes){st->file, st->file_len} : split_path(st);
+	uint32_t mark;
+	uint8_t *room;
+	size_t len;
 
-	if (st->quote != 0)
-		give(t, PLACE_FILE, (struct http_bytes){st->file, st->file_len}, t->p + from,
-		     to - from);
-	else
-		give(t, PLACE_FORM, split_path(st), t->p + from, to - from);
+	give(t, place, name, t->p + from, to - from);
+	if ((st->quote & PART_QUOTED) == 0)
+		return;
+	// Go's library undoes it, PHP's does not.
+	mark = split_enter(t->s);
+	room = split_room(t->s, to - from);
+	len = room != NULL ? unquote(t->p + from, to - from, room) : 0;
+	if (len > 0 && len < to - from)
+		t->s->value(t->s, place, name, room, len, DECODE_MULTIPART);
+	split_leave(t->s, mark);
 }
 
 static size_t content(struct text *t, size_t i)

@@ -77,6 +77,9 @@ static void finds_the_boundary(void **state)
 {
 	(void)state;
 	boundary_is("multipart/form-data; boundary=abc", "--abc\r\n", "abc");
+	boundary_is("multipart/form-data; boundary=--FormBoundary1", "----FormBoundary1\r\n",
+		    "--FormBoundary1");
+	assert_false(form.raw);
 	boundary_is("multipart/form-data; BOUNDARY = \"a b;c\" ; x=y", "--a b;c\r\n", "a b;c");
 	boundary_is("multipart/form-data;boundary=abc;x", "--abc\r\n", "abc");
 	boundary_is("multipart/mixed;boundary=abc,x", "--abc\r\n", "abc");

@@ -107,6 +107,15 @@ static void reads_names_in_any_spelling(void **state)
 	}
 }
 
+static void undoes_quoted_printable(void **state)
+{
+	(void)state;
+	parts("--b\r\nContent-Disposition: form-data; name=f\r\nContent-Transfer-Encoding: "
+	      "Quoted-Printable\r\n\r\n=3cx=\r\ny=3=\n=\r\n--b--");
+	assert_non_null(strstr(record, "\nform:f==3cx=\r\ny=3=\n=\n"));
+	assert_non_null(strstr(record, "\nform:f=<xy=3=\n"));
+}
+
 static void takes_only_whole_boundaries_at_line_starts(void **state)
 {
 	(void)state;
@@ -176,6 +185,7 @@ int main(void)
 		cmocka_unit_test(is_lenient_as_servers_are),
 		cmocka_unit_test(gives_every_name_that_is_claimed),
 		cmocka_unit_test(reads_names_in_any_spelling),
+		cmocka_unit_test(undoes_quoted_printable),
 		cmocka_unit_test(takes_only_whole_boundaries_at_line_starts),
 		cmocka_unit_test(reads_files_longer_than_the_window),
 		cmocka_unit_test(finds_boundaries_across_windows),
