@@ -19,6 +19,8 @@ static void handler(struct xss *x, const struct html_tag *tag, const struct html
 	js_judge(a->value.p, a->value.len, JS_HANDLER, 0, &v);
 	grave = (v.ops & (JS_OPS_GRAVE | JS_OP_MOVE)) != 0;
 	acts = grave || (js_is_whole(&v) && (v.ops & JS_OPS_ACT) != 0);
+	if (tag != NULL && !acts && js_is_whole(&v) && v.tokens == 1)
+		return; // only=1: a word or number is no code
 	if (tag != NULL)
 		rule = acts ? RULE_XSS_HANDLER : RULE_XSS_HANDLER_IDLE;
 	else if (quoted && acts)
