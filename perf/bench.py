@@ -17,6 +17,7 @@ from figure import HERE, Sheet
 from link import Link
 from page import write_page
 from stages import stages
+from waf import Waf
 from wire import Wire
 from worker import Worker
 
@@ -51,7 +52,8 @@ def main():
     sheet = Sheet(args.only)
     worker = Worker(args, sheet)
     worker.take()
-    for figures in (Commit(args, sheet, worker), Link(args, sheet), Wire(args, sheet), Check(args, sheet), Control(args, sheet)):
+    for figures in (Commit(args, sheet, worker), Link(args, sheet), Wire(args, sheet), Check(args, sheet), Control(args, sheet),
+                    Waf(args, sheet)):
         figures.take()
     if args.page != "-" and sheet.lines:
         path = args.page or os.path.join(args.build, "bench.html")

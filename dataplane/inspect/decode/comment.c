@@ -6,15 +6,24 @@
 #include "dataplane/inspect/decode/decode.h"
 
 #include <string.h>
+#include <strings.h>
 
 static bool is_digit(uint8_t c)
 {
 	return c >= '0' && c <= '9';
 }
 
+// "*/*, image/*": media ranges of RFC 9110, section 12.5.1, in most requests.
+static bool is_accept(const struct inspect_node *n)
+{
+	return n->place == PLACE_HEADER && n->name.len == 6 &&
+	       strncasecmp((const char *)n->name.p, "accept", 6) == 0;
+}
+
 static void run(struct inspect *in, const struct inspect_node *n)
 {
-	const uint8_t *p = bytes_find2(n->p, n->len, '/', '*'), *end = n->p + n->len, *close;
+	const uint8_t *p = is_accept(n) ? NULL : bytes_find2(n->p, n->len, '/', '*'),
+		      *end = n->p + n->len, *close;
 	uint8_t *room = p != NULL ? inspect_node_room(in, n->len) : NULL;
 	size_t len;
 
