@@ -42,7 +42,8 @@ static void record_put(const void *p, size_t len)
 {
 	if (len >= sizeof(record) - record_len)
 		len = sizeof(record) - record_len - 1;
-	memcpy(record + record_len, p, len);
+	if (len > 0)
+		memcpy(record + record_len, p, len);
 	record_len += len;
 	record[record_len] = '\0';
 }
