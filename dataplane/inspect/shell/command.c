@@ -68,6 +68,7 @@ static bool redirection(struct sh *s, struct sh_command *c)
 	    (memcmp(w.text, "/dev/tcp/", 9) == 0 || memcmp(w.text, "/dev/udp/", 9) == 0))
 		c->devtcp = true;
 	if (!out) {
+		c->tag |= at(s, s->at) == '>';
 		c->from_text = true;
 		if (path_file_of(w.text + 1, w.len > 0 ? w.len - 1 : 0,
 				 w.len > 1 && w.text[0] == '/') == PATH_FILE_SYSTEM)
@@ -230,15 +231,67 @@ static bool takes_code(const struct sh_word *w)
 	return w->len > 3 && (memcmp(w->text, "/i:", 3) == 0 || memcmp(w->text, "-c:", 3) == 0);
 }
 
+// What some programs have in the place of options.
+static bool is_subcommand(const struct program *p, const struct sh_word *w)
+{
+	static const struct {
+		const char *program, *sub;
+	} known[] = {
+		{"net", "user"},
+		{"net", "localgroup"},
+		{"net", "group"},
+		{"net", "share"},
+		{"net", "view"},
+		{"net", "use"},
+		{"net", "start"},
+		{"net", "stop"},
+		{"net", "accounts"},
+		{"net", "session"},
+		{"reg", "query"},
+		{"reg", "add"},
+		{"reg", "save"},
+		{"reg", "export"},
+		{"sc", "query"},
+		{"sc", "create"},
+		{"sc", "config"},
+		{"wmic", "process"},
+		{"wmic", "os"},
+		{"wmic", "service"},
+		{"wmic", "product"},
+		{"netsh", "advfirewall"},
+		{"netsh", "interface"},
+		{"ip", "addr"},
+		{"ip", "a"},
+		{"ip", "route"},
+		{"ps", "aux"},
+		{"ps", "ef"},
+		{"vssadmin", "delete"},
+		{"getent", "passwd"},
+		{"apt", "install"},
+		{"systemctl", "stop"},
+		{"docker", "run"},
+		{"git", "clone"},
+		{"pip", "install"},
+		{"npm", "install"},
+		{"crontab", "-l"},
+	};
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (strcmp(p->name, known[i].program) == 0 && are(w, known[i].sub))
+			return true;
+	return false;
+}
+
 static void sort_argument(const struct sh *s, const struct sh_word *w, struct sh_command *c)
 {
 	bool option = (w->len > 1 && (w->text[0] == '-')) || is_slash_option(w, c->program);
 	bool path = memchr(w->text, '/', w->len) != NULL || is_drive(s, w);
 
 	c->flags |= w->flags;
+	if (c->args == 0 && is_subcommand(c->program, w))
+		option = true;
 	if (c->args++ == 0) {
 		c->first_plain = is_plain(w) && !option;
-		c->first_number = is_number(w);
 	}
 	if (w->len > 8 &&
 	    (holds(w->text, w->len, "/dev/tcp/") || holds(w->text, w->len, "/dev/udp/")))
@@ -442,7 +495,9 @@ static void take_arguments(struct sh *s, struct sh_command *c)
 			}
 			c->program = outer;
 		}
-		sort_argument(s, &w, c);
+		if (w.len > 0 ||
+		    w.flags != WORD_QUOTED) // else the quote that the value was put into
+			sort_argument(s, &w, c);
 	}
 }
 
@@ -465,5 +520,5 @@ bool sh_command(struct sh *s, struct sh_command *c)
 	c->to = s->at;
 	c->end = at(s, s->at);
 	s->work += c->to - c->from;
-	return c->end != '('; // no command has one within, calls and stack traces do
+	return !c->tag && c->end != '('; // no command has one within, calls and stack traces do
 }

@@ -81,6 +81,8 @@ static struct shell_grade reads(const struct sh_command *c)
 
 static struct shell_grade net(const struct sh_command *c)
 {
+	if (c->code && c->paths > 0) // nc -e /bin/sh
+		return grade(RULE_SHELL_CODE, SHELL_STRONG);
 	if (c->hosts > 0 || (c->options > 0 && has_expansion(c)))
 		return grade(RULE_SHELL_NET, SHELL_STRONG);
 	if (has_expansion(c) || c->options > 0)
@@ -150,8 +152,8 @@ static struct shell_grade by_kind(const struct sh_command *c)
 	case PROGRAM_SHELL:
 		return interprets(c);
 	case PROGRAM_WAIT:
-		return c->first_number && c->plain == 0 ? grade(RULE_SHELL_WAIT, SHELL_STRONG)
-							: nothing();
+		return c->numbers > 0 && c->plain == 0 ? grade(RULE_SHELL_WAIT, SHELL_STRONG)
+						       : nothing();
 	case PROGRAM_ECHO:
 		return echoes(c);
 	case PROGRAM_WRITE:

@@ -144,8 +144,9 @@ static void judge_cmdlet(struct inspect *in, const struct inspect_node *n, size_
 		inspect_evidence(in, n, RULE_POWERSHELL_CALL, from, to - from);
 		if (is_called(n, to))
 			inspect_evidence(in, n, RULE_POWERSHELL_ARGUMENT, from, to - from);
-	} else if (is_noun(noun.text) && is_called(n, to)) {
-		inspect_evidence(in, n, RULE_POWERSHELL_CMDLET, from, to - from);
+	} else if (is_noun(noun.text) && (is_called(n, to) || strcmp(noun.text, "object") == 0)) {
+		if (is_called(n, to))
+			inspect_evidence(in, n, RULE_POWERSHELL_CMDLET, from, to - from);
 		if (strcmp(noun.text, "object") == 0 &&
 		    memmem(n->p + to, n->len - to < 64 ? n->len - to : 64, "Net.", 4) != NULL)
 			inspect_evidence(in, n, RULE_POWERSHELL_NET, from, to - from);

@@ -70,10 +70,10 @@ struct sh_command {
 	bool code;        // an option that takes code: -c -e -enc
 	bool devtcp;      // /dev/tcp/host/port
 	bool first_plain; // the first argument is a word of prose
-	bool first_number;
-	bool to_file;   // > file
-	bool from_text; // <<< or <
-	bool run;       // RUN: what it runs is a program as well, and is `program` now
+	bool to_file;     // > file
+	bool tag;         // no redirection but a tag of HTML: </p>
+	bool from_text;   // <<< or <
+	bool run;         // RUN: what it runs is a program as well, and is `program` now
 };
 
 // A simple command at s->at. false: what stands there is no program. At most SH_COMMAND_MAX bytes are read.

@@ -15,11 +15,20 @@
 #define PROSE     3   // words one after the other that make a sentence
 #define LOOK_BACK 96
 
+// What one command shows.
+struct finding {
+	enum inspect_rule rule[8];
+	unsigned rules, points;
+	size_t from, to;
+};
+
 struct value {
 	struct inspect *in;
 	const struct inspect_node *n;
 	bool plus;
 	size_t work, most; // bytes read, and that may be
+	// Commands are judged one by one: a text with a little of each is no attack.
+	struct finding now, best;
 };
 
 static bool is_letter(uint8_t c)
@@ -34,10 +43,14 @@ static bool is_blank(uint8_t c)
 
 // ---- what stands before --------------------------------------------------------------------------
 
-static bool is_gap(const struct value *v, uint8_t c)
+// What is between the words of a sentence, at i.
+static bool is_gap(const struct value *v, size_t i)
 {
-	return is_blank(c) || c == ',' || c == '.' || c == ':' || c == '\'' ||
-	       (v->plus && c == '+');
+	const uint8_t *p = v->n->p;
+
+	if (is_blank(p[i]) || (v->plus && p[i] == '+') || p[i] == '\'')
+		return true;
+	return (p[i] == ',' || p[i] == '.' || p[i] == ':') && i + 1 < v->n->len && p[i + 1] <= ' ';
 }
 
 // A sentence goes before i: PROSE words of letters one after the other.
@@ -57,14 +70,34 @@ static bool is_behind_prose(const struct value *v, size_t i)
 			words += words > 0; // "a", "I" between words
 		if (i == stop)
 			break;
-		if (!is_gap(v, v->n->p[i - 1]))
+		if (!is_gap(v, i - 1))
 			words = 0;
 		i--;
 	}
 	return words >= PROSE;
 }
 
-// Nothing before i but one piece without blanks, and that no name of a field: a number, an address, quotes.
+// Two words and more go on behind i.
+static bool is_before_prose(const struct value *v, size_t i)
+{
+	size_t end = i + LOOK_BACK < v->n->len ? i + LOOK_BACK : v->n->len, from;
+	unsigned words = 0;
+
+	while (i < end && words < 2) {
+		for (from = i; i < end && is_gap(v, i);)
+			i++;
+		if (i == from)
+			return false;
+		for (from = i; i < end && (is_letter(v->n->p[i]) || v->n->p[i] >= 0x80);)
+			i++;
+		if (i == from)
+			return false;
+		words++;
+	}
+	return words == 2;
+}
+
+// Nothing before i but one piece without blanks, and that no names of fields: a number, an address, quotes.
 static bool is_front(const struct value *v, size_t i)
 {
 	size_t letters = 0, rest = 0, end = i;
@@ -72,11 +105,13 @@ static bool is_front(const struct value *v, size_t i)
 	while (end > 0 && is_blank(v->n->p[end - 1]))
 		end--;
 	for (size_t k = 0; k < end; k++) {
-		if (is_blank(v->n->p[k]) || v->n->p[k] == '\n' || (v->plus && v->n->p[k] == '+'))
+		uint8_t c = v->n->p[k];
+
+		if (is_blank(c) || c == '\n' || (v->plus && c == '+'))
 			return false;
-		if (is_letter(v->n->p[k]))
+		if (is_letter(c) || c >= 0x80)
 			letters++;
-		else
+		else if (memchr(";|&=_-,<>`:[]", c, 13) == NULL)
 			rest++;
 	}
 	return letters < 2 || rest > 0;
@@ -104,11 +139,35 @@ static bool takes_values(uint8_t place)
 	       place != PLACE_COOKIE_NAME && place != PLACE_JSON_KEY && place != PLACE_HEADER_NAME;
 }
 
-static void tell(struct value *v, const struct sh_command *c, enum inspect_rule rule)
+static void begin(struct value *v)
 {
-	size_t to = c->to < v->n->len ? c->to : v->n->len;
+	v->now = (struct finding){0};
+}
 
-	inspect_evidence(v->in, v->n, rule, c->from, to > c->from ? to - c->from : 0);
+static void add(struct value *v, enum inspect_rule rule)
+{
+	if (v->now.rules == sizeof(v->now.rule) / sizeof(v->now.rule[0]))
+		return;
+	v->now.rule[v->now.rules++] = rule;
+	v->now.points += inspect_rule_points(rule);
+}
+
+static void end(struct value *v, const struct sh_command *c)
+{
+	if (v->now.points <= v->best.points)
+		return;
+	v->best = v->now;
+	v->best.from = c->from;
+	v->best.to = c->to < v->n->len ? c->to : v->n->len;
+}
+
+static void tell(struct value *v)
+{
+	const struct finding *f = &v->best;
+
+	for (unsigned i = 0; i < f->rules; i++)
+		inspect_evidence(v->in, v->n, f->rule[i], f->from,
+				 f->to > f->from ? f->to - f->from : 0);
 }
 
 static bool is_hidden(const struct sh_command *c)
@@ -125,37 +184,20 @@ static bool is_hidden(const struct sh_command *c)
 }
 
 // What a command shows beside its breaking out.
-static enum shell_strength tell_command(struct value *v, const struct sh_command *c)
+static void add_command(struct value *v, const struct sh_command *c, struct shell_grade g)
 {
-	struct shell_grade g = shell_judge(c);
-
-	if (g.strength == SHELL_NONE)
-		return SHELL_NONE;
-	tell(v, c, g.rule);
+	add(v, g.rule);
 	if (is_hidden(c))
-		tell(v, c, RULE_SHELL_HIDDEN);
+		add(v, RULE_SHELL_HIDDEN);
 	if (c->path)
-		tell(v, c, RULE_SHELL_PATH);
+		add(v, RULE_SHELL_PATH);
 	if (takes_values(v->n->place) && v->n->name.len > 0 && names_command(v->n->name))
-		tell(v, c, RULE_SHELL_PARAM);
-	return g.strength;
+		add(v, RULE_SHELL_PARAM);
 }
 
 static struct sh shell_at(const struct value *v, size_t at, size_t end)
 {
 	return (struct sh){.p = v->n->p, .len = end, .at = at, .plus = v->plus};
-}
-
-static void tell_break(struct value *v, const struct sh_command *c, size_t at,
-		       enum inspect_rule how)
-{
-	if (is_behind_prose(v, at)) {
-		tell(v, c, RULE_SHELL_PROSE);
-		return;
-	}
-	tell(v, c, how);
-	if (is_front(v, at))
-		tell(v, c, RULE_SHELL_FRONT);
 }
 
 // ---- quick answers -------------------------------------------------------------------------------
@@ -259,13 +301,16 @@ static bool may_begin_word(const struct value *v, struct span s)
 		       memchr(q, ' ', (size_t)(rest.end - q)) != NULL;
 	if (c == '/')
 		return begins(s, "bin/") || begins(s, "usr/");
+	if (c == ':')
+		return len == 1 && q + 1 < s.end && (q[1] == '\\' || q[1] == '/');
+	if (sh_is_keyword((const char *)s.p, len))
+		return true;
 	if (!program_begins(s.p[0], len > 1 ? s.p[1] : 0))
 		return len == 1 && is_of(c, &dress_bytes); // c'a't
 	if (is_of(c, &dress_bytes) || (c == '%' && q + 1 < s.end && is_letter(q[1])))
 		return true;
 	return (is_of(c, &end_bytes) || (c == '+' && v->plus)) &&
-	       (program_find((const char *)s.p, len) != NULL ||
-		sh_is_keyword((const char *)s.p, len));
+	       program_find((const char *)s.p, len) != NULL;
 }
 
 // Can what stands at i be a command? It says no where the first word is plain and no program's name.
@@ -293,7 +338,7 @@ static bool is_list(const struct value *v, const struct sh_command *c, uint8_t s
 		return false;
 	s = shell_at(v, c->to + 1, v->n->len);
 	sh_blanks(&s);
-	if (s.at >= s.len || s.p[s.at] == separator || s.p[s.at] == '\n')
+	if (s.at >= s.len || s.p[s.at] == separator || memchr("\n'\"#", s.p[s.at], 4) != NULL)
 		return false;
 	return !sh_command(&s, &next);
 }
@@ -324,10 +369,35 @@ static void judge_variable(struct value *v, size_t i)
 	}
 }
 
+// A command behind the separator at i. How-tos have lines with commands between others, so there a line's
+// end tells nothing; and one word only does where it is in front.
+static void judge_break(struct value *v, const struct sh_command *c, size_t i)
+{
+	struct shell_grade g = shell_judge(c);
+	uint8_t separator = v->n->p[i];
+	bool front = is_front(v, i), prose = !front && is_behind_prose(v, i);
+	bool pipe = separator == '|' && g.strength == SHELL_WEAK &&
+		    c->program->kind == PROGRAM_SHELL && (c->program->flags & PROGRAM_WORD) == 0;
+
+	if (g.strength == SHELL_NONE ||
+	    (g.strength == SHELL_WEAK && !pipe && (!front || is_list(v, c, separator))))
+		return;
+	begin(v);
+	add_command(v, c, g);
+	if (pipe) // "| sh": what came before is where the harm is
+		add(v, RULE_SHELL_PIPE);
+	if (!prose)
+		add(v, RULE_SHELL_BREAK);
+	else if (separator != '\n')
+		add(v, RULE_SHELL_PROSE);
+	if (front)
+		add(v, RULE_SHELL_FRONT);
+	end(v, c);
+}
+
 static size_t after_separator(struct value *v, size_t i)
 {
 	const struct inspect_node *n = v->n;
-	struct shell_grade g;
 	struct sh_command c;
 	size_t from = i;
 	struct sh s;
@@ -343,18 +413,8 @@ static size_t after_separator(struct value *v, size_t i)
 	if (!may_begin(v, i + 1))
 		return i + 1;
 	s = shell_at(v, i + 1, n->len);
-	if (sh_command(&s, &c)) {
-		g = shell_judge(&c);
-		// "| sh" behind a command is where the harm is
-		if (g.strength == SHELL_WEAK && c.program->kind == PROGRAM_SHELL &&
-		    n->p[from] == '|' && c.program->flags == 0)
-			tell(v, &c, RULE_SHELL_PIPE);
-		if (g.strength > SHELL_WEAK ||
-		    (g.strength == SHELL_WEAK && !is_list(v, &c, n->p[from]))) {
-			tell_command(v, &c);
-			tell_break(v, &c, from, RULE_SHELL_BREAK);
-		}
-	}
+	if (sh_command(&s, &c))
+		judge_break(v, &c, from);
 	v->work += s.work;
 	return i + 1;
 }
@@ -371,22 +431,39 @@ static void judge_separators(struct value *v)
 
 // ---- substitutions -------------------------------------------------------------------------------
 
-static void judge_substitution(struct value *v, size_t at, size_t from, size_t end)
+// Nothing behind i but a quote that is not the value's own.
+static bool is_end(const struct value *v, size_t i)
 {
-	struct sh s = shell_at(v, from, end);
-	struct sh_command c;
-	bool alone = end + 1 >= v->n->len;
+	while (i < v->n->len && (is_blank(v->n->p[i]) || v->n->p[i] == '"' || v->n->p[i] == '\'' ||
+				 v->n->p[i] == '\n'))
+		i++;
+	return i >= v->n->len;
+}
 
-	if (may_begin(v, from) && sh_command(&s, &c) && tell_command(v, &c) != SHELL_NONE) {
-		// `name` is a column to MySQL and code to Markdown, $(name) an element to jQuery
-		if (is_behind_prose(v, at))
-			tell(v, &c, RULE_SHELL_PROSE);
-		else
-			tell(v, &c, RULE_SHELL_SUBST);
-		if (is_front(v, at) && (alone || c.args > 0 || v->n->p[end] == ')'))
-			tell(v, &c, RULE_SHELL_FRONT);
-	}
-	v->work += s.work + 16;
+// `name` is a column to MySQL and code to Markdown, $(name) an element to jQuery: one word alone counts only
+// where nothing else stands.
+static void judge_substitution(struct value *v, size_t at, size_t from, size_t to)
+{
+	struct sh s = shell_at(v, from, to);
+	struct shell_grade g;
+	struct sh_command c;
+	bool front;
+
+	v->work += 16;
+	if (!may_begin(v, from) || !sh_command(&s, &c))
+		return;
+	v->work += s.work;
+	g = shell_judge(&c);
+	front = is_front(v, at) && (is_end(v, to + 1) || c.args > 0);
+	if (g.strength == SHELL_NONE || (g.strength == SHELL_WEAK && !front))
+		return;
+	begin(v);
+	add_command(v, &c, g);
+	add(v, is_behind_prose(v, at) || is_before_prose(v, to + 1) ? RULE_SHELL_PROSE
+								    : RULE_SHELL_SUBST);
+	if (front)
+		add(v, RULE_SHELL_FRONT);
+	end(v, &c);
 }
 
 // Past the bracket that closes the one before i; 0: none does.
@@ -428,19 +505,21 @@ static void judge_substitutions(struct value *v)
 static void judge_whole(struct value *v)
 {
 	struct sh s = shell_at(v, 0, v->n->len);
+	struct shell_grade g;
 	struct sh_command c;
 
-	if (!may_begin(v, 0))
+	if (!may_begin(v, 0) || !sh_command(&s, &c))
 		return;
-	if (!sh_command(&s, &c) || shell_judge(&c).strength < SHELL_FAIR)
-		return;
-	if (c.args == 0 && !takes_values(v->n->place))
-		return;
-	tell_command(v, &c);
-	tell(v, &c, RULE_SHELL_WHOLE);
-	if (v->n->place == PLACE_USER_AGENT || v->n->place == PLACE_REFERER)
-		tell(v, &c, RULE_SHELL_PLACE);
 	v->work += s.work;
+	g = shell_judge(&c);
+	if (g.strength < SHELL_FAIR || (c.args == 0 && !takes_values(v->n->place)))
+		return;
+	begin(v);
+	add_command(v, &c, g);
+	add(v, RULE_SHELL_WHOLE);
+	if (v->n->place == PLACE_USER_AGENT || v->n->place == PLACE_REFERER)
+		add(v, RULE_SHELL_PLACE);
+	end(v, &c);
 }
 
 #define PLACE(p) (UINT64_C(1) << PLACE_##p)
@@ -472,6 +551,7 @@ static void run(struct inspect *in, const struct inspect_node *n)
 		judge_separators(&v);
 	if ((n->set & (BYTES(BACKTICK) | BYTES(LPAREN))) != 0)
 		judge_substitutions(&v);
+	tell(&v);
 	shell_judge_batch(in, n);
 	shell_judge_powershell(in, n);
 	shell_judge_forms(in, n);
@@ -499,6 +579,7 @@ static void run_word(struct inspect *in, const struct inspect_node *n)
 	    (n->set & (BYTES(LOWER) | BYTES(UPPER))) != 0 && (n->set & SIGNS) == 0 &&
 	    n->len <= 32 && is_asked(n) && concerns(n))
 		judge_whole(&v);
+	tell(&v);
 }
 
 const struct inspect_analyser inspect_shell_word = {

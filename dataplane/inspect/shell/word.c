@@ -5,6 +5,7 @@
 #include "dataplane/inspect/decode/decode.h"
 
 #include <string.h>
+#include <strings.h>
 
 #define QUOTE_MAX 512 // bytes between quotes that are looked for
 
@@ -226,6 +227,8 @@ static void percent(struct sh *s, struct sh_word *w)
 		}
 	}
 	if (i > s->at + 1 && at(s, i) == '%') {
+		if (i - s->at == 8 && strncasecmp((const char *)s->p + s->at, "%COMSPEC", 8) == 0)
+			memcpy(w->text, "cmd", w->len = 3);
 		w->flags |= WORD_VAR;
 		s->at = i + 1;
 		return;
