@@ -176,7 +176,8 @@ void xss_loose_attributes(struct xss *x)
 		struct html_attr a = {.name = name_before(x, eq++)};
 		struct html_reader r = {.at = eq, .end = x->end};
 
-		if (a.name.len < 2 || !matters(a.name))
+		if (a.name.len < 2 || strchr("oOhHsSaAfFdDxXbBvVtT", *a.name.p) == NULL ||
+		    !matters(a.name))
 			continue;
 		html_attr_value(&r, &a);
 		if (!xss_afford(x, a.value.len))

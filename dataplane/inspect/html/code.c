@@ -102,16 +102,95 @@ static void substitution(struct xss *x, const char *open, const char *close)
 		xss_say(x, RULE_XSS_CODE_TEMPLATE, p, (size_t)(to - p));
 }
 
-// Whether a program without brackets, templates or members by index may be of interest: document.cookie
+// ---- is it worth the while? -----------------------------------------------------------------------
+
+#define CALLS (BYTES(LPAREN) | BYTES(BACKTICK) | BYTES(LBRACKET))
+
+static bool ends_with(const uint8_t *from, const uint8_t *to, const char *text)
+{
+	size_t len = strlen(text);
+
+	return (size_t)(to - from) >= len && memcmp(to - len, text, len) == 0;
+}
+
+static bool is_letter(uint8_t c)
+{
+	return (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
+}
+
+// onerror, the end of a text that begins at from
+static bool ends_with_event(const uint8_t *from, const uint8_t *to)
+{
+	const uint8_t *p = to;
+
+	while (p > from && to - p < 24 && is_letter(p[-1]))
+		p--;
+	return to - p >= 4 && p[0] == 'o' && p[1] == 'n';
+}
+
+// Without calls and members by index, what a program can do is to read the cookie and to assign to a few
+// places. One look at each = tells.
+static bool may_assign(const uint8_t *p, const uint8_t *end)
+{
+	for (const uint8_t *eq = p; (eq = memchr(eq, '=', (size_t)(end - eq))) != NULL; eq++) {
+		const uint8_t *to = eq;
+
+		while (to > p && to[-1] <= ' ')
+			to--;
+		if (to == p)
+			continue;
+		switch (to[-1]) {
+		case '}': // {cookie}=document
+		case '+': // location.hash+=
+			return true;
+		case 'n':
+			if (ends_with(p, to, "location"))
+				return true;
+			break;
+		case 'f':
+			if (ends_with(p, to, "href"))
+				return true;
+			break;
+		case 'e':
+			if (ends_with(p, to, "cookie"))
+				return true;
+			break;
+		case 'L':
+			if (ends_with(p, to, "HTML"))
+				return true;
+			break;
+		case 'c':
+			if (ends_with(p, to, "src") || ends_with(p, to, "srcdoc"))
+				return true;
+			break;
+		default:
+			break;
+		}
+		if (is_letter(to[-1]) && ends_with_event(p, to))
+			return true;
+	}
+	return false;
+}
+
 static bool names_document(struct html_text t)
 {
-	static const char *const roots[] = {"document", "window",   "self",   "top",
-					    "parent",   "location", "onerror"};
+	static const char *const roots[] = {"document", "window", "self",   "top",
+					    "parent",   "import", "onerror"};
 
 	for (size_t i = 0; i < sizeof(roots) / sizeof(roots[0]); i++)
-		if (t.len > strlen(roots[i]) && memcmp(t.p, roots[i], strlen(roots[i])) == 0)
+		if (*t.p == (uint8_t)roots[i][0] && t.len > strlen(roots[i]) &&
+		    memcmp(t.p, roots[i], strlen(roots[i])) == 0)
 			return true;
 	return false;
+}
+
+static bool may_be_code(const struct inspect_node *n, struct html_text t)
+{
+	if ((n->set & CALLS) != 0 || names_document(t))
+		return true;
+	if ((n->set & BYTES(BACKSLASH)) != 0) // a name in escapes
+		return (n->set & BYTES(EQ)) != 0;
+	return (n->set & BYTES(EQ)) != 0 && may_assign(t.p, t.p + t.len);
 }
 
 void xss_code(struct xss *x)
@@ -127,11 +206,8 @@ void xss_code(struct xss *x)
 		return;
 	if ((n->set & BYTES(COLON)) != 0)
 		scheme(x, t);
-	if ((n->set & (BYTES(LPAREN) | BYTES(BACKTICK) | BYTES(LBRACKET) | BYTES(EQ))) == 0) {
-		if (names_document(t))
-			whole(x, t.p, t.len);
+	if (!may_be_code(n, t))
 		return;
-	}
 	whole(x, t.p, t.len);
 	if (goes_on(*t.p))
 		rest(x, t.p, t.len, 0);

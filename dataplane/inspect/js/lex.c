@@ -194,8 +194,15 @@ static void bad(struct js_lexer *l)
 
 static void name(struct js_lexer *l)
 {
+	const uint8_t *p = l->at;
+
 	l->kind = JS_T_NAME;
-	while (l->at < l->end) {
+	while (p < l->end && *p < 0x80 && kinds[*p] >= N)
+		p++;
+	l->text_len = (uint8_t)(p - l->at < JS_TEXT_MAX ? p - l->at : JS_TEXT_MAX);
+	memcpy(l->text, l->at, l->text_len);
+	l->at = p;
+	while (l->at < l->end) { // what is left: escapes and letters beyond ASCII
 		uint8_t c = *l->at;
 
 		if (c == '\\' && l->at + 1 < l->end && l->at[1] == 'u') {
@@ -285,13 +292,19 @@ static const char *const puncts[] = {
 	"+=",   "-=",  "*=",  "/=",  "%=",  "&=",  "|=",  "^=",  "<<",  ">>",  "**",
 };
 
+// What a longer punctuator may go on with.
+static bool is_second(uint8_t c)
+{
+	return c >= '&' && c <= '|' && (c <= '.' || (c >= '<' && c <= '?') || c == '|');
+}
+
 static void punct(struct js_lexer *l)
 {
 	size_t left = (size_t)(l->end - l->at), len = 1;
 
 	l->kind = JS_T_PUNCT;
 	l->punct = *l->at;
-	if (strchr("{}()[];,~:@#", *l->at) == NULL) {
+	if (left > 1 && is_second(l->at[1]) && strchr("{}()[];,~:@#", *l->at) == NULL) {
 		for (size_t i = 0; len == 1 && i < sizeof(puncts) / sizeof(puncts[0]); i++) {
 			size_t n = strlen(puncts[i]);
 

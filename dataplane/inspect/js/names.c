@@ -19,6 +19,8 @@ enum js_name js_name_find(const uint8_t *p, size_t len)
 {
 	size_t low = 0, high = sizeof(names) / sizeof(names[0]);
 
+	if (len < 2 || len > 24)
+		return JS_N_OTHER;
 	while (low < high) {
 		size_t mid = (low + high) / 2;
 		size_t n = names[mid].len < len ? names[mid].len : len;
