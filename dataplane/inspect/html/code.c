@@ -104,7 +104,7 @@ static void substitution(struct xss *x, const char *open, const char *close)
 
 // ---- is it worth the while? -----------------------------------------------------------------------
 
-#define CALLS (BYTES(LPAREN) | BYTES(BACKTICK) | BYTES(LBRACKET))
+#define CALLS (BYTES(LPAREN) | BYTES(BACKTICK))
 
 static bool ends_with(const uint8_t *from, const uint8_t *to, const char *text)
 {
@@ -128,8 +128,8 @@ static bool ends_with_event(const uint8_t *from, const uint8_t *to)
 	return to - p >= 4 && p[0] == 'o' && p[1] == 'n';
 }
 
-// Without calls and members by index, what a program can do is to read the cookie and to assign to a few
-// places. One look at each = tells.
+// Without calls, what a program can do is to read the cookie and to assign to a few places. One look at each
+// = tells.
 static bool may_assign(const uint8_t *p, const uint8_t *end)
 {
 	for (const uint8_t *eq = p; (eq = memchr(eq, '=', (size_t)(end - eq))) != NULL; eq++) {
@@ -141,6 +141,7 @@ static bool may_assign(const uint8_t *p, const uint8_t *end)
 			continue;
 		switch (to[-1]) {
 		case '}': // {cookie}=document
+		case ']': // window['location']=
 		case '+': // location.hash+=
 			return true;
 		case 'n':
