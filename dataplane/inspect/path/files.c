@@ -94,6 +94,7 @@ static const struct end app_ends[] = {
 	END("localsettings.php"),
 	END("database.yml"),
 	END("secrets.yml"),
+	END("parameters.yml"),
 	END("settings.py"),
 	END("application.properties"),
 	END("application.yml"),
@@ -119,43 +120,9 @@ static const struct end app_ends[] = {
 	END("production.log"),
 	END("catalina.out"),
 	END("mysql.log"),
-	END("hosts"),
-	END("passwd"),
-	END("shadow"),
-	END("sam"),
 };
 
-// Directories of a system's root. What is below is not a site's own.
-static const char *const roots[] = {
-	"etc",
-	"proc",
-	"var",
-	"usr",
-	"root",
-	"boot",
-	"sys",
-	"dev",
-	"windows",
-	"winnt",
-	"opt",
-	"home",
-	"bin",
-	"sbin",
-	"library",
-	"private",
-	"volumes",
-	"inetpub",
-	"xampp",
-	"program files",
-	"program files (x86)",
-	"documents and settings",
-	"users",
-	"mnt",
-	"srv",
-	"tmp",
-};
-
-// Of those, the ones whose every file tells about the machine.
+// Directories of which every file tells about the machine.
 static const char *const secret_roots[] = {
 	"etc/",
 	"proc/self/",
@@ -222,14 +189,6 @@ static bool is_process(const char *path, size_t len)
 	return len > 6 && memcmp(path, "proc/", 5) == 0 && path[5] >= '0' && path[5] <= '9';
 }
 
-static bool is_below_root(const char *path, size_t len)
-{
-	for (size_t i = 0; i < COUNT(roots); i++)
-		if (begins(path, len, roots[i]) && path[strlen(roots[i])] == '/')
-			return true;
-	return false;
-}
-
 enum path_file path_file_of(const char *path, size_t len, bool rooted)
 {
 	if (!rooted || len < 2)
@@ -245,7 +204,7 @@ enum path_file path_file_of(const char *path, size_t len, bool rooted)
 	for (size_t i = 0; i < COUNT(app_ends); i++)
 		if (ends(path, len, app_ends[i].text, app_ends[i].len))
 			return PATH_FILE_APP;
-	return is_below_root(path, len) ? PATH_FILE_APP : PATH_FILE_NONE;
+	return PATH_FILE_NONE;
 }
 
 // Of the files above, by last letter, the letters before it: bit 0 is a, bit 26 anything else.

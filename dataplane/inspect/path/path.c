@@ -28,12 +28,12 @@ static bool is_referer(const struct inspect_node *n)
 // ---- evidence ------------------------------------------------------------------------------------
 
 static void judge_steps(struct inspect *in, const struct inspect_node *n, const struct path_walk *w,
-			size_t at, size_t len)
+			size_t at, size_t len, bool whole)
 {
 	if (w->out == 0)
 		return;
 	inspect_evidence(in, n, RULE_PATH_ESCAPE, at, len);
-	if (w->out >= DEEP && !is_referer(n))
+	if (w->out >= DEEP && whole && !is_referer(n))
 		inspect_evidence(in, n, RULE_PATH_DEEP, at, len);
 	if (n->place == PLACE_FILE_NAME || n->place == PLACE_PATH)
 		inspect_evidence(in, n, RULE_PATH_NO_PLACE, at, len);
@@ -113,7 +113,7 @@ static void judge(struct inspect *in, const struct inspect_node *n, const uint8_
 	struct path_walk w;
 
 	path_walk(p, len, &w);
-	judge_steps(in, n, &w, at, len);
+	judge_steps(in, n, &w, at, len, whole);
 	if (is_disguised(n, &w))
 		inspect_evidence(in, n, RULE_PATH_DISGUISED, at, len);
 	if (w.nul && (w.ups > 0 || is_rooted(&w)))
@@ -123,7 +123,7 @@ static void judge(struct inspect *in, const struct inspect_node *n, const uint8_
 	file = path_file_of(w.text, w.text_len, is_rooted(&w));
 	if (file == PATH_FILE_SYSTEM)
 		inspect_evidence(in, n, RULE_PATH_SYSTEM, at, len);
-	else if (file == PATH_FILE_APP && w.ups > 0)
+	else if (file == PATH_FILE_APP && w.ups > 0 && whole)
 		inspect_evidence(in, n, RULE_PATH_APP, at, len);
 	if (w.unc && whole)
 		inspect_evidence(in, n, RULE_PATH_UNC, at, len);

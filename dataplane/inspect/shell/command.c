@@ -269,6 +269,16 @@ static bool is_subcommand(const struct program *p, const struct sh_word *w)
 		{"getent", "passwd"},
 		{"apt", "install"},
 		{"systemctl", "stop"},
+		{"systemctl", "start"},
+		{"systemctl", "restart"},
+		{"systemctl", "disable"},
+		{"service", "stop"},
+		{"service", "start"},
+		{"service", "restart"},
+		{"apt-get", "install"},
+		{"apt-get", "remove"},
+		{"yum", "install"},
+		{"apt", "remove"},
 		{"docker", "run"},
 		{"git", "clone"},
 		{"pip", "install"},
@@ -288,7 +298,7 @@ static void sort_argument(const struct sh *s, const struct sh_word *w, struct sh
 	bool path = memchr(w->text, '/', w->len) != NULL || is_drive(s, w);
 
 	c->flags |= w->flags;
-	if (c->args == 0 && is_subcommand(c->program, w))
+	if (is_subcommand(c->program, w))
 		option = true;
 	if (c->args++ == 0) {
 		c->first_plain = is_plain(w) && !option;

@@ -5,6 +5,8 @@
 
 #include "dataplane/inspect/shell/shell_priv.h"
 
+#include <string.h>
+
 static bool is_word(const struct sh_command *c)
 {
 	return (c->program->flags & PROGRAM_WORD) != 0 && !c->path && !c->run &&
@@ -94,7 +96,8 @@ static struct shell_grade interprets(const struct sh_command *c)
 {
 	if (c->code && c->args > 1)
 		return grade(RULE_SHELL_CODE, SHELL_STRONG);
-	if (c->from_text)
+	if (c->from_text ||
+	    (c->odd > 0 && (c->flags & WORD_QUOTED) != 0 && !is_word(c))) // awk 'program'
 		return grade(RULE_SHELL_CODE, SHELL_STRONG);
 	if (c->paths + c->hosts > 0 || (c->options > 0 && !is_word(c)) || has_expansion(c))
 		return grade(RULE_SHELL_RUN, SHELL_FAIR);
@@ -135,6 +138,8 @@ static struct shell_grade administers(const struct sh_command *c)
 			       : grade(RULE_SHELL_WORD, SHELL_WEAK);
 	if (c->plain > 2 || c->numbers > 0)
 		return nothing();
+	if (c->args == 0)
+		return run_or_word(c);
 	return is_word(c) ? nothing() : grade(RULE_SHELL_RUN, SHELL_FAIR);
 }
 
@@ -159,6 +164,10 @@ static struct shell_grade by_kind(const struct sh_command *c)
 	case PROGRAM_WRITE:
 		return writes(c);
 	case PROGRAM_RUN:
+		if (c->args == 0)
+			return grade(RULE_SHELL_WORD, strcmp(c->program->name, "env") == 0
+							      ? SHELL_WEAK
+							      : SHELL_NONE);
 		return c->options > 0 && c->plain == 0 ? grade(RULE_SHELL_RUN, SHELL_FAIR)
 						       : nothing();
 	default:

@@ -111,7 +111,7 @@ static bool is_front(const struct value *v, size_t i)
 			return false;
 		if (is_letter(c) || c >= 0x80)
 			letters++;
-		else if (memchr(";|&=_-,<>`:[]", c, 13) == NULL)
+		else if (memchr(";|&=_-,<>`:[]\"'", c, 15) == NULL)
 			rest++;
 	}
 	return letters < 2 || rest > 0;
@@ -318,8 +318,9 @@ static bool may_begin(const struct value *v, size_t i)
 {
 	struct span s = {v->n->p + i, v->n->p + v->n->len};
 
-	while (s.p < s.end && (is_blank(*s.p) || *s.p == '\n' || *s.p == '(' || *s.p == '@' ||
-			       *s.p == '!' || (*s.p == '+' && v->plus)))
+	while (s.p < s.end &&
+	       (is_blank(*s.p) || *s.p == '\n' || *s.p == '(' || *s.p == '@' || *s.p == '!' ||
+		(*s.p == '+' && v->plus) || (*s.p == '{' && s.p + 1 < s.end && s.p[1] == ' ')))
 		s.p++;
 	if (s.p == s.end)
 		return false;
@@ -369,6 +370,14 @@ static void judge_variable(struct value *v, size_t i)
 	}
 }
 
+// Another line ended not far before i.
+static bool is_behind_lines(const struct value *v, size_t i)
+{
+	size_t back = i > LOOK_BACK ? LOOK_BACK : i;
+
+	return memchr(v->n->p + i - back, '\n', back) != NULL;
+}
+
 // A command behind the separator at i. How-tos have lines with commands between others, so there a line's
 // end tells nothing; and one word only does where it is in front.
 static void judge_break(struct value *v, const struct sh_command *c, size_t i)
@@ -379,16 +388,16 @@ static void judge_break(struct value *v, const struct sh_command *c, size_t i)
 	bool pipe = separator == '|' && g.strength == SHELL_WEAK &&
 		    c->program->kind == PROGRAM_SHELL && (c->program->flags & PROGRAM_WORD) == 0;
 
-	if (g.strength == SHELL_NONE ||
+	if (g.strength == SHELL_NONE || (prose && c->plain > 0) ||
 	    (g.strength == SHELL_WEAK && !pipe && (!front || is_list(v, c, separator))))
 		return;
 	begin(v);
 	add_command(v, c, g);
 	if (pipe) // "| sh": what came before is where the harm is
 		add(v, RULE_SHELL_PIPE);
-	if (!prose)
+	if (!prose && (separator != '\n' || front))
 		add(v, RULE_SHELL_BREAK);
-	else if (separator != '\n')
+	else if (separator != '\n' || (!prose && !is_behind_lines(v, i)))
 		add(v, RULE_SHELL_PROSE);
 	if (front)
 		add(v, RULE_SHELL_FRONT);
@@ -502,6 +511,21 @@ static void judge_substitutions(struct value *v)
 
 // ---- the whole value -----------------------------------------------------------------------------
 
+// Another command behind this one.
+static bool is_followed(const struct value *v, const struct sh_command *c)
+{
+	struct sh_command next;
+	size_t i = c->to;
+	struct sh s;
+
+	while (i < v->n->len && (v->n->p[i] == ';' || v->n->p[i] == '|' || v->n->p[i] == '&'))
+		i++;
+	if (i == c->to || !may_begin(v, i))
+		return false;
+	s = shell_at(v, i, v->n->len);
+	return sh_command(&s, &next) && shell_judge(&next).strength != SHELL_NONE;
+}
+
 static void judge_whole(struct value *v)
 {
 	struct sh s = shell_at(v, 0, v->n->len);
@@ -517,6 +541,8 @@ static void judge_whole(struct value *v)
 	begin(v);
 	add_command(v, &c, g);
 	add(v, RULE_SHELL_WHOLE);
+	if (is_followed(v, &c))
+		add(v, RULE_SHELL_CHAIN);
 	if (v->n->place == PLACE_USER_AGENT || v->n->place == PLACE_REFERER)
 		add(v, RULE_SHELL_PLACE);
 	end(v, &c);
