@@ -232,8 +232,6 @@ static void run(struct inspect *in, const struct inspect_node *n)
 		undo_overlong(in, n);
 	if (s.wide == 0 && s.broken == 0)
 		return;
-	if (n->place == PLACE_FILE && s.broken > n->len / 8)
-		return; // no text at all
 	if (s.broken == 0 || !undo_gb(in, n, &wide) || wide <= STRAY)
 		mend(in, n);
 }

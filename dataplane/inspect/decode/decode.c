@@ -31,21 +31,53 @@ static const struct family {
 	{LANGUAGE, {&decode_comment_ops, &decode_shell_ops, &decode_sql_ops}},
 };
 
+// Encodings of whole files.
+static const struct decoder *const of_files[] = {&decode_utf16_ops, &decode_gzip_ops};
+
 static bool wants(const struct decoder *d, const struct inspect_node *n)
 {
 	return n->len >= d->least && (d->any == 0 || (n->set & d->any) != 0) &&
 	       (n->set & d->all) == d->all && (d->only == 0 || (n->set & ~d->only) == 0);
 }
 
+// Bytes that are no text: a picture, a Java stream. They hold no encodings that a server would undo but those
+// of whole files; a script in a picture is read as it stands. Only what is no value of a form is taken for
+// such: there a few odd bytes must not hide the rest.
+#define SAMPLE 512
+
+static bool is_binary(const struct inspect_node *n)
+{
+	static const struct bytes_class controls = BYTES_CLASS(BYTES(NUL) | BYTES(CONTROL));
+	const uint8_t *p = n->p, *end = p + (n->len < SAMPLE ? n->len : SAMPLE);
+	size_t count = 0;
+
+	if ((n->set & (BYTES(NUL) | BYTES(CONTROL))) != (BYTES(NUL) | BYTES(CONTROL)))
+		return false;
+	if (n->place != PLACE_FILE && n->place != PLACE_BODY && n->decoder != DECODE_BASE64 &&
+	    n->decoder != DECODE_BASE64URL && n->decoder != DECODE_HEX)
+		return false;
+	for (; (p = bytes_find(p, end, &controls)) < end; p++)
+		count++;
+	return count * 16 >= (size_t)(end - n->p);
+}
+
+static void try_all(struct inspect *in, const struct inspect_node *n,
+		    const struct decoder *const *list, size_t count)
+{
+	for (size_t i = 0; i < count && list[i] != NULL; i++)
+		if (wants(list[i], n))
+			list[i]->run(in, n);
+}
+
 void decode_node(struct inspect *in, const struct inspect_node *n)
 {
 	if (n->depth >= in->limits.depth)
 		return;
-	for (size_t f = 0; f < sizeof(families) / sizeof(families[0]); f++) {
-		if ((n->set & families[f].any) == 0)
-			continue;
-		for (size_t i = 0; i < MEMBERS && families[f].decoder[i] != NULL; i++)
-			if (wants(families[f].decoder[i], n))
-				families[f].decoder[i]->run(in, n);
+	if (is_binary(n)) {
+		try_all(in, n, of_files, sizeof(of_files) / sizeof(of_files[0]));
+		return;
 	}
+	for (size_t f = 0; f < sizeof(families) / sizeof(families[0]); f++)
+		if ((n->set & families[f].any) != 0)
+			try_all(in, n, families[f].decoder, MEMBERS);
 }

@@ -125,15 +125,12 @@ const struct decoder decode_utf7_ops = {
 
 // ---- zero bytes ----------------------------------------------------------------------------------
 
-// A file is full of them, and is not read as one string.
 static void run_nul(struct inspect *in, const struct inspect_node *n)
 {
 	const uint8_t *zero = memchr(n->p, 0, n->len);
 	uint8_t *room;
 	size_t len = 0;
 
-	if (n->place == PLACE_FILE)
-		return;
 	room = inspect_node_room(in, n->len);
 	if (room == NULL)
 		return;

@@ -89,8 +89,10 @@ static void cuts_at_zero_bytes_and_drops_them(void **state)
 	assert_non_null(find("file.php"));
 	assert_non_null(find("file.php.jpg"));
 	comes_to("<scr%00ipt>", "<script>");
-	grow_at(PLACE_FILE, "GIF89a\0<b>", 10);
-	assert_null(find("GIF89a"));
+	grow_at(PLACE_FILE, "GIF89a\0\1\1\0\xf0<b%25", 15); // a picture, no text
+	assert_int_equal(in->nodes, 1);
+	grow_at(PLACE_FORM, "GIF89a\0\1\1\0\xf0<b%25", 15); // a value is one whatever is in it
+	assert_non_null(find("GIF89a"));
 }
 
 int main(void)
