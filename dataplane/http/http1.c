@@ -25,12 +25,22 @@ enum state {
 
 #define CHUNK_DIGITS_MAX 16
 
-static bool is_token(uint8_t c)
-{
-	static const char signs[] = "!#$%&'*+-.^_`|~";
+// Bytes of a token: RFC 9110, section 5.6.2.
+static const bool token[256] = {
+	['!'] = true,         ['#'] = true,         ['$'] = true, ['%'] = true,
+	['&'] = true,         ['\''] = true,        ['*'] = true, ['+'] = true,
+	['-'] = true,         ['.'] = true,         ['^'] = true, ['_'] = true,
+	['`'] = true,         ['|'] = true,         ['~'] = true, ['0' ... '9'] = true,
+	['A' ... 'Z'] = true, ['a' ... 'z'] = true,
+};
 
-	return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') ||
-	       (c != 0 && strchr(signs, c) != NULL);
+static bool is_token(struct http_bytes b)
+{
+	bool all = true;
+
+	for (uint32_t i = 0; i < b.len; i++)
+		all &= token[b.p[i]];
+	return all && b.len > 0;
 }
 
 static bool is_blank(uint8_t c)
@@ -82,11 +92,11 @@ static const uint8_t *line_end(struct http_head *h, const uint8_t *at, const uin
 static void check_target(struct http_head *h)
 {
 	const uint8_t *p = h->target.p;
+	bool odd = h->target.len == 0;
 
 	for (uint32_t i = 0; i < h->target.len; i++)
-		if (p[i] <= ' ' || p[i] >= 0x7f)
-			http_set_odd(h, HTTP_ODD_TARGET);
-	if (h->target.len == 0)
+		odd |= (uint8_t)(p[i] - '!') > '~' - '!';
+	if (odd)
 		http_set_odd(h, HTTP_ODD_TARGET);
 }
 
@@ -99,10 +109,7 @@ static void read_request_line(struct http_head *h, const uint8_t *at, const uint
 	while (p < end && !is_blank(*p))
 		p++;
 	h->method = (struct http_bytes){at, (uint32_t)(p - at)};
-	for (uint32_t i = 0; i < h->method.len; i++)
-		if (!is_token(at[i]))
-			http_set_odd(h, HTTP_ODD_METHOD);
-	if (h->method.len == 0)
+	if (!is_token(h->method))
 		http_set_odd(h, HTTP_ODD_METHOD);
 	while (v > p && is_blank(v[-1]))
 		v--;
@@ -141,7 +148,18 @@ static void add_field(struct http_head *h, struct http_bytes name, struct http_b
 	h->field[h->fields++] = (struct http_field){name, value};
 }
 
-static void check_value(struct http_head *h, const uint8_t *p, uint32_t len)
+// Has one of eight bytes a control in it? It may say so of a byte beside one; a tab is one.
+static bool has_control(const uint8_t *p)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones << 7;
+	uint64_t w, del;
+
+	memcpy(&w, p, 8);
+	del = w ^ ones * 0x7f;
+	return ((((w - ones * ' ') & ~w) | ((del - ones) & ~del)) & tops) != 0;
+}
+
+static void check_bytes(struct http_head *h, const uint8_t *p, uint32_t len)
 {
 	for (uint32_t i = 0; i < len; i++) {
 		if (p[i] == '\r')
@@ -151,6 +169,21 @@ static void check_value(struct http_head *h, const uint8_t *p, uint32_t len)
 		else if ((p[i] < ' ' && p[i] != '\t') || p[i] == 0x7f)
 			http_set_odd(h, HTTP_ODD_FIELD_VALUE);
 	}
+}
+
+static void check_value(struct http_head *h, const uint8_t *p, uint32_t len)
+{
+	const uint8_t *end = p + len;
+
+	if (len < 8) {
+		check_bytes(h, p, len);
+		return;
+	}
+	for (; end - p >= 8; p += 8)
+		if (has_control(p))
+			check_bytes(h, p, 8);
+	if (has_control(end - 8))
+		check_bytes(h, end - 8, 8);
 }
 
 // first: index of the first field of this section, head or trailer.
@@ -182,10 +215,7 @@ static void read_field(struct http_head *h, uint32_t first, const uint8_t *at, c
 	name = (struct http_bytes){at, (uint32_t)(colon - at)};
 	value = (struct http_bytes){colon < end ? colon + 1 : end,
 				    colon < end ? (uint32_t)(end - colon - 1) : 0};
-	for (uint32_t i = 0; i < name.len; i++)
-		if (!is_token(name.p[i]))
-			http_set_odd(h, HTTP_ODD_FIELD_NAME);
-	if (name.len == 0)
+	if (!is_token(name))
 		http_set_odd(h, HTTP_ODD_FIELD_NAME);
 	add_field(h, trim(name), trim(value));
 }
@@ -312,34 +342,53 @@ static void read_head(struct http1 *h)
 	h->state = HEAD_READY;
 }
 
+#define GATHER 2048 // bytes that are copied at once: most heads as a whole, little of a body
+
+// The end of the line that begins h->line bytes before *p, in what was copied up to end. Returns: whether
+// there is one; *p is after it
+static bool next_line(struct http1 *h, const uint8_t **p, const uint8_t *end)
+{
+	const uint8_t *lf = memchr(*p, '\n', (size_t)(end - *p));
+	const uint8_t *after = lf != NULL ? lf + 1 : end;
+
+	h->line += (uint32_t)(after - *p);
+	*p = after;
+	return lf != NULL;
+}
+
 // Bytes of head or trailer, up to its empty line. Returns: true: it is whole, or the buffer is full
 static bool gather(struct http1 *h, const uint8_t **at, const uint8_t *end)
 {
 	while (*at < end) {
-		const uint8_t *lf = memchr(*at, '\n', (size_t)(end - *at));
-		size_t n = (size_t)((lf != NULL ? lf + 1 : end) - *at);
-		bool full = n > h->size - h->used;
+		size_t n = (size_t)(end - *at), room = h->size - h->used;
+		const uint8_t *from = h->buf + h->used, *p = from;
+		bool leading = false;
 
-		if (full)
-			n = h->size - h->used;
-		memcpy(h->buf + h->used, *at, n);
-		h->used += (uint32_t)n;
-		h->line += (uint32_t)n;
-		*at += n;
-		if (full) {
+		if (room == 0) {
 			http_set_odd(&h->head, HTTP_ODD_TOO_LONG);
 			return true;
 		}
-		if (lf == NULL)
-			return false;
-		// An empty line ends it, but for those before the request.
-		if (h->line == 1 || (h->line == 2 && h->buf[h->used - 2] == '\r')) {
-			if (h->state == TRAILER || h->used > h->line)
+		n = n < room ? n : room;
+		n = n < GATHER ? n : GATHER;
+		memcpy(h->buf + h->used, *at, n);
+		while (next_line(h, &p, from + n)) {
+			bool empty = h->line == 1 || (h->line == 2 && p[-2] == '\r');
+
+			// It ends there, but for empty lines before the request.
+			if (empty && (h->state == TRAILER || (size_t)(p - h->buf) > h->line)) {
+				h->used = (uint32_t)(p - h->buf);
+				*at += p - from;
 				return true;
-			http_set_odd(&h->head, HTTP_ODD_LEADING);
-			h->used = 0;
+			}
+			h->line = 0;
+			leading = empty;
+			if (leading)
+				break;
 		}
-		h->line = 0;
+		*at += p - from;
+		h->used = leading ? 0 : h->used + (uint32_t)(p - from);
+		if (leading)
+			http_set_odd(&h->head, HTTP_ODD_LEADING);
 	}
 	return false;
 }
