@@ -86,26 +86,41 @@ static bool is_telling(uint8_t sign)
 	return sign != 0 && memchr(",:;!?()~.-0123456789", sign, 20) == NULL;
 }
 
+// Most of what is not ASCII is well-formed and has three bytes with a first one that no sign above has.
+static bool is_plain(const uint8_t *p, size_t left)
+{
+	return left >= 3 && *p >= 0xe4 && *p <= 0xee && (p[1] & 0xc0) == 0x80 &&
+	       (p[2] & 0xc0) == 0x80;
+}
+
 static struct survey look(const uint8_t *p, size_t len)
 {
+	static const struct bytes_class ascii = BYTES_CLASS(~BYTES(HIGH));
+	const uint8_t *end = p + len;
 	struct survey s = {0};
 	uint32_t point;
 	size_t used;
 
-	for (size_t i = 0; i < len; i += used) {
-		used = 1;
-		if (p[i] < 0x80)
+	while ((p = bytes_skip(p, end, &ascii)) < end) {
+		size_t left = (size_t)(end - p);
+
+		if (is_plain(p, left)) {
+			do
+				p += 3;
+			while (is_plain(p, (size_t)(end - p)));
 			continue;
-		used = lenient(p + i, len - i, &point);
+		}
+		used = lenient(p, left, &point);
 		if (used == 0) {
 			used = 1;
 			s.broken++;
-			s.overlong += careless(p + i, len - i) != 0;
+			s.overlong += careless(p, left) != 0;
 		} else if (is_overlong(used, point)) {
 			s.overlong++;
 		} else {
 			s.wide += point >= 0x2b9 && is_telling(narrow(point));
 		}
+		p += used;
 	}
 	return s;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The decoders on one node, in the order in which servers undo things: what every web server does first.
+// The decoders on one node: what it holds by its format, then what stands for other text.
 
 #include "dataplane/inspect/decode/decode.h"
 
@@ -27,7 +27,6 @@ static const struct family {
 	  &decode_json_ops, &decode_utf7_ops}},
 	{BYTES(UPPER) | BYTES(LOWER) | BYTES(DIGIT), {&decode_base64_ops, &decode_hex_ops}},
 	{ODD, {&decode_charset_ops, &decode_utf16_ops, &decode_nul_ops, &decode_gzip_ops}},
-	{PUNCTUATION, {&decode_nested_ops}},
 	{LANGUAGE, {&decode_comment_ops, &decode_shell_ops, &decode_sql_ops}},
 };
 
@@ -77,6 +76,8 @@ void decode_node(struct inspect *in, const struct inspect_node *n)
 		try_all(in, n, of_files, sizeof(of_files) / sizeof(of_files[0]));
 		return;
 	}
+	if ((n->set & PUNCTUATION) != 0 && decode_nested(in, n))
+		return;
 	for (size_t f = 0; f < sizeof(families) / sizeof(families[0]); f++)
 		if ((n->set & families[f].any) != 0)
 			try_all(in, n, families[f].decoder, MEMBERS);

@@ -36,6 +36,10 @@ bool decode_is_known(const uint8_t *p, size_t len);
 // Every second byte is zero, or there is a byte order mark. *big_endian is set on success.
 bool decode_is_utf16(const uint8_t *p, size_t len, bool *big_endian);
 
+// A text of another format: its values become readings. Returns: whether it is JSON, whole and well-formed,
+// so that all there is to decode is in its values.
+bool decode_nested(struct inspect *in, const struct inspect_node *n);
+
 // One decoder as the tree tries it.
 struct decoder {
 	const char *name;
@@ -49,4 +53,4 @@ struct decoder {
 extern const struct decoder decode_percent_ops, decode_percent_u_ops, decode_html_ops,
 	decode_base64_ops, decode_hex_ops, decode_js_ops, decode_json_ops, decode_charset_ops,
 	decode_utf16_ops, decode_utf7_ops, decode_nul_ops, decode_sql_ops, decode_comment_ops,
-	decode_shell_ops, decode_gzip_ops, decode_nested_ops;
+	decode_shell_ops, decode_gzip_ops;

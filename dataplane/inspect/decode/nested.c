@@ -5,6 +5,7 @@
 
 #include "dataplane/inspect/decode/decode.h"
 
+#include "dataplane/inspect/inspect_priv.h"
 #include "dataplane/inspect/message/split.h"
 
 #include <string.h>
@@ -207,35 +208,41 @@ static void split_php(struct split *s, const uint8_t *p, const uint8_t *end)
 
 // ---- one node ------------------------------------------------------------------------------------
 
-static void run(struct inspect *in, const struct inspect_node *n)
+// Percent-decoding of a form was split before it was decoded.
+static bool is_again(const struct inspect *in, const struct inspect_node *n)
+{
+	const struct inspect_node *parent = n->parent != NODE_NONE ? &in->node[n->parent] : NULL;
+
+	return n->decoder == DECODE_PERCENT && parent != NULL &&
+	       is_form(parent->p, parent->p + parent->len);
+}
+
+bool decode_nested(struct inspect *in, const struct inspect_node *n)
 {
 	const uint8_t *end = n->p + n->len, *p = skip_blanks(n->p, end);
 	struct nested x = {.split = {.value = take, .in = in, .node = n}};
 	struct split_state state = {0};
 
 	if (end - p < 3)
-		return;
-	if (is_json(n, *p)) {
+		return false;
+	if ((*p == '{' || *p == '[') && is_json(n, *p)) {
 		x.how = DECODE_JSON;
 		split_json(&x.split, &state, p, (size_t)(end - p), SPLIT_WHOLE);
-	} else if (*p == '<') {
+		return !state.odd && !in->bounded && !n->cut;
+	}
+	if (*p == '<') {
 		x.how = DECODE_XML;
 		if (is_xml(n, p))
 			split_xml(&x.split, &state, p, (size_t)(end - p), SPLIT_WHOLE);
-	} else if (is_php(p, end)) {
+	} else if ((n->set & BYTES(COLON)) != 0 && is_php(p, end)) {
 		x.how = DECODE_PHP_SERIAL;
 		split_php(&x.split, p, end);
-	} else if (is_url(n, p, end)) {
+	} else if ((n->set & BYTES(SLASH)) != 0 && is_url(n, p, end)) {
 		x.how = DECODE_URL;
 		split_url(&x.split, p, (size_t)(end - p), n->place, n->place);
-	} else if (is_form(p, end)) {
+	} else if ((n->set & BYTES(EQ)) != 0 && is_form(p, end) && !is_again(in, n)) {
 		x.how = DECODE_FORM;
 		split_form(&x.split, p, (size_t)(end - p), n->place, PLACE_QUERY_NAME);
 	}
+	return false;
 }
-
-const struct decoder decode_nested_ops = {.name = "nested",
-					  .any = BYTES(EQ) | BYTES(COLON) | BYTES(LT) |
-						 BYTES(LBRACKET) | BYTES(SLASH),
-					  .least = 5,
-					  .run = run};
