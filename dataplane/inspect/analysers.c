@@ -3,10 +3,12 @@
 // All analysers, in the order in which they run.
 
 #include "dataplane/inspect/html/xss.h"
+#include "dataplane/inspect/java/java.h"
 #include "dataplane/inspect/node.h"
 #include "dataplane/inspect/path/path.h"
 #include "dataplane/inspect/shell/shell.h"
 #include "dataplane/inspect/sql/sql.h"
+#include "dataplane/inspect/template/template.h"
 
 const struct inspect_analyser *const inspect_analysers[] = {
 	&inspect_sql,
@@ -14,5 +16,7 @@ const struct inspect_analyser *const inspect_analysers[] = {
 	&inspect_shell,
 	&inspect_shell_word,
 	&inspect_xss,
+	&inspect_template,
+	&inspect_java,
 	NULL,
 };

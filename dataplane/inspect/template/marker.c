@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "dataplane/inspect/template/marker.h"
+
+#include <string.h>
+
+static bool is_letter(uint8_t c)
+{
+	return (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
+}
+
+static bool starts(const uint8_t *p, size_t len, size_t i, const char *with)
+{
+	size_t n = strlen(with);
+
+	return len - i >= n && memcmp(p + i, with, n) == 0;
+}
+
+static bool found(struct marker *m, enum marker_kind kind, size_t from, size_t text,
+		  const char *close)
+{
+	*m = (struct marker){.kind = (uint8_t)kind, .from = from, .text = text, .close = close};
+	return true;
+}
+
+// The sign that makes the brace at i a marker, also past a backslash and a letter as in $\A{; 0: none
+static uint8_t sign_before(const uint8_t *p, size_t i, size_t *from)
+{
+	size_t k = i;
+
+	if (k >= 2 && is_letter(p[k - 1]) && p[k - 2] == '\\')
+		k--;
+	while (k > 0 && i - k < 8 && p[k - 1] == '\\')
+		k--;
+	if (k == 0 || memchr("$#%*@~!", p[k - 1], 7) == NULL)
+		return 0;
+	*from = k - 1;
+	return p[k - 1];
+}
+
+static bool brace(const uint8_t *p, size_t len, size_t i, struct marker *m)
+{
+	size_t from = i, text = i + 1;
+	uint8_t sign;
+
+	if (text >= len)
+		return false;
+	if (p[text] == '{') {
+		for (text++; text < len && text - i < 3 && p[text] == '{'; text++)
+			;
+		return found(m, MARKER_DOUBLE, i, text, "}}");
+	}
+	if (p[text] == '%') {
+		text++;
+		if (text < len && (p[text] == '-' || p[text] == '+'))
+			text++;
+		return found(m, MARKER_TAG, i, text, "%}");
+	}
+	sign = sign_before(p, i, &from);
+	if (sign == '@' && p[text] == '[')
+		return found(m, MARKER_PERL, from, text, "}");
+	if (sign != 0) {
+		found(m, MARKER_SIGN, from, text, "}");
+		m->sign = sign;
+		return true;
+	}
+	if (is_letter(p[text]) || p[text] == '$' || p[text] == '\'' || p[text] == '"' ||
+	    (p[text] >= '0' && p[text] <= '9'))
+		return found(m, MARKER_BRACE, i, text, "}");
+	return false;
+}
+
+// #set( #if( #foreach( #evaluate( #parse( #include( of Velocity
+static bool velocity(const uint8_t *p, size_t len, size_t i, struct marker *m)
+{
+	static const char *const words[] = {"set",   "if",      "elseif", "foreach", "evaluate",
+					    "parse", "include", "define", "macro"};
+	size_t k;
+
+	for (size_t w = 0; w < sizeof(words) / sizeof(words[0]); w++) {
+		if (!starts(p, len, i + 1, words[w]))
+			continue;
+		for (k = i + 1 + strlen(words[w]); k < len && p[k] == ' '; k++)
+			;
+		if (k < len && p[k] == '(')
+			return found(m, MARKER_VELOCITY, i, k, "");
+	}
+	return false;
+}
+
+bool marker_at(const uint8_t *p, size_t len, size_t i, struct marker *m)
+{
+	size_t k = i + 1;
+
+	if (k >= len)
+		return false;
+	switch (p[i]) {
+	case '{':
+		return brace(p, len, i, m);
+	case '<':
+		if (p[k] == '%') {
+			for (k++; k < len && k - i < 4 && strchr("=-_!#", p[k]) != NULL; k++)
+				;
+			return k < len && p[k] != '@' && found(m, MARKER_PERCENT, i, k, "%>");
+		}
+		return p[k] == '#' && k + 1 < len && is_letter(p[k + 1]) &&
+		       found(m, MARKER_DIRECTIVE, i, k + 1, ">");
+	case '[':
+		return p[k] == '#' && k + 1 < len && is_letter(p[k + 1]) &&
+		       found(m, MARKER_DIRECTIVE, i, k + 1, "]");
+	case '#':
+		return velocity(p, len, i, m);
+	case '$':
+		return (is_letter(p[k]) || p[k] == '!') && found(m, MARKER_DOLLAR, i, i, "");
+	case '@':
+		return p[k] == '(' && found(m, MARKER_AT, i, k, "");
+	default:
+		return false;
+	}
+}
