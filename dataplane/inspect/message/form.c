@@ -143,6 +143,20 @@ size_t split_form_part(struct split *s, struct split_state *st, const uint8_t *p
 	return (size_t)(p < end ? p - start : end - start);
 }
 
+// A quoted value that has semicolons: RFC 2109 let it, and some servers still do (Java's, Python's).
+static void quoted_cookie(struct split *s, struct http_bytes name, const uint8_t *p,
+			  const uint8_t *semi, const uint8_t *end)
+{
+	const uint8_t *q;
+
+	if (p == semi || *p != '"' || semi == end ||
+	    memchr(p + 1, '"', (size_t)(semi - p - 1)) != NULL)
+		return;
+	q = memchr(semi, '"', (size_t)(end - semi));
+	if (q != NULL)
+		s->value(s, PLACE_COOKIE, name, p + 1, (size_t)(q - p - 1), DECODE_NONE);
+}
+
 bool split_cookie(struct split *s, const uint8_t *p, size_t len)
 {
 	const uint8_t *end = p + len, *semi, *eq;
@@ -162,8 +176,10 @@ bool split_cookie(struct split *s, const uint8_t *p, size_t len)
 		if (n.len > 0)
 			s->value(s, eq != NULL ? PLACE_COOKIE_NAME : PLACE_COOKIE, n, n.p, n.len,
 				 DECODE_NONE);
-		if (eq != NULL && eq + 1 < semi)
-			s->value(s, PLACE_COOKIE, n, eq + 1, (size_t)(semi - eq - 1), DECODE_NONE);
+		if (eq == NULL || eq + 1 == semi)
+			continue;
+		s->value(s, PLACE_COOKIE, n, eq + 1, (size_t)(semi - eq - 1), DECODE_NONE);
+		quoted_cookie(s, n, eq + 1, semi, end);
 	}
 	return odd;
 }

@@ -90,6 +90,9 @@ static void splits_cookies(void **state)
 		"cookie-name:a=a\ncookie:a=b\ncookie-name:c=c\ncookie:c=d=e\ncookie:f=f\n"
 		"cookie:=g\ncookie-name:h=h\n");
 	cookie("a=1; drop table x", true);
+	assert_string_equal(cookie("a=\"b;c=d\";e=\"f\"", false),
+			    "cookie-name:a=a\ncookie:a=\"b\ncookie:a=b;c=d\ncookie-name:c=c\n"
+			    "cookie:c=d\"\ncookie-name:e=e\ncookie:e=\"f\"\n");
 }
 
 static void takes_urls_apart(void **state)
