@@ -221,10 +221,11 @@ bool decode_nested(struct inspect *in, const struct inspect_node *n)
 {
 	const uint8_t *end = n->p + n->len, *p = skip_blanks(n->p, end);
 	struct nested x = {.split = {.value = take, .in = in, .node = n}};
-	struct split_state state = {0};
+	struct split_state state;
 
 	if (end - p < 3)
 		return false;
+	split_start(&state);
 	if ((*p == '{' || *p == '[') && is_json(n, *p)) {
 		x.how = DECODE_JSON;
 		split_json(&x.split, &state, p, (size_t)(end - p), SPLIT_WHOLE);

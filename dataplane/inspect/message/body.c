@@ -108,7 +108,7 @@ static size_t look(struct inspect *in, enum split_end end)
 
 	if (!b->decided) {
 		body_kind(in->head, b->window, b->used, &b->form);
-		memset(&b->state, 0, sizeof(b->state));
+		split_start(&b->state);
 		b->decided = true;
 	}
 	done = split(in, &s, end);

@@ -46,7 +46,7 @@ void message_value(struct split *s, enum inspect_place place, struct http_bytes 
 	split_root(s, place, name, p, len, how);
 	if (!is_graphql(name, p, len))
 		return;
-	memset(&state, 0, sizeof(state));
+	split_start(&state);
 	split_graphql(&inner, &state, p, len, SPLIT_WHOLE);
 }
 

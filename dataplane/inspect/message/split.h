@@ -44,7 +44,7 @@ enum split_end {
 #define SPLIT_PATH   256 // bytes of such a name, which is cut where it is longer
 #define SPLIT_LEAF   96  // of those kept for the last part of it
 
-// Where a parser stands between two calls. Zeroed at the start of the text.
+// Where a parser stands between two calls: split_start() at the start of the text.
 struct split_state {
 	bool odd;   // what was read is not as its format has it: other readings are likely
 	bool begun; // the parser's own, as all that follows
@@ -57,6 +57,17 @@ struct split_state {
 	uint8_t path[SPLIT_PATH];
 	uint8_t file[SPLIT_PATH];
 };
+
+// Not all of it is cleared: it is started for many short values.
+static inline void split_start(struct split_state *st)
+{
+	st->odd = st->begun = false;
+	st->at = st->quote = 0;
+	st->depth = 0;
+	st->objects = 0;
+	st->index[0] = 0;
+	st->level[0] = st->path_len = st->file_len = 0;
+}
 
 // All return how many bytes were used; the rest is given again with more behind it. A value longer than
 // what a call sees is given in pieces that overlap by split_overlap() and are marked cut.

@@ -49,7 +49,8 @@ static void in_windows(parser *parse, const uint8_t *p, size_t len, size_t size)
 	uint8_t *window = malloc(size);
 	size_t used = 0, done, n;
 
-	memset(&st, 0, sizeof(st));
+	memset(&st, 0xa5, sizeof(st));
+	split_start(&st);
 	for (;;) {
 		n = size - used < len ? size - used : len;
 		memcpy(window + used, p, n);

@@ -84,7 +84,8 @@ static void record_begin(void)
 	value_begin(in);
 	record_len = values = value_bytes = 0;
 	record[0] = '\0';
-	memset(&state_of, 0, sizeof(state_of));
+	memset(&state_of, 0xa5, sizeof(state_of));
+	split_start(&state_of);
 }
 
 // Through a window of size bytes, as message/body.c.
