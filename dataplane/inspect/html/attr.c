@@ -38,7 +38,7 @@ static void directive(struct xss *x, const struct html_attr *a)
 {
 	struct js_verdict v;
 
-	js_judge(a->value.p, a->value.len, JS_PROGRAM, 0, &v);
+	js_judge(a->value.p, a->value.len, JS_TEMPLATE, 0, &v);
 	if ((v.ops & JS_OPS_GRAVE) != 0)
 		xss_say(x, RULE_XSS_HANDLER, a->name.p, a->name.len);
 }
@@ -106,6 +106,24 @@ static void url(struct xss *x, const struct html_tag *tag, const struct html_att
 	}
 }
 
+// values="a;b" of an animation: a list.
+static void each_value(struct xss *x, const struct html_tag *tag, const struct html_attr *a)
+{
+	struct html_attr one = *a;
+	const uint8_t *end = a->value.p + a->value.len, *semi;
+
+	for (; one.value.p < end; one.value.p = semi + 1) {
+		semi = memchr(one.value.p, ';', (size_t)(end - one.value.p));
+		if (semi == NULL)
+			semi = end;
+		one.value.len = (size_t)(semi - one.value.p);
+		if (one.value.len > 0)
+			url(x, tag, &one, false);
+		if (semi == end)
+			break;
+	}
+}
+
 void xss_attribute(struct xss *x, const struct html_tag *tag, const struct html_attr *a,
 		   bool quoted)
 {
@@ -128,7 +146,10 @@ void xss_attribute(struct xss *x, const struct html_tag *tag, const struct html_
 		xss_say(x, RULE_XSS_SRCDOC, a->name.p, a->name.len);
 		return;
 	}
-	url(x, tag, a, quoted);
+	if (tag != NULL && tag->element == HTML_ANIMATE)
+		each_value(x, tag, a);
+	else
+		url(x, tag, a, quoted);
 }
 
 // ---- attributes of a tag of the page -------------------------------------------------------------

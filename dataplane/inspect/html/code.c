@@ -97,9 +97,19 @@ static void substitution(struct xss *x, const char *open, const char *close)
 	to = memmem(p, (size_t)(end - p), close, strlen(close));
 	if (to == NULL)
 		to = end;
-	js_judge(p, (size_t)(to - p), JS_PROGRAM, 0, &v);
+	js_judge(p, (size_t)(to - p), JS_TEMPLATE, 0, &v);
 	if ((v.ops & JS_OPS_GRAVE) != 0)
 		xss_say(x, RULE_XSS_CODE_TEMPLATE, p, (size_t)(to - p));
+}
+
+// The value as the expression of a client-side template.
+static void expression(struct xss *x, const uint8_t *p, size_t len)
+{
+	struct js_verdict v;
+
+	js_judge(p, len, JS_TEMPLATE, 0, &v);
+	if (js_is_whole(&v) && (v.ops & JS_OPS_GRAVE) != 0)
+		xss_say(x, RULE_XSS_CODE_TEMPLATE, p, len);
 }
 
 // ---- is it worth the while? -----------------------------------------------------------------------
@@ -210,6 +220,8 @@ void xss_code(struct xss *x)
 	if (!may_be_code(n, t))
 		return;
 	whole(x, t.p, t.len);
+	if (*t.p == '{' || (n->set & BYTES(BAR)) != 0)
+		expression(x, t.p, t.len);
 	if (goes_on(*t.p))
 		rest(x, t.p, t.len, 0);
 	if ((n->set & BYTES(QUOTE)) != 0)

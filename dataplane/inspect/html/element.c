@@ -13,6 +13,11 @@
 
 struct seen {
 	bool source, elsewhere, directive, url, sheet;
+	bool sends;     // a form to elsewhere
+	bool page;      // type=text/html
+	bool parameter; // name=url
+	bool value;     // value=//elsewhere
+	bool dangling;  // a URL that takes along what the page has up to its next quote
 };
 
 static bool is_source(struct html_text name)
@@ -25,6 +30,15 @@ static bool is_source(struct html_text name)
 	return false;
 }
 
+// The URL was left open to go on: it holds what no URL has, or ends where a parameter begins.
+static bool takes_along(struct html_text url)
+{
+	uint8_t last = url.p[url.len - 1];
+
+	return last == '?' || last == '=' || last == '&' || last == '/' ||
+	       memchr(url.p, '<', url.len) != NULL;
+}
+
 static void gather(struct seen *s, const struct html_attr *a)
 {
 	enum html_scheme scheme;
@@ -32,8 +46,10 @@ static void gather(struct seen *s, const struct html_attr *a)
 
 	if (a->value.len == 0)
 		return;
+	scheme = html_url_scheme(a->value, &rest);
+	if (scheme == HTML_URL_ELSEWHERE && a->open)
+		s->dangling |= takes_along(a->value);
 	if (is_source(a->name)) {
-		scheme = html_url_scheme(a->value, &rest);
 		s->source = true;
 		s->elsewhere |= scheme != HTML_URL_OTHER;
 	} else if (html_text_is(a->name, "http-equiv")) {
@@ -45,6 +61,15 @@ static void gather(struct seen *s, const struct html_attr *a)
 	} else if (html_text_is(a->name, "rel")) {
 		s->sheet |=
 			html_text_is(a->value, "stylesheet") || html_text_is(a->value, "import");
+	} else if (html_text_is(a->name, "action") || html_text_is(a->name, "formaction")) {
+		s->sends |= scheme == HTML_URL_ELSEWHERE;
+	} else if (html_text_is(a->name, "type")) {
+		s->page |= html_text_is(a->value, "text/html");
+	} else if (html_text_is(a->name, "name")) {
+		s->parameter |= html_text_is(a->value, "url") || html_text_is(a->value, "src") ||
+				html_text_is(a->value, "data") || html_text_is(a->value, "code");
+	} else if (html_text_is(a->name, "value")) {
+		s->value |= scheme != HTML_URL_OTHER;
 	}
 }
 
@@ -152,6 +177,8 @@ static void element(struct xss *x, const struct html_tag *tag, const struct html
 	enum inspect_rule rule;
 
 	x->opened |= 1u << tag->element;
+	if (s->dangling && !x->n->cut)
+		xss_say(x, RULE_XSS_DANGLING, tag->name.p, tag->name.len);
 	if (tag->element == HTML_SCRIPT) {
 		script(x, tag, r, s);
 		return;
@@ -162,7 +189,7 @@ static void element(struct xss *x, const struct html_tag *tag, const struct html
 	}
 	if (tag->element == HTML_FRAME && s->source)
 		rule = RULE_XSS_FRAME;
-	else if (tag->element == HTML_PLUGIN && s->source)
+	else if (tag->element == HTML_PLUGIN && (s->source || s->page))
 		rule = RULE_XSS_PLUGIN;
 	else if (tag->element == HTML_BASE && s->elsewhere)
 		rule = RULE_XSS_BASE;
@@ -170,6 +197,10 @@ static void element(struct xss *x, const struct html_tag *tag, const struct html
 		rule = s->url ? RULE_XSS_META : RULE_XSS_META_IDLE;
 	else if (tag->element == HTML_LINK && s->sheet && s->source)
 		rule = RULE_XSS_STYLE_LOADS;
+	else if (tag->element == HTML_PARAM && s->parameter && s->value)
+		rule = RULE_XSS_PARAM;
+	else if (tag->element == HTML_FORM && s->sends)
+		rule = RULE_XSS_FORM;
 	else
 		return;
 	xss_say(x, rule, tag->name.p, tag->name.len);

@@ -53,7 +53,8 @@ bool html_is_event(struct html_text name)
 
 bool html_is_directive(struct html_text name)
 {
-	static const char *const begins[] = {"ng-", "data-ng-", "v-", "x-", "@", "on:", "hx-on"};
+	static const char *const begins[] = {"ng-", "data-ng-", "v-",  "x-",      "@",
+					     "on:", "hx-on",    "mv-", "data-mv-"};
 
 	for (size_t i = 0; i < sizeof(begins) / sizeof(begins[0]); i++) {
 		size_t len = strlen(begins[i]);

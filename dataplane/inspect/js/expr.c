@@ -15,7 +15,7 @@ static void collect(struct js_value *list, struct js_value v)
 
 	if (v.kind > list->kind)
 		*list = v;
-	list->plain = list->member = false;
+	list->plain = list->member = list->list = list->object = false;
 	list->key = named;
 }
 
@@ -110,7 +110,7 @@ static struct js_value object(struct js *j)
 		js_take(j, ',');
 	}
 	js_expect(j, '}');
-	list.list = true;
+	list.list = list.object = true;
 	return list;
 }
 
@@ -277,6 +277,7 @@ static struct js_value primary(struct js *j)
 static struct js_value arguments(struct js *j, struct js_value f)
 {
 	struct js_value first = other, v;
+	uint32_t coded = j->out->ops & JS_OP_CODE;
 	unsigned args = 0;
 
 	// Noted before the arguments are read: what breaks off within them shows its intent.
@@ -293,7 +294,10 @@ static struct js_value arguments(struct js *j, struct js_value f)
 		if (!js_at(j, ')') && !js_take(j, ','))
 			js_fail(j, j->l.kind == JS_T_END ? JS_END_MISSING : JS_END_ERROR);
 	}
+	coded = coded == 0 && (j->out->ops & JS_OP_CODE) != 0;
 	v = js_value_call(j, f, first, args);
+	if (coded != 0 && v.kind == JS_V_OTHER)
+		v.kind = JS_V_BUILT; // whatever it is that takes code: called, it runs it
 	js_expect(j, ')');
 	return v;
 }

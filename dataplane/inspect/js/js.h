@@ -17,7 +17,8 @@
 
 // Where the text lands.
 enum js_goal {
-	JS_PROGRAM, // it is the program
+	JS_PROGRAM,  // it is the program
+	JS_TEMPLATE, // an expression of a client-side template: no statements, filters: a | b:c
 	JS_HANDLER, // it is the body of an event handler: the document's members are names in scope
 	JS_REST, // it follows a string that was closed, at unknown depth: "-alert(1)-", ")});alert(1)//
 };
@@ -34,7 +35,9 @@ enum {
 	JS_OP_LOCATION = 1 << 5, // the page is sent elsewhere
 	JS_OP_FETCH = 1 << 6, // another resource is loaded or told: fetch, XMLHttpRequest, import()
 	JS_OP_SYMBOLS = 1 << 7, // code of nothing but signs calls a member: [][(![]+[])[+[]]]()
-	JS_OP_PASS = 1 << 8,    // a dialog or eval is handed on: onerror=alert, [1].map(eval)
+	JS_OP_PROTOTYPE =
+		1 << 25,     // what every string, array or object has from its prototype is changed
+	JS_OP_PASS = 1 << 8, // a dialog or eval is handed on: onerror=alert, [1].map(eval)
 	// Weaker:
 	JS_OP_DOMAIN = 1 << 9, // document.domain and other facts about the page are read
 	JS_OP_MOVE = 1 << 10,  // location = name
@@ -45,6 +48,7 @@ enum {
 	JS_OP_SOURCE = 1 << 14,   // what the attacker gives is read: location.hash, name
 	JS_OP_STORAGE = 1 << 15,  // localStorage, sessionStorage
 	JS_OP_DOCUMENT = 1 << 24, // a method of the document is called, a part of it changed
+	JS_OP_CODE = 1 << 26,     // a constant string that is grave code is given to a function
 	// Shape:
 	JS_OP_CALL = 1 << 16,
 	JS_OP_ASSIGN = 1 << 17,
@@ -57,7 +61,7 @@ enum {
 };
 #define JS_OPS_GRAVE                                                                               \
 	(JS_OP_DIALOG | JS_OP_EVAL | JS_OP_COMPUTED | JS_OP_COOKIE | JS_OP_WRITE |                 \
-	 JS_OP_LOCATION | JS_OP_FETCH | JS_OP_SYMBOLS | JS_OP_PASS)
+	 JS_OP_LOCATION | JS_OP_FETCH | JS_OP_SYMBOLS | JS_OP_PASS | JS_OP_PROTOTYPE)
 #define JS_OPS_ACT                                                                                 \
 	(JS_OPS_GRAVE | JS_OP_MOVE | JS_OP_PRINT | JS_OP_CALL | JS_OP_ASSIGN | JS_OP_THROW)
 

@@ -30,9 +30,11 @@ enum js_kind {
 	JS_V_EVAL,
 	JS_V_TIMER,
 	JS_V_CONSTRUCTOR,
-	JS_V_FUNCTION, // Function itself
-	JS_V_BUILT,    // a function made of a string
-	JS_V_COMPUTED, // a member of the global object or document by a worked out name
+	JS_V_FUNCTION,  // Function itself
+	JS_V_PROTOTYPE, // of a built-in
+	JS_V_INHERITED, // a member of one
+	JS_V_BUILT,     // a function made of a string
+	JS_V_COMPUTED,  // a member of the global object or document by a worked out name
 	JS_V_WRITE,
 	JS_V_NAVIGATE,
 	JS_V_FETCH,
@@ -49,6 +51,7 @@ enum js_kind {
 struct js_value {
 	uint8_t kind; // enum js_kind
 	bool list;    // an array or object that holds such a value
+	bool object;  // with list: it has keys
 	bool plain;   // a name and nothing else: at, size say which
 	bool member;  // of something
 	uint8_t key;  // list: of a key that names such a value: {alert: a}
@@ -70,6 +73,7 @@ struct js {
 	uint8_t goal; // enum js_goal
 	uint8_t depth;
 	uint8_t quote; // JS_REST: of the string that was closed
+	bool nested;   // a constant string of another text is judged
 	bool failed;
 	bool index_of_sign; // a member whose name has neither names nor strings in it was taken
 	uint8_t aliases;
@@ -89,7 +93,8 @@ static inline bool js_at_name(const struct js *j, enum js_name name)
 // The string that the text ends in is one that the page goes on with.
 static inline bool js_page_closes(const struct js *j)
 {
-	return j->goal == JS_PROGRAM || (j->goal == JS_REST && j->l.quote == j->quote);
+	return j->goal == JS_PROGRAM || j->goal == JS_TEMPLATE ||
+	       (j->goal == JS_REST && j->l.quote == j->quote);
 }
 
 static inline bool js_take(struct js *j, uint32_t punct)
@@ -132,3 +137,6 @@ struct js_value js_value_call(struct js *j, struct js_value f, struct js_value f
 void js_value_pass(struct js *j, struct js_value f, struct js_value arg);
 void js_value_assign(struct js *j, struct js_value to, struct js_value v);
 void js_value_import(struct js *j, struct js_value from);
+
+// stmt.c: a constant string as a program of its own.
+void js_judge_string(const uint8_t *p, size_t len, struct js_verdict *out);

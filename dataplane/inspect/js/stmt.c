@@ -324,11 +324,24 @@ static bool import_declaration(struct js *j)
 	return true;
 }
 
+// AngularJS: expressions with semicolons between them, and filters with arguments: a | b:c:d
+static void template_expression(struct js *j)
+{
+	if (js_take(j, ';'))
+		return;
+	js_expression(j);
+	while (js_take(j, ':'))
+		js_value_pass(j, (struct js_value){0}, js_expression(j));
+	semicolon(j);
+}
+
 static void statement(struct js *j)
 {
 	if (!js_enter(j))
 		return;
-	if (js_take(j, '{')) {
+	if (j->goal == JS_TEMPLATE) {
+		template_expression(j);
+	} else if (js_take(j, '{')) {
 		js_block(j);
 	} else if (js_take(j, ';')) {
 		;
@@ -385,32 +398,48 @@ static void rest_of_page(struct js *j)
 	}
 }
 
+static void judge(struct js *j, const uint8_t *p, size_t len, struct js_verdict *out)
+{
+	*out = (struct js_verdict){.end = JS_END_WHOLE};
+	j->out = out;
+	j->depth = 0;
+	j->failed = j->index_of_sign = false;
+	j->aliases = 0;
+	js_lex_init(&j->l, p, len);
+	if (j->goal == JS_REST)
+		rest_of_page(j);
+	else
+		program(j);
+	if (!j->failed) {
+		out->used = (uint32_t)len;
+		if (j->l.open)
+			out->end = JS_END_STRING;
+		else if (j->l.comment)
+			out->end = JS_END_COMMENT;
+	}
+	out->tokens = j->l.tokens;
+	out->names = j->l.names;
+	if (j->l.names == 0 && j->index_of_sign && (out->ops & JS_OP_CALL) != 0 && out->tokens > 24)
+		js_note(j, JS_OP_SYMBOLS);
+}
+
 void js_judge(const uint8_t *p, size_t len, enum js_goal goal, uint8_t quote,
 	      struct js_verdict *out)
 {
 	struct js j;
 
-	*out = (struct js_verdict){.end = JS_END_WHOLE};
-	j.out = out;
 	j.goal = (uint8_t)goal;
-	j.depth = 0;
 	j.quote = quote;
-	j.failed = j.index_of_sign = false;
-	j.aliases = 0;
-	js_lex_init(&j.l, p, len);
-	if (goal == JS_REST)
-		rest_of_page(&j);
-	else
-		program(&j);
-	if (!j.failed) {
-		out->used = (uint32_t)len;
-		if (j.l.open)
-			out->end = JS_END_STRING;
-		else if (j.l.comment)
-			out->end = JS_END_COMMENT;
-	}
-	out->tokens = j.l.tokens;
-	out->names = j.l.names;
-	if (j.l.names == 0 && j.index_of_sign && (out->ops & JS_OP_CALL) != 0 && out->tokens > 24)
-		js_note(&j, JS_OP_SYMBOLS);
+	j.nested = false;
+	judge(&j, p, len, out);
+}
+
+void js_judge_string(const uint8_t *p, size_t len, struct js_verdict *out)
+{
+	struct js j;
+
+	j.goal = JS_PROGRAM;
+	j.quote = 0;
+	j.nested = true;
+	judge(&j, p, len, out);
 }

@@ -161,15 +161,22 @@ struct js_value js_value_member(struct js *j, struct js_value of, const uint8_t 
 	struct js_value v = {.kind = JS_V_OTHER, .member = true};
 
 	js_note(j, JS_OP_MEMBER);
+	if (of.list && of.object)
+		return js_value_index(j, of, v); // whatever its key, it is one of its values
 	if (of.list)
 		of.kind = JS_V_OTHER;
-	if (name == JS_N_CONSTRUCTOR)
+	if (name == JS_N_PROTO ||
+	    (name == JS_N_PROTOTYPE && (of.kind == JS_V_CONSTRUCTOR || of.kind == JS_V_FUNCTION)))
+		v.kind = JS_V_PROTOTYPE;
+	else if (name == JS_N_CONSTRUCTOR)
 		v.kind = of.kind == JS_V_CONSTRUCTOR || is_function(of.kind) ? JS_V_FUNCTION
 									     : JS_V_CONSTRUCTOR;
 	else if (name == JS_N_CALL_IT)
 		v.kind = is_function(of.kind) ? of.kind : JS_V_OTHER;
 	else if (name == JS_N_SOURCE_OF && of.kind == JS_V_REGEX)
 		v = (of.kind = JS_V_STRING, of);
+	else if (of.kind == JS_V_PROTOTYPE)
+		v.kind = JS_V_INHERITED;
 	else if (of.kind == JS_V_GLOBAL)
 		v.kind = global(j, name);
 	else if (of.kind == JS_V_DOCUMENT)
@@ -196,10 +203,10 @@ struct js_value js_value_member(struct js *j, struct js_value of, const uint8_t 
 struct js_value js_value_index(struct js *j, struct js_value of, struct js_value index)
 {
 	js_note(j, JS_OP_INDEX);
-	if (index.kind == JS_V_STRING && !index.list)
+	if (index.kind == JS_V_STRING) // [['a']] is ['a']
 		return js_value_member(j, of, index.text, index.len);
 	if (of.list) { // one of its elements
-		of.list = false;
+		of.list = of.object = false;
 		return of;
 	}
 	if ((of.kind == JS_V_GLOBAL || of.kind == JS_V_DOCUMENT) && index.kind != JS_V_NUMBER)
@@ -291,8 +298,22 @@ static bool is_script_url(struct js_value v)
 	return v.kind == JS_V_STRING && v.len > 11 && memcmp(v.text, "javascript:", 11) == 0;
 }
 
+// A constant string that is code of its own. Not asked within such a string.
+static bool is_code(const struct js *j, struct js_value v)
+{
+	struct js_verdict verdict;
+
+	if (v.kind != JS_V_STRING || v.list || v.len < 5 || j->nested ||
+	    memchr(v.text, '(', v.len) == NULL)
+		return false;
+	js_judge_string(v.text, v.len, &verdict);
+	return (verdict.ops & (JS_OP_DIALOG | JS_OP_EVAL)) != 0;
+}
+
 void js_value_pass(struct js *j, struct js_value f, struct js_value arg)
 {
+	if (is_code(j, arg))
+		js_note(j, JS_OP_CODE);
 	if (is_weapon(arg.kind))
 		js_note(j, JS_OP_PASS);
 	if (is_script_url(arg)) // open("javascript:..")
@@ -411,6 +432,9 @@ void js_value_assign(struct js *j, struct js_value to, struct js_value v)
 	case JS_V_SRC:
 		if (is_elsewhere(v))
 			js_note(j, JS_OP_FETCH);
+		break;
+	case JS_V_INHERITED:
+		js_note(j, JS_OP_PROTOTYPE);
 		break;
 	default:
 		if (is_weapon(v.kind) && (to.member || to.kind == JS_V_EVENT))
