@@ -371,14 +371,14 @@ static bool called(struct sql *s)
 	sql_next(s);
 	WANT(sql_is_name(s));
 	if (s->last.word == W_DO) {
-		if (!sql_operand(s, &t) || s->last.kind != T_RPAREN)
+		if (!sql_operand(s, &t) || s->last.kind != T_RPAREN || s->hard == 0)
 			return false;
 		sql_fact(s, SF_EXEC);
 		return sql_expr_rest(s, &t, false);
 	}
 	if (!sql_name(s, &flags))
 		return false;
-	WANT(s->t.kind == T_LPAREN);
+	WANT(s->t.kind == T_LPAREN && !s->t.blank);
 	sql_fact(s, SF_EXEC);
 	return loose(s);
 }
@@ -559,7 +559,8 @@ static bool small(struct sql *s)
 	case W_PRINT:
 		WANT(s->t.kind == T_SYSVAR || s->t.kind == T_VAR || s->t.kind == T_STRING ||
 		     s->t.kind == T_OPEN);
-		sql_fact(s, SF_EXEC);
+		if (s->t.kind == T_SYSVAR || s->t.kind == T_OPEN)
+			sql_fact(s, SF_EXEC);
 		return loose(s);
 	case W_TRUNCATE:
 		WANT(sql_is(s, W_TABLE));

@@ -5,6 +5,8 @@
 
 #include "dataplane/inspect/sql/sql_priv.h"
 
+#include <string.h>
+
 static bool rest(struct sql *s, struct sql_term *t, bool joined, bool inner);
 
 static void use(struct sql_term *t, struct sql_term r)
@@ -35,6 +37,9 @@ static void judge(struct sql *s, const struct sql_term *t, bool joined)
 			sql_fact(s, t->constant ? SF_SAME : SF_COMPARE);
 	} else if (joined && t->constant && t->number) {
 		sql_fact(s, t->truth ? SF_TRUE : SF_CONSTANT);
+	} else if (joined && t->constant) {
+		if (s->texts++ > 0)
+			sql_fact(s, SF_TEXTS);
 	} else if (joined && t->query) {
 		sql_fact(s, SF_CONDITION);
 	}
@@ -181,9 +186,11 @@ static bool word_operator(struct sql *s, struct sql_term *t, bool *known)
 		t->compared = true;
 		t->constant = false;
 		return true;
-	case W_ESCAPE:
 	case W_DIV:
 	case W_MOD:
+		sql_fact(s, SF_ARITH);
+		// fall through
+	case W_ESCAPE:
 		sql_next(s);
 		return right_side(s, t);
 	case W_COLLATE:
@@ -200,9 +207,22 @@ static bool word_operator(struct sql *s, struct sql_term *t, bool *known)
 	}
 }
 
+// Two constants with the same text, whatever their quotes.
+static bool same_text(const struct sql *s, const struct sql_token *a, const struct sql_token *b)
+{
+	uint32_t cut_a = a->kind != T_NUMBER, cut_b = b->kind != T_NUMBER;
+	uint32_t end_a = a->kind == T_STRING, end_b = b->kind == T_STRING;
+
+	if (a->len < cut_a + end_a || b->len < cut_b + end_b ||
+	    a->len - cut_a - end_a != b->len - cut_b - end_b)
+		return false;
+	return memcmp(s->p + a->at + cut_a, s->p + b->at + cut_b, a->len - cut_a - end_a) == 0;
+}
+
 static bool sign_operator(struct sql *s, struct sql_term *t, bool *known)
 {
-	bool slash, call_before;
+	bool slash, minus, call_before;
+	struct sql_token left, right;
 
 	*known = true;
 	switch (s->t.kind) {
@@ -210,18 +230,25 @@ static bool sign_operator(struct sql *s, struct sql_term *t, bool *known)
 	case T_STAR:
 	case T_ARITH:
 		slash = s->p[s->t.at] == '/';
+		minus = s->p[s->t.at] == '-' && s->t.len == 1;
 		sql_next(s);
 		s->hard++;
-		sql_fact(s, SF_ARITH);
+		sql_fact(s, minus ? SF_MINUS : SF_ARITH);
 		if (slash && s->depth + s->calls > 0 && s->t.kind == T_NUMBER && s->t.len == 1 &&
 		    s->p[s->t.at] == '0')
 			sql_fact(s, SF_ZERO);
 		return right_side(s, t);
 	case T_CMP:
+		left = s->last;
 		sql_next(s);
 		s->hard++;
 		t->compared = true;
-		return right_side(s, t);
+		right = s->t;
+		if (!right_side(s, t))
+			return false;
+		if (t->constant && same_text(s, &left, &right))
+			sql_fact(s, SF_IDENTITY);
+		return true;
 	case T_ASSIGN:
 		sql_next(s);
 		s->hard++;

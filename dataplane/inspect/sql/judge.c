@@ -29,6 +29,8 @@ static const struct {
 	{SF_SAME, true, false, RULE_SQL_SAME},
 	{SF_COMPARE, true, false, RULE_SQL_COMPARE},
 	{SF_ARITH, true, false, RULE_SQL_OPERATOR},
+	{SF_MINUS, true, false, RULE_SQL_OPERATOR},
+	{SF_TEXTS, true, false, RULE_SQL_TEXTS},
 	{SF_CONCAT, true, false, RULE_SQL_CONCAT},
 	{SF_TIME, true, true, RULE_SQL_TIME},
 	{SF_FILE, true, true, RULE_SQL_FILE},
@@ -72,7 +74,7 @@ static bool has_blank(const uint8_t *p, uint32_t len)
 static bool nothing_behind(const struct sql *s)
 {
 	for (uint32_t i = s->last.at + s->last.len; i < s->len; i++)
-		if ((uint8_t)((s->p[i] | 0x20) - 'a') < 26)
+		if ((uint8_t)((s->p[i] | 0x20) - 'a') < 26 || s->p[i] == '\'' || s->p[i] == '"')
 			return false;
 	return true;
 }
@@ -123,6 +125,10 @@ static void judge_ends(struct sql_reading *r)
 	bool cut = s->t.kind == T_CUT,
 	     open = s->open != 0 && (r->quote == 0 || s->open == r->quote);
 
+	// "a 'word' b": what stands between the quotes of a sentence leaves no place.
+	if (r->context == CONTEXT_STRING && open && !sql_has(s, SF_IDENTITY) &&
+	    has_blank(s->p, r->from) && has_blank(s->p + s->open_at, s->len - s->open_at))
+		return;
 	switch (r->context) {
 	case CONTEXT_STRING:
 		add(r, RULE_SQL_STRING_END);
@@ -144,9 +150,9 @@ static void judge_ends(struct sql_reading *r)
 		  (s->closed > s->opened && sql_has(s, SF_COMPARE))))
 		add(r, RULE_SQL_UNFINISHED);
 	if (cut && r->context == CONTEXT_STRING && r->quote != ']' && !has_blank(s->p, r->from) &&
-	    nothing_behind(s) && (s->facts & ~SQL_BIT(SF_ARITH)) != 0)
+	    nothing_behind(s) && (s->facts & ~SQL_BIT(SF_MINUS)) != 0)
 		add(r, RULE_SQL_CUT_CLEAN);
-	if (sql_has(s, SF_SEMI) && !cut)
+	if (sql_has(s, SF_SEMI) && !cut && r->context == CONTEXT_STRING)
 		add(r, RULE_SQL_SEMI);
 }
 
@@ -171,7 +177,14 @@ static void judge_clause(struct sql_reading *r)
 	if (sql_has(s, SF_CONDITION) || sql_has(s, SF_SAME) || sql_has(s, SF_TAUTOLOGY))
 		s->facts &= ~SQL_BIT(SF_COMPARE);
 	if (sql_has(s, SF_COMPARE) || sql_has(s, SF_SAME))
-		s->facts &= ~SQL_BIT(SF_ARITH);
+		s->facts &= ~(SQL_BIT(SF_ARITH) | SQL_BIT(SF_MINUS));
+	if (sql_has(s, SF_ARITH))
+		s->facts &= ~SQL_BIT(SF_MINUS);
+	if (has_blank(s->p, r->from))
+		s->facts &= ~SQL_BIT(SF_TEXTS);
+	// "true or false"
+	if (r->context == CONTEXT_VALUE && !r->number && !ends)
+		s->facts &= ~SQL_BIT(SF_TRUE);
 	// ORDER BY 1 alone is what a table sends that can be sorted.
 	if (sql_has(s, SF_ORDER) && r->context == CONTEXT_CLAUSE && !ends)
 		s->facts &= ~SQL_BIT(SF_ORDER);
@@ -189,7 +202,8 @@ static void judge_clause(struct sql_reading *r)
 		add(r, RULE_SQL_CUT_CLEAN);
 	}
 	if (only_weak(r) && s->closed <= s->opened &&
-	    (r->context != CONTEXT_STRING || has_blank(s->p, r->from))) {
+	    ((s->facts & ~(SQL_BIT(SF_MINUS) | SQL_BIT(SF_SEMI))) == 0 ||
+	     r->context != CONTEXT_STRING || has_blank(s->p, r->from))) {
 		r->rules = 0;
 		r->points = 0;
 		return;

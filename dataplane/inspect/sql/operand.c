@@ -66,7 +66,7 @@ void sql_call_facts(struct sql *s, uint32_t flags, const struct sql_arguments *a
 		sql_fact(s, SF_OPEN_CALL);
 	if ((flags & F_TWO) != 0 && a->count < 2 && !s->unfinished)
 		return;
-	if ((flags & F_TIME) != 0 && (a->count > 0 || s->unfinished))
+	if ((flags & F_TIME) != 0 && ((a->count > 0 && a->hard) || s->unfinished))
 		sql_fact(s, SF_TIME);
 	if ((flags & F_HEAVY) != 0 && s->large)
 		sql_fact(s, SF_TIME);
@@ -144,8 +144,9 @@ static bool argument(struct sql *s, struct sql_term *t)
 bool sql_arguments(struct sql *s, struct sql_arguments *a)
 {
 	struct sql_term t;
+	uint16_t hard = s->hard;
 
-	*a = (struct sql_arguments){.numbers = true};
+	*a = (struct sql_arguments){.numbers = true, .constant = true};
 	if (sql_take_kind(s, T_RPAREN))
 		return true;
 	for (;;) {
@@ -157,6 +158,8 @@ bool sql_arguments(struct sql *s, struct sql_arguments *a)
 		a->count++;
 		a->query |= t.query;
 		a->numbers &= t.number;
+		a->constant &= t.constant;
+		a->hard |= s->hard != hard;
 		if (sql_take_kind(s, T_COMMA) || between_arguments(s))
 			continue;
 		if (sql_take_kind(s, T_RPAREN))
@@ -210,6 +213,9 @@ static bool call(struct sql *s, uint32_t flags, struct sql_term *t)
 	query = a.query || tells(flags, &a);
 	sql_call_facts(s, flags, &a);
 	*t = (struct sql_term){.query = query};
+	// What SQL makes of constants is a constant.
+	if ((flags & F_CALL) != 0 && a.count > 0 && a.constant && !query)
+		t->constant = t->number = t->truth = true;
 	return after_call(s);
 }
 

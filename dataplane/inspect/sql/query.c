@@ -326,6 +326,8 @@ static bool by(struct sql *s, bool outer)
 static bool clause(struct sql *s, bool outer)
 {
 	struct sql_term t;
+	uint16_t hard;
+	bool having;
 
 	switch (s->t.word) {
 	case W_FROM:
@@ -335,10 +337,14 @@ static bool clause(struct sql *s, bool outer)
 		return tables(s);
 	case W_WHERE:
 	case W_HAVING:
-		if (outer)
-			sql_fact(s, s->t.word == W_HAVING ? SF_HAVING : SF_CLAUSE);
+		having = s->t.word == W_HAVING;
+		hard = s->hard;
 		sql_next(s);
-		return sql_over(s) || sql_expr(s, &t);
+		if (!sql_over(s) && !sql_expr(s, &t))
+			return false;
+		if (outer && s->hard != hard)
+			sql_fact(s, having ? SF_HAVING : SF_CLAUSE);
+		return true;
 	case W_GROUP:
 	case W_ORDER:
 		return by(s, outer);

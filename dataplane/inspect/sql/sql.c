@@ -86,6 +86,14 @@ static bool stacked(struct sql *s)
 		sql_fact(s, SF_SEMI);
 		return true;
 	}
+	if (s->t.kind == T_LPAREN) { // a query in parentheses
+		struct sql_term t;
+
+		if (!sql_operand(s, &t) || !t.query)
+			return false;
+		sql_fact(s, SF_STACKED);
+		return true;
+	}
 	return sql_is_statement(s) && second(s);
 }
 

@@ -114,6 +114,8 @@ enum sql_fact {
 	SF_SAME,        // a comparison of constants alone
 	SF_COMPARE,     // a comparison alone
 	SF_ARITH,       // an operator that makes a value
+	SF_MINUS,       // of these, only minus signs
+	SF_TEXTS,       // AND, OR with quoted texts, more than one
 	SF_CONCAT,      // ||
 	SF_TIME,
 	SF_FILE,
@@ -147,7 +149,8 @@ enum sql_fact {
 	SF_CALL,     // any call of a function of SQL
 	SF_CALL_SQL, // whose name no other language has
 	SF_DUAL,
-	SF_FROM, // reads a table of the application
+	SF_IDENTITY, // a constant is compared with itself
+	SF_FROM,     // reads a table of the application
 	SF_COUNT
 };
 
@@ -178,6 +181,7 @@ struct sql {
 	bool unfinished; // the text ended where more must come
 	uint8_t open;    // quote of a string without an end; 0: none
 	uint32_t open_at;
+	uint8_t texts;   // quoted texts as conditions
 	bool large;      // a number of 6 digits or more
 	uint16_t hard;   // tokens that prose does not have
 	uint16_t closed; // parentheses closed that were not opened
@@ -277,6 +281,8 @@ struct sql_arguments {
 	unsigned count;
 	bool query;   // one holds a query or a call of F_INFO
 	bool numbers; // all are numbers
+	bool constant;
+	bool hard; // more than names in them
 };
 // ( was read: up to its ) and over it, as arguments of a call.
 bool sql_arguments(struct sql *s, struct sql_arguments *a);

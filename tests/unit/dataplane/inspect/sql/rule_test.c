@@ -35,6 +35,7 @@ static void shows_each_rule_where_it_holds_and_only_there(void **state)
 		{RULE_SQL_SAME, "x' having 1=1 --", "x' having a=1 --"},
 		{RULE_SQL_COMPARE, "x' having a=1 --", "x' having 1=1 --"},
 		{RULE_SQL_OPERATOR, "x'-sleep(5) --", "x' or sleep(5) --"},
+		{RULE_SQL_TEXTS, "'or'='or'", "x' or 'a' union select 1 --"},
 		{RULE_SQL_CONCAT, "x'||sleep(5) --", "x' or sleep(5) --"},
 		{RULE_SQL_TIME, "1 or sleep(5)", "1 or 1=1 or sleep()"},
 		{RULE_SQL_TIME, "x';waitfor delay '0:0:5' --", "x';declare @delay int --"},
