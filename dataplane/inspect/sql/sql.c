@@ -15,7 +15,8 @@ struct look {
 	const uint8_t *base; // the value, or how else it may be spelled
 	const uint8_t *p;    // the same, or a part of a path
 	uint32_t len;
-	uint32_t steps; // left for all readings together
+	uint32_t steps;  // left for all readings together
+	bool statements; // are looked at
 	// Of the reading with most points.
 	unsigned rules, points;
 	uint16_t rule[SQL_RULES_MAX];
@@ -299,7 +300,7 @@ static void look(struct look *l, uint64_t set)
 	struct sql first = {.p = l->p, .len = l->len, .steps = 1};
 
 	sql_next(&first);
-	if (sql_is_statement(&first))
+	if (sql_is_statement(&first) && l->statements)
 		try(l, CONTEXT_STATEMENT, 0);
 	if (begins_clause(&first))
 		try(l, CONTEXT_CLAUSE, 0);
@@ -389,7 +390,11 @@ static void look_respelled(struct inspect *in, struct look *l, const struct insp
 
 static void run(struct inspect *in, const struct inspect_node *n)
 {
-	struct look l = {.base = n->p, .p = n->p, .len = n->len, .steps = 4 * n->len + 64};
+	struct look l = {.base = n->p,
+			 .p = n->p,
+			 .len = n->len,
+			 .steps = 4 * n->len + 64,
+			 .statements = n->place != PLACE_FILE};
 
 	if ((n->set & SIGNS) == 0 || n->len < 3)
 		return;
