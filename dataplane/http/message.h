@@ -68,7 +68,7 @@ enum http_framing {
 
 struct http_head {
 	struct http_bytes method, target, version;
-	struct http_field field[HTTP_FIELDS_MAX];
+	struct http_field field[HTTP_FIELDS_MAX]; // those of a trailer come when it has been read
 	uint32_t fields;
 	uint8_t framing; // enum http_framing
 	uint64_t length; // HTTP_FRAMING_LENGTH: of the body

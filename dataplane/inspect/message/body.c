@@ -294,6 +294,21 @@ void message_body(struct inspect *in, const uint8_t *p, size_t len)
 	coded(in, p, len);
 }
 
+static void judge_coding(struct inspect *in)
+{
+	struct body *b = in->body;
+	bool unknown = body_coding_unknown(in->head);
+
+	if (!b->bomb && !unknown)
+		return;
+	inspect_root(in, DECODE_NONE, PLACE_BODY, none, b->window, b->used);
+	if (b->bomb)
+		inspect_evidence(in, &in->node[0], RULE_DECODE_BOMB, 0, 0);
+	if (unknown)
+		inspect_evidence(in, &in->node[0], RULE_CODING_UNKNOWN, 0, 0);
+	score_value(in);
+}
+
 void message_end(struct inspect *in)
 {
 	struct body *b = in->body;
@@ -307,10 +322,7 @@ void message_end(struct inspect *in)
 	if (b->used > 0 && !in->enough)
 		look(in, SPLIT_WHOLE);
 	message_fields(in);
-	if (b->bomb && !in->enough) {
-		inspect_root(in, DECODE_NONE, PLACE_BODY, none, b->window, b->used);
-		inspect_evidence(in, &in->node[0], RULE_DECODE_BOMB, 0, 0);
-		score_value(in);
-	}
+	if (!in->enough && b->sniffed > 0)
+		judge_coding(in);
 	message_begin(in);
 }

@@ -35,3 +35,5 @@ enum body_coding {
 };
 
 enum body_coding body_coding(const struct http_head *h, const uint8_t *p, size_t len);
+// Does Content-Encoding name one that is not undone here?
+bool body_coding_unknown(const struct http_head *h);

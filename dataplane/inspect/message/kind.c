@@ -214,3 +214,31 @@ enum body_coding body_coding(const struct http_head *h, const uint8_t *p, size_t
 		return CODING_NONE;
 	return CODING_DEFLATE;
 }
+
+bool body_coding_unknown(const struct http_head *h)
+{
+	static const char *const known[] = {"", "identity", "gzip", "x-gzip", "deflate"};
+
+	for (uint32_t i = 0; i < h->fields; i++) {
+		struct http_bytes v = h->field[i].value, item;
+		bool is;
+
+		if (!http_bytes_are(h->field[i].name, "content-encoding"))
+			continue;
+		for (; v.len > 0; v = (struct http_bytes){v.p + item.len, v.len - item.len}) {
+			const uint8_t *comma;
+
+			v = skip_blanks(v);
+			comma = memchr(v.p, ',', v.len);
+			item = (struct http_bytes){v.p,
+						   comma != NULL ? (uint32_t)(comma - v.p) : v.len};
+			is = false;
+			for (size_t k = 0; k < sizeof(known) / sizeof(known[0]); k++)
+				is |= http_bytes_are(item, known[k]);
+			if (!is)
+				return true;
+			item.len += comma != NULL;
+		}
+	}
+	return false;
+}

@@ -34,6 +34,7 @@ struct text {
 enum part {
 	PART_FILE = 1,   // even one without a name
 	PART_QUOTED = 2, // its content is quoted-printable
+	PART_TYPED = 4,  // it has a Content-Type
 };
 
 static const struct http_bytes none;
@@ -249,6 +250,7 @@ static void header(struct text *t, const uint8_t *p, const uint8_t *end)
 		t->st->odd |= t->st->path_len > 0; // the second
 		disposition(t, p, end);
 	} else if (http_bytes_are(name, "content-type")) {
+		t->st->quote |= PART_TYPED;
 		give(t, PLACE_CONTENT_TYPE, name, p, (size_t)(end - p));
 	} else {
 		if (http_bytes_are(name, "content-transfer-encoding") &&
@@ -306,7 +308,10 @@ static size_t headers(struct text *t, size_t i)
 		header(t, t->p + i, t->p + end);
 	}
 	empty = next == to; // the next delimiter follows at once
-	t->st->odd |= t->st->path_len == 0;
+	// Without a name but with a type it is a part of multipart/related or mixed: a document.
+	if (t->st->path_len == 0 && (t->st->quote & PART_TYPED) != 0)
+		t->st->quote |= PART_FILE;
+	t->st->odd |= t->st->path_len == 0 && (t->st->quote & PART_FILE) == 0;
 	t->st->at = empty ? AT_DELIMITER : AT_CONTENT;
 	if (next != NOT_WHOLE)
 		return next;

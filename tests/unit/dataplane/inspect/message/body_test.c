@@ -268,6 +268,16 @@ static void tells_a_bomb(void **state)
 	free(text);
 }
 
+static void tells_a_coding_that_it_cannot_undo(void **state)
+{
+	(void)state;
+	assert_false(judge("Content-Encoding: br\r\n", "\x8b\x02\x80 x", 5, SIZE_MAX));
+	assert_int_equal(verdict.class, INSPECT_PROTOCOL);
+	assert_int_equal(verdict.score, 30);
+	judge("Content-Encoding: br\r\n", "", 0, SIZE_MAX);
+	assert_int_equal(verdict.class, INSPECT_CLASSES);
+}
+
 static void forgets_a_request_that_was_not_ended(void **state)
 {
 	struct http_head h = {.fields = 0};
@@ -292,6 +302,7 @@ int main(void)
 		cmocka_unit_test(finds_it_where_the_coding_lies),
 		cmocka_unit_test(finds_it_deep_in_a_coded_body),
 		cmocka_unit_test(tells_a_bomb),
+		cmocka_unit_test(tells_a_coding_that_it_cannot_undo),
 		cmocka_unit_test(forgets_a_request_that_was_not_ended),
 	};
 

@@ -92,6 +92,28 @@ static void finds_the_boundary(void **state)
 	assert_int_equal(kind("multipart/form-data", "a"), BODY_RAW);
 }
 
+static bool unknown(const char *name)
+{
+	static struct http_head h;
+
+	h.fields = 1;
+	h.field[0] = (struct http_field){{(const uint8_t *)"Content-Encoding", 16},
+					 {(const uint8_t *)name, (uint32_t)strlen(name)}};
+	return body_coding_unknown(&h);
+}
+
+static void tells_codings_that_it_cannot_undo(void **state)
+{
+	(void)state;
+	assert_false(unknown(""));
+	assert_false(unknown("gzip"));
+	assert_false(unknown("identity, X-GZIP,deflate"));
+	assert_false(unknown("gzip,"));
+	assert_true(unknown("br"));
+	assert_true(unknown("gzip, zstd"));
+	assert_true(unknown("gzip2"));
+}
+
 static enum body_coding coding(const char *name, const char *text, size_t len)
 {
 	static struct http_head h;
@@ -124,6 +146,7 @@ int main(void)
 		cmocka_unit_test(text_that_only_begins_so_is_none),
 		cmocka_unit_test(finds_the_boundary),
 		cmocka_unit_test(tells_how_it_is_coded),
+		cmocka_unit_test(tells_codings_that_it_cannot_undo),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -107,6 +107,16 @@ static void reads_names_in_any_spelling(void **state)
 	}
 }
 
+static void reads_parts_that_are_documents(void **state)
+{
+	(void)state;
+	assert_string_equal(parts("--b\r\nContent-Type: application/dicom\r\n\r\nx\r\n--b--"),
+			    "content-type:Content-Type=application/dicom\nfile:=x\n");
+	assert_false(state_of.odd);
+	parts("--b\r\nContent-ID: y\r\n\r\nx\r\n--b--");
+	assert_true(state_of.odd);
+}
+
 static void undoes_quoted_printable(void **state)
 {
 	(void)state;
@@ -186,6 +196,7 @@ int main(void)
 		cmocka_unit_test(is_lenient_as_servers_are),
 		cmocka_unit_test(gives_every_name_that_is_claimed),
 		cmocka_unit_test(reads_names_in_any_spelling),
+		cmocka_unit_test(reads_parts_that_are_documents),
 		cmocka_unit_test(undoes_quoted_printable),
 		cmocka_unit_test(takes_only_whole_boundaries_at_line_starts),
 		cmocka_unit_test(reads_files_longer_than_the_window),
