@@ -57,7 +57,8 @@ static void gather(struct seen *s, const struct html_attr *a)
 				html_text_is(a->value, "set-cookie") ||
 				html_text_is(a->value, "link");
 	} else if (html_text_is(a->name, "content")) {
-		s->url |= memchr(a->value.p, '=', a->value.len) != NULL;
+		s->url |= memchr(a->value.p, '=', a->value.len) != NULL ||
+			  memchr(a->value.p, '/', a->value.len) != NULL;
 	} else if (html_text_is(a->name, "rel")) {
 		s->sheet |=
 			html_text_is(a->value, "stylesheet") || html_text_is(a->value, "import");

@@ -81,7 +81,7 @@ static struct js_value property(struct js *j)
 	if (js_take(j, JS_P3('.', '.', '.')))
 		return js_assignment(j);
 	js_take(j, '*');
-	converts = key_is(j, "toString") || key_is(j, "valueOf");
+	converts = key_is(j, "toString") || key_is(j, "valueOf") || js_at(j, '[');
 	v = key(j);
 	if (js_at(j, '[') || js_at(j, '#') || (is_key(j) && !j->l.newline)) // get x() {}
 		v = key(j);
@@ -92,7 +92,7 @@ static struct js_value property(struct js *j)
 	named = v.kind;
 	if (js_take(j, ':') || js_take(j, '='))
 		v = js_assignment(j);
-	if (converts) // called by whoever adds the object to a string
+	if (converts) // called by the engine: to make a string of it, by [Symbol.hasInstance]
 		js_value_pass(j, other, v);
 	v.key = named;
 	return v;
@@ -296,7 +296,7 @@ static struct js_value arguments(struct js *j, struct js_value f)
 	}
 	coded = coded == 0 && (j->out->ops & JS_OP_CODE) != 0;
 	v = js_value_call(j, f, first, args);
-	if (coded != 0 && v.kind == JS_V_OTHER)
+	if (coded != 0 && (v.kind == JS_V_OTHER || v.kind == JS_V_TEXT))
 		v.kind = JS_V_BUILT; // whatever it is that takes code: called, it runs it
 	js_expect(j, ')');
 	return v;

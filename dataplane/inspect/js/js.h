@@ -63,7 +63,8 @@ enum {
 	(JS_OP_DIALOG | JS_OP_EVAL | JS_OP_COMPUTED | JS_OP_COOKIE | JS_OP_WRITE |                 \
 	 JS_OP_LOCATION | JS_OP_FETCH | JS_OP_SYMBOLS | JS_OP_PASS | JS_OP_PROTOTYPE)
 #define JS_OPS_ACT                                                                                 \
-	(JS_OPS_GRAVE | JS_OP_MOVE | JS_OP_PRINT | JS_OP_CALL | JS_OP_ASSIGN | JS_OP_THROW)
+	(JS_OPS_GRAVE | JS_OP_MOVE | JS_OP_PRINT | JS_OP_CALL | JS_OP_ASSIGN | JS_OP_THROW |       \
+	 JS_OP_DOCUMENT)
 
 // How the text ended.
 enum js_end {

@@ -9,7 +9,7 @@
 
 #define JS_DEPTH_MAX   48
 #define JS_ALIASES_MAX 8
-#define JS_CONST_MAX   26
+#define JS_CONST_MAX   41
 
 // What is known of a value. What may be called or assigned carries its danger in the kind.
 enum js_kind {

@@ -332,6 +332,8 @@ static void template_expression(struct js *j)
 	js_expression(j);
 	while (js_take(j, ':'))
 		js_value_pass(j, (struct js_value){0}, js_expression(j));
+	if ((j->out->ops & JS_OP_CODE) != 0) // orderBy:'x=alert(1)'
+		js_note(j, JS_OP_EVAL);
 	semicolon(j);
 }
 

@@ -211,8 +211,8 @@ struct js_value js_value_index(struct js *j, struct js_value of, struct js_value
 	}
 	if ((of.kind == JS_V_GLOBAL || of.kind == JS_V_DOCUMENT) && index.kind != JS_V_NUMBER)
 		return (struct js_value){.kind = JS_V_COMPUTED, .member = true};
-	if (of.kind == JS_V_GLOBAL)
-		return of; // a frame
+	if (of.kind == JS_V_GLOBAL || of.kind == JS_V_PART)
+		return of; // a frame, a form
 	// [][a][b]: with both names worked out, it ends at a constructor or is an array of arrays
 	if (index.kind != JS_V_NUMBER)
 		return (struct js_value){.kind = of.kind == JS_V_INDEXED ? JS_V_CONSTRUCTOR
@@ -307,7 +307,7 @@ static bool is_code(const struct js *j, struct js_value v)
 	    memchr(v.text, '(', v.len) == NULL)
 		return false;
 	js_judge_string(v.text, v.len, &verdict);
-	return (verdict.ops & (JS_OP_DIALOG | JS_OP_EVAL)) != 0;
+	return (verdict.ops & (JS_OP_DIALOG | JS_OP_EVAL | JS_OP_PASS)) != 0;
 }
 
 void js_value_pass(struct js *j, struct js_value f, struct js_value arg)
