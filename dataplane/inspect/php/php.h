@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// php - code of PHP in values (php-code), and in files (php-webshell). See README.md.
+#pragma once
+
+#include "dataplane/inspect/node.h"
+
+extern const struct inspect_analyser inspect_php;
