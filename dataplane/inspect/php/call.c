@@ -4,7 +4,7 @@
 
 #include "dataplane/inspect/php/parse.h"
 
-#include "dataplane/inspect/shell/sh.h"
+#include "dataplane/inspect/shell/shell_priv.h"
 
 #include <string.h>
 
@@ -81,6 +81,7 @@ void php_include(struct php *p, struct php_value v, size_t at)
 void php_backtick(struct php *p, const struct php_token *t)
 {
 	struct php_token text = *t;
+	enum shell_strength strength = SHELL_NONE;
 	struct sh_command c;
 	struct php_value v;
 
@@ -89,8 +90,10 @@ void php_backtick(struct php *p, const struct php_token *t)
 	if (t->len == 0)
 		return;
 	// Markdown has words in backticks, a shell's command is one by its own grammar
-	php_note(p, sh_command(&(struct sh){.p = t->p, .len = t->len}, &c) ? PHP_OP_RUN : 0,
-		 t->from);
+	if (sh_command(&(struct sh){.p = t->p, .len = t->len}, &c))
+		strength = shell_judge(&c).strength;
+	if (strength != SHELL_NONE)
+		php_note(p, strength > SHELL_WEAK ? PHP_OP_RUN : PHP_OP_RUN_BARE, t->from);
 	php_sink(p, v.taint, PHP_OP_FLOW_RUN, t->from);
 }
 

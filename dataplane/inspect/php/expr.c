@@ -311,6 +311,15 @@ static struct php_value postfix(struct php *p, struct php_value v, size_t begin)
 
 // ---- operands ------------------------------------------------------------------------------------
 
+// ${patient.name} is a place in a template. What is worked out has quotes, variables, calls.
+static bool is_worked_out(const struct php *p, size_t from)
+{
+	for (size_t i = from; i < p->last; i++)
+		if (memchr("'\"$(@`^~", p->lex.p[i], 8) != NULL)
+			return true;
+	return false;
+}
+
 // Behind $: ${..} $$x
 static struct php_value variable_variable(struct php *p, size_t at)
 {
@@ -336,7 +345,7 @@ static struct php_value variable_variable(struct php *p, size_t at)
 		p->bad = true;
 		return (struct php_value){0};
 	}
-	if (!p->bad)
+	if (!p->bad && is_worked_out(p, at + 1))
 		php_note(p, PHP_OP_VARVAR, at);
 	if (v.kind == PHP_V_TEXT) {
 		struct php_value named = php_get(p, v.s, v.n, false);

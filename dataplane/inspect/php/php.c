@@ -198,10 +198,10 @@ static void judge_tags(struct look *l, size_t at)
 static bool may_begin(const uint8_t *s, size_t len)
 {
 	static const char *const words[] = {
-		"echo",   "print", "include",   "require", "if",           "return",
-		"eval",   "die",   "exit",      "foreach", "include_once", "require_once",
-		"define", "while", "for",       "new",     "global",       "function",
-		"class",  "use",   "namespace", "try",     "switch",       "unset"};
+		"echo", "print",  "include", "require",      "if",           "return", "eval",
+		"die",  "exit",   "foreach", "include_once", "require_once", "define", "while",
+		"for",  "new",    "global",  "function",     "class",        "use",    "namespace",
+		"try",  "switch", "unset",   "goto",         "do",           "static"};
 	size_t n = 0;
 
 	while (n < len && php_is_name(s[n]))
@@ -285,6 +285,10 @@ static void judge_breaks(struct look *l)
 		if (k < n->len && n->p[k] == '.') {
 			tries++;
 			judge_rest(l, k);
+		} else if (k + 1 < n->len && k > i && n->p[k - 1] == ']' && n->p[k] == '=' &&
+			   n->p[k + 1] != '=') { // ['x']=system('id');
+			tries++;
+			judge_rest(l, k + 1);
 		} else if (k < n->len && closed && may_begin(n->p + k, n->len - k)) {
 			tries++;
 			judge_rest(l, k);
@@ -335,7 +339,8 @@ static void run(struct inspect *in, const struct inspect_node *n)
 {
 	struct look l = {.in = in, .n = n};
 	const uint8_t *tag = NULL;
-	bool call = (n->set & (BYTES(LPAREN) | BYTES(BACKTICK) | BYTES(DOLLAR))) != 0;
+	bool call = (n->set & (BYTES(LPAREN) | BYTES(BACKTICK) | BYTES(DOLLAR))) != 0 ||
+		    (n->p[0] | 0x20) == 'i' || (n->p[0] | 0x20) == 'r'; // include "x"
 
 	if ((n->set & (BYTES(LT) | BYTES(QUESTION))) == (BYTES(LT) | BYTES(QUESTION)))
 		tag = bytes_find2(n->p, n->len, '<', '?');
@@ -356,7 +361,8 @@ static void run(struct inspect *in, const struct inspect_node *n)
 
 const struct inspect_analyser inspect_php = {
 	.name = "php",
-	.any = BYTES(LPAREN) | BYTES(QUESTION) | BYTES(BACKTICK) | BYTES(DOLLAR),
+	.any = BYTES(LPAREN) | BYTES(QUESTION) | BYTES(BACKTICK) | BYTES(DOLLAR) | BYTES(QUOTE) |
+	       BYTES(DQUOTE),
 	.least = 4,
 	.run = run,
 };
