@@ -122,6 +122,13 @@ static const struct end app_ends[] = {
 	END("mysql.log"),
 };
 
+// Directories of a system's root that no site has beside its own.
+static const struct end roots[] = {
+	END("etc/"),     END("proc/"),        END("usr/"),           END("windows/"),
+	END("winnt/"),   END("private/etc/"), END("private/var/"),   END("volumes/"),
+	END("inetpub/"), END("xampp/"),       END("program files/"), END("documents and settings/"),
+};
+
 // Directories of which every file tells about the machine.
 static const char *const secret_roots[] = {
 	"etc/",
@@ -203,6 +210,9 @@ enum path_file path_file_of(const char *path, size_t len, bool rooted)
 		return PATH_FILE_SYSTEM;
 	for (size_t i = 0; i < COUNT(app_ends); i++)
 		if (ends(path, len, app_ends[i].text, app_ends[i].len))
+			return PATH_FILE_APP;
+	for (size_t i = 0; i < COUNT(roots); i++)
+		if (len > roots[i].len && memcmp(path, roots[i].text, roots[i].len) == 0)
 			return PATH_FILE_APP;
 	return PATH_FILE_NONE;
 }

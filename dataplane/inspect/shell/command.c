@@ -161,7 +161,7 @@ static bool is_plain(const struct sh_word *w)
 {
 	size_t letters = 0;
 
-	if ((w->flags & ~WORD_QUOTED) != 0)
+	if ((w->flags & ~(uint32_t)(WORD_QUOTED | WORD_GLOB)) != 0)
 		return false;
 	for (size_t i = 0; i < w->len; i++) {
 		uint8_t c = (uint8_t)w->text[i];
@@ -318,10 +318,10 @@ static void sort_argument(const struct sh *s, const struct sh_word *w, struct sh
 	} else if (is_host(w->text, w->len)) {
 		c->hosts++;
 		c->paths += path || !holds(w->text, w->len, "://");
+	} else if (is_plain(w)) { // "who is it?" is no glob
+		c->plain++;
 	} else if (path || (w->flags & WORD_GLOB) != 0) {
 		c->paths++;
-	} else if (is_plain(w)) {
-		c->plain++;
 	} else {
 		c->odd++;
 	}
@@ -448,6 +448,7 @@ static bool take_name(struct sh *s, struct sh_command *c, struct sh_word *w)
 		}
 		if (!sh_is_keyword(w->text, w->len))
 			return true;
+		c->keyword = true;
 		skip_front(s);
 	}
 	return false;
@@ -493,7 +494,7 @@ static void take_arguments(struct sh *s, struct sh_command *c)
 		if (!sh_word(s, &w))
 			return;
 		// what a wrapper runs
-		if (c->program->kind == PROGRAM_RUN && !c->run && w.len > 0 && w.text[0] != '-' &&
+		if (c->program->kind == PROGRAM_RUN && w.len > 0 && w.text[0] != '-' &&
 		    !is_number(&w) && !is_assignment(&w, s)) {
 			const struct program *outer = c->program;
 

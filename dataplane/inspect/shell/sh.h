@@ -57,6 +57,7 @@ struct sh_command {
 	bool path;      // named by its path
 	uint32_t flags; // of all words
 	uint32_t name_flags;
+	bool keyword;      // then, do, else: a compound command
 	unsigned assigned; // x=y in front
 	unsigned args;
 	unsigned options; // -x --x /x

@@ -395,7 +395,7 @@ static void judge_break(struct value *v, const struct sh_command *c, size_t i)
 	add_command(v, c, g);
 	if (pipe) // "| sh": what came before is where the harm is
 		add(v, RULE_SHELL_PIPE);
-	if (!prose && (separator != '\n' || front))
+	if (!prose && (separator != '\n' || front || c->keyword))
 		add(v, RULE_SHELL_BREAK);
 	else if (separator != '\n' || (!prose && !is_behind_lines(v, i)))
 		add(v, RULE_SHELL_PROSE);
@@ -511,6 +511,12 @@ static void judge_substitutions(struct value *v)
 
 // ---- the whole value -----------------------------------------------------------------------------
 
+// Where no prose is expected: a command is asked for, or a client names itself.
+static bool is_asked(const struct inspect_node *n)
+{
+	return n->place == PLACE_USER_AGENT || (n->name.len > 0 && names_command(n->name));
+}
+
 // Another command behind this one.
 static bool is_followed(const struct value *v, const struct sh_command *c)
 {
@@ -538,6 +544,9 @@ static void judge_whole(struct value *v)
 	g = shell_judge(&c);
 	if (g.strength < SHELL_FAIR || (c.args == 0 && !takes_values(v->n->place)))
 		return;
+	if (!c.code && c.plain > 0 && !is_asked(v->n) &&
+	    c.plain >= c.options + c.secrets + (c.hosts > c.paths ? c.hosts : c.paths))
+		return; // "ping 10.0.0.1 works"
 	begin(v);
 	add_command(v, &c, g);
 	add(v, RULE_SHELL_WHOLE);
@@ -590,11 +599,6 @@ const struct inspect_analyser inspect_shell = {
 	.places = ~NOWHERE,
 	.run = run,
 };
-
-static bool is_asked(const struct inspect_node *n)
-{
-	return n->place == PLACE_USER_AGENT || (n->name.len > 0 && names_command(n->name));
-}
 
 // One word is a command line only where the parameter's name says that it is to be run.
 static void run_word(struct inspect *in, const struct inspect_node *n)
