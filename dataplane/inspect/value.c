@@ -49,10 +49,10 @@ static uint8_t *allot(struct inspect *in, size_t size)
 		in->bounded = true;
 		return NULL;
 	}
-	guard(in, size);
 	size = (size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
 	if (size > in->limits.arena - in->used)
 		size = in->limits.arena - in->used; // the last piece may end anywhere
+	guard(in, size);
 	in->used += (uint32_t)size;
 	return p;
 }

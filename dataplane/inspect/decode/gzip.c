@@ -4,6 +4,7 @@
 // read, and no more.
 
 #include "dataplane/inspect/decode/decode.h"
+#include "dataplane/inspect/inspect_priv.h"
 
 #include <isa-l/igzip_lib.h>
 
@@ -54,6 +55,7 @@ static void run(struct inspect *in, const struct inspect_node *n)
 		z->avail_out = (uint32_t)left;
 		rc = isal_inflate(z);
 		len = is_sound(rc, gzip) ? z->total_out : 0;
+		in->bounded |= z->avail_out == 0;
 	}
 	if (len > 0)
 		memmove(z, out, len); // where the room will be
