@@ -198,7 +198,7 @@ static struct js_value name(struct js *j)
 	case JS_N_IMPORT:
 		js_lex_next(&j->l);
 		if (js_at(j, '('))
-			return (struct js_value){.kind = JS_V_FETCH};
+			return (struct js_value){.kind = JS_V_OPENER};
 		return other;
 	case JS_N_IF:
 	case JS_N_ELSE:

@@ -38,6 +38,7 @@ enum js_kind {
 	JS_V_WRITE,
 	JS_V_NAVIGATE,
 	JS_V_FETCH,
+	JS_V_OPENER, // what loads the URL that it is given: fetch, import, Worker
 	JS_V_LOADER, // a constructor that loads: XMLHttpRequest
 	JS_V_MARKUP, // innerHTML
 	JS_V_SRC,
@@ -49,13 +50,14 @@ enum js_kind {
 };
 
 struct js_value {
-	uint8_t kind; // enum js_kind
-	bool list;    // an array or object that holds such a value
-	bool object;  // with list: it has keys
-	bool plain;   // a name and nothing else: at, size say which
-	bool member;  // of something
-	uint8_t key;  // list: of a key that names such a value: {alert: a}
-	uint8_t len;  // JS_V_STRING, JS_V_REGEX: of text
+	uint8_t kind;  // enum js_kind
+	bool list;     // an array or object that holds such a value
+	bool object;   // with list: it has keys
+	bool plain;    // a name and nothing else: at, size say which
+	bool member;   // of something
+	bool variable; // JS_V_COMPUTED: self[name], as other languages have it, too
+	uint8_t key;   // list: of a key that names such a value: {alert: a}
+	uint8_t len;   // JS_V_STRING, JS_V_REGEX: of text
 	uint8_t text[JS_CONST_MAX];
 	uint16_t size;
 	const uint8_t *at;

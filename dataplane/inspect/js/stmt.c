@@ -310,7 +310,7 @@ static bool import_declaration(struct js *j)
 {
 	js_lex_next(&j->l);
 	if (js_at(j, '(') || js_at(j, '.')) {
-		js_operators(j, (struct js_value){.kind = JS_V_FETCH});
+		js_operators(j, (struct js_value){.kind = JS_V_OPENER});
 		semicolon(j);
 		return true;
 	}

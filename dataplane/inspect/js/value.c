@@ -52,7 +52,9 @@ static enum js_kind global(struct js *j, enum js_name name)
 	case JS_N_NAVIGATION:
 		return JS_V_LOCATION;
 	case JS_N_FETCH:
-		return JS_V_FETCH;
+		return JS_V_OPENER;
+	case JS_N_OPENER:
+		return JS_V_OPENER;
 	case JS_N_LOADER:
 		return JS_V_LOADER;
 	case JS_N_BUILD:
@@ -112,7 +114,8 @@ static enum js_kind of_location(struct js *j, enum js_name name)
 }
 
 // A member of an object that is not known.
-static enum js_kind of_any(enum js_name name)
+// first: letter of the name
+static enum js_kind of_any(enum js_name name, uint8_t first)
 {
 	switch (name) {
 	case JS_N_WINDOW_OF:
@@ -123,20 +126,20 @@ static enum js_kind of_any(enum js_name name)
 		return JS_V_DOCUMENT;
 	case JS_N_LOCATION:
 		return JS_V_LOCATION;
-	case JS_N_DIALOG:
-		return JS_V_DIALOG;
-	case JS_N_EVAL:
-		return JS_V_EVAL;
+	case JS_N_DIALOG: // many objects have a prompt() or confirm() of their own
+		return first == 'a' ? JS_V_DIALOG : JS_V_PRINT;
+	case JS_N_EVAL: // AngularJS: $eval
+		return first == '$' ? JS_V_EVAL : JS_V_PRINT;
 	case JS_N_MARKUP:
 		return JS_V_MARKUP;
 	case JS_N_WRITE_INTO:
 		return JS_V_WRITE;
-	case JS_N_HREF:
 	case JS_N_SRC:
 		return JS_V_SRC;
 	case JS_N_SEND:
-	case JS_N_FETCH:
 		return JS_V_FETCH;
+	case JS_N_FETCH:
+		return JS_V_OPENER;
 	case JS_N_CODES:
 		return JS_V_BUILDER;
 	case JS_N_ONERROR:
@@ -186,7 +189,7 @@ struct js_value js_value_member(struct js *j, struct js_value of, const uint8_t 
 	else if (of.kind == JS_V_REFLECT || of.kind == JS_V_NODE)
 		v.kind = of.kind;
 	else
-		v.kind = of_any(name);
+		v.kind = of_any(name, *text);
 	if (of.kind == JS_V_NODE)
 		js_note(j, JS_OP_NODE);
 	if (v.kind == JS_V_OTHER && (of.kind == JS_V_STRING || of.kind == JS_V_TEXT))
@@ -210,7 +213,8 @@ struct js_value js_value_index(struct js *j, struct js_value of, struct js_value
 		return of;
 	}
 	if ((of.kind == JS_V_GLOBAL || of.kind == JS_V_DOCUMENT) && index.kind != JS_V_NUMBER)
-		return (struct js_value){.kind = JS_V_COMPUTED, .member = true};
+		return (struct js_value){
+			.kind = JS_V_COMPUTED, .member = true, .variable = index.plain};
 	if (of.kind == JS_V_GLOBAL || of.kind == JS_V_PART)
 		return of; // a frame, a form
 	// [][a][b]: with both names worked out, it ends at a constructor or is an array of arrays
@@ -293,6 +297,20 @@ static bool is_weapon(uint8_t kind)
 	       kind == JS_V_COMPUTED || kind == JS_V_NAVIGATE || kind == JS_V_WRITE;
 }
 
+static bool begins(struct js_value v, const char *text)
+{
+	return v.len > strlen(text) && memcmp(v.text, text, strlen(text)) == 0;
+}
+
+// A URL of another site or one that brings its content with it; or it is worked out.
+static bool is_elsewhere(struct js_value v)
+{
+	if (v.kind != JS_V_STRING)
+		return v.kind == JS_V_TEXT || v.kind == JS_V_COOKIE || v.kind == JS_V_HREF;
+	return begins(v, "//") || begins(v, "\\\\") || begins(v, "data:") || begins(v, "blob:") ||
+	       begins(v, "javascript:") || memmem(v.text, v.len, "://", 3) != NULL;
+}
+
 static bool is_script_url(struct js_value v)
 {
 	return v.kind == JS_V_STRING && v.len > 11 && memcmp(v.text, "javascript:", 11) == 0;
@@ -314,7 +332,7 @@ void js_value_pass(struct js *j, struct js_value f, struct js_value arg)
 {
 	if (is_code(j, arg))
 		js_note(j, JS_OP_CODE);
-	if (is_weapon(arg.kind))
+	if (is_weapon(arg.kind) && !arg.variable && f.kind != JS_V_TEXT && f.kind != JS_V_STRING)
 		js_note(j, JS_OP_PASS);
 	if (is_script_url(arg)) // open("javascript:..")
 		js_note(j, JS_OP_LOCATION);
@@ -357,6 +375,9 @@ struct js_value js_value_call(struct js *j, struct js_value f, struct js_value f
 	case JS_V_NAVIGATE:
 		js_note(j, JS_OP_LOCATION);
 		break;
+	case JS_V_OPENER:
+		js_note(j, is_elsewhere(first) ? JS_OP_FETCH : JS_OP_PRINT);
+		break;
 	case JS_V_FETCH:
 	case JS_V_LOADER:
 		js_note(j, JS_OP_FETCH);
@@ -380,13 +401,6 @@ struct js_value js_value_call(struct js *j, struct js_value f, struct js_value f
 		break;
 	}
 	return of_kind(JS_V_OTHER);
-}
-
-static bool is_elsewhere(struct js_value v)
-{
-	return v.kind == JS_V_TEXT ||
-	       (v.kind == JS_V_STRING && v.len > 2 &&
-		(memcmp(v.text, "//", 2) == 0 || memchr(v.text, ':', v.len) != NULL));
 }
 
 void js_value_import(struct js *j, struct js_value from)
