@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-//	waf_bench engine|parser|peer --set DIR [--rounds N] [--rules FILE] [--seed N]
+//	waf_bench engine|parser|peer --set DIR [--rounds N] [--rules FILE] [--seed N] [--slowest N]
 //	waf_bench values
 //	waf_bench lengths
 //
@@ -281,10 +281,40 @@ static void figures(const struct judge *j, struct requests *set, unsigned rounds
 	free(attack.all);
 }
 
+static const struct requests *sorted;
+
+static int by_time(const void *a, const void *b)
+{
+	uint64_t x = sorted->v[*(const uint32_t *)a].ns[0],
+		 y = sorted->v[*(const uint32_t *)b].ns[0];
+
+	return (x < y) - (x > y);
+}
+
+// After figures(), so that the median of each is known.
+static void tell_slowest(struct requests *set, unsigned rounds, size_t count)
+{
+	uint32_t *order = malloc(set->n * sizeof(*order));
+
+	if (order == NULL)
+		die("order");
+	for (size_t i = 0; i < set->n; i++) {
+		order[i] = (uint32_t)i;
+		set->v[i].ns[0] = median(set->v[i].ns, rounds);
+	}
+	sorted = set;
+	qsort(order, set->n, sizeof(*order), by_time);
+	for (size_t i = 0; i < count && i < set->n; i++)
+		fprintf(stderr, "%8lu ns %7u bytes %s\n", set->v[order[i]].ns[0],
+			set->v[order[i]].len, set->v[order[i]].name);
+	free(order);
+}
+
 static int usage(void)
 {
 	fprintf(stderr,
-		"usage: waf_bench engine|parser|peer --set DIR [--rounds N] [--rules FILE] [--seed N]\n"
+		"usage: waf_bench engine|parser|peer --set DIR [--rounds N] [--rules FILE] [--seed N] "
+		"[--slowest N]\n"
 		"       waf_bench values|lengths\n");
 	return 2;
 }
@@ -295,7 +325,7 @@ int main(int argc, char **argv)
 	const char *folder = NULL, *rules = NULL;
 	const struct judge *j = NULL;
 	struct requests set;
-	unsigned rounds = 5;
+	unsigned rounds = 5, slowest = 0;
 
 	if (argc < 2)
 		return usage();
@@ -311,6 +341,8 @@ int main(int argc, char **argv)
 			folder = argv[i + 1];
 		else if (strcmp(argv[i], "--rounds") == 0)
 			rounds = (unsigned)strtoul(argv[i + 1], NULL, 10);
+		else if (strcmp(argv[i], "--slowest") == 0)
+			slowest = (unsigned)strtoul(argv[i + 1], NULL, 10);
 		else if (strcmp(argv[i], "--rules") == 0)
 			rules = argv[i + 1];
 		else if (strcmp(argv[i], "--seed") == 0)
@@ -330,6 +362,7 @@ int main(int argc, char **argv)
 	}
 	run_rounds(j, &set, rounds);
 	figures(j, &set, rounds);
+	tell_slowest(&set, rounds, slowest);
 	j->destroy();
 	return 0;
 }
