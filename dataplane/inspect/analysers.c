@@ -7,6 +7,7 @@
 #include "dataplane/inspect/node.h"
 #include "dataplane/inspect/path/path.h"
 #include "dataplane/inspect/php/php.h"
+#include "dataplane/inspect/php/serial.h"
 #include "dataplane/inspect/shell/shell.h"
 #include "dataplane/inspect/sql/sql.h"
 #include "dataplane/inspect/template/template.h"
@@ -17,6 +18,7 @@ const struct inspect_analyser *const inspect_analysers[] = {
 	&inspect_shell,
 	&inspect_shell_word,
 	&inspect_php,
+	&inspect_php_serial,
 	&inspect_xss,
 	&inspect_template,
 	&inspect_java,
