@@ -255,7 +255,8 @@ static bool sign_operator(struct sql *s, struct sql_term *t, bool *known)
 		t->constant = false;
 		return right_side(s, t);
 	case T_CAST:
-		call_before = s->last.kind == T_RPAREN;
+		call_before = s->last.kind == T_RPAREN ||
+			      (s->last.kind == T_STRING && s->last.quote == '\'');
 		sql_next(s);
 		s->hard++;
 		if (call_before && s->t.kind == T_WORD && (s->t.flags & F_TYPE) != 0)

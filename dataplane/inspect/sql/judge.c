@@ -196,6 +196,8 @@ static void judge_clause(struct sql_reading *r)
 			add(r, deeds[i].rule);
 	if (sql_has(s, SF_CONSTANT) && ends)
 		add(r, RULE_SQL_CONSTANT);
+	if (sql_has(s, SF_IDENTITY) && sql_has(s, SF_SAME) && r->number)
+		add(r, RULE_SQL_IDENTITY);
 	if (r->rules == 0) {
 		if (!ends_clean(r))
 			return;

@@ -167,7 +167,8 @@ static bool blanks(struct sql *s)
 		} else if (is_digit(c) && (wide = empty_exponent(s)) != 0) {
 			s->at += wide;
 			s->glued = true;
-		} else if (c == '#' && peek(s, 1) != '>' && peek(s, 1) != '-') {
+		} else if (c == '#' && peek(s, 1) != '>' &&
+			   (peek(s, 1) != '-' || peek(s, 2) == '-')) {
 			if (line_comment(s))
 				return true;
 		} else {
@@ -230,6 +231,12 @@ static void string(struct sql *s, uint8_t quote)
 		s->open_at = from;
 	}
 	s->t.len = s->at - from;
+	// `information_schema`: a name is one with quotes too.
+	if (s->t.kind != T_OPEN && quote != '\'' && s->t.len > 4) {
+		const struct sql_word_entry *e = sql_word_find(s->p + from + 1, s->t.len - 2);
+
+		s->t.flags = e != NULL ? e->flags & F_META : 0;
+	}
 }
 
 // $$text$$ or $tag$text$tag$ of PostgreSQL. false: none

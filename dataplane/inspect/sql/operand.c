@@ -31,6 +31,7 @@ bool sql_name(struct sql *s, uint32_t *flags)
 			if (memchr(s->p + s->t.at, '_', s->t.len) != NULL)
 				s->hard++;
 		} else if (s->t.kind == T_NAME || s->t.kind == T_STRING || s->t.kind == T_VAR) {
+			*flags |= s->t.flags & F_META;
 			s->hard++;
 		} else if (s->t.kind != T_STAR) {
 			return sql_over(s);

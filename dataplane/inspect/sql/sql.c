@@ -9,6 +9,7 @@
 
 #include "dataplane/inspect/sql/reading.h"
 
+#include <stddef.h>
 #include <string.h>
 
 struct look {
@@ -333,46 +334,99 @@ static void look_at_path(struct look *l, uint64_t set)
 }
 
 // Signs that become others on the way to the server: a quote of print is ' in the code pages that SQL Server
-// and MySQL convert to, a plus is a blank where an escape is undone twice. Returns how long it is now in
-// room, 0: nothing changed.
-static uint32_t respell(const uint8_t *p, uint32_t len, bool plus, uint8_t *room)
+// and MySQL convert to, a plus is a blank where an escape is undone twice, and a comment within a word is gone
+// where somebody takes comments out.
+enum {
+	RESPELL_QUOTES = 1 << 0,
+	RESPELL_PLUS = 1 << 1,
+	RESPELL_COMMENTS = 1 << 2,
+};
+
+static bool is_letter(uint8_t c)
 {
-	uint32_t n = 0;
-	bool changed = false;
-
-	for (uint32_t i = 0; i < len; i++) {
-		uint32_t left = len - i, skip = 0;
-
-		if (p[i] == 0xe2 && left > 2 && p[i + 1] == 0x80 &&
-		    (p[i + 2] == 0x98 || p[i + 2] == 0x99))
-			skip = 2;
-		else if (p[i] == 0xc2 && left > 1 && p[i + 1] == 0xb4)
-			skip = 1;
-		if (skip > 0 || (plus && p[i] == '+'))
-			changed = true;
-		room[n++] = skip > 0 ? '\'' : plus && p[i] == '+' ? ' ' : p[i];
-		i += skip;
-	}
-	return changed ? n : 0;
+	return (uint8_t)((c | 0x20) - 'a') < 26;
 }
 
-// Without one of these, letters and a plus are Base64.
+struct respell {
+	const uint8_t *p, *end;
+	unsigned what;
+	const uint8_t *closed; // no comment before it is worth a look
+};
+
+// Over a comment that begins at c within a word. 0: none, else how many bytes it takes
+static uint32_t word_comment(struct respell *r, const uint8_t *c)
+{
+	const uint8_t *close;
+
+	if (c < r->closed || r->end - c < 5 || c[0] != '/' || c[1] != '*' || c == r->p ||
+	    !is_letter(c[-1]))
+		return 0;
+	close = bytes_find2(c + 2, (size_t)(r->end - c - 2), '*', '/');
+	r->closed = close != NULL ? close : r->end;
+	if (close == NULL || close + 2 == r->end || !is_letter(close[2]))
+		return 0;
+	return (uint32_t)(close + 2 - c);
+}
+
+// How many bytes are one sign there, and which; 0: as it stands.
+static uint32_t respell_one(struct respell *r, const uint8_t *c, uint8_t *sign)
+{
+	ptrdiff_t left = r->end - c;
+
+	*sign = '\'';
+	if (left > 2 && c[0] == 0xe2 && c[1] == 0x80 && (c[2] & 0xfe) == 0x98)
+		return 3;
+	if (left > 1 && c[0] == 0xc2 && c[1] == 0xb4)
+		return 2;
+	*sign = ' ';
+	return (r->what & RESPELL_PLUS) != 0 && *c == '+';
+}
+
+// Returns how long it is now in room, 0: nothing changed.
+static uint32_t respell(struct respell *r, uint8_t *room)
+{
+	const uint8_t *c = r->p;
+	uint32_t n = 0;
+
+	while (c < r->end) {
+		uint32_t skip;
+
+		if ((r->what & RESPELL_COMMENTS) != 0)
+			c += word_comment(r, c);
+		skip = respell_one(r, c, &room[n]);
+		if (skip == 0)
+			room[n] = *c++;
+		c += skip;
+		n++;
+	}
+	return n != r->end - r->p || memcmp(r->p, room, n) != 0 ? n : 0;
+}
+
+// Without one of these, a long text of letters and plus signs is Base64.
 #define SIGNS_OF_PLUS                                                                              \
 	(BYTES(QUOTE) | BYTES(DQUOTE) | BYTES(LPAREN) | BYTES(RPAREN) | BYTES(COMMA) |             \
 	 BYTES(SEMICOLON) | BYTES(STAR) | BYTES(HASH))
+#define SHORT 256
 
 static void look_respelled(struct inspect *in, struct look *l, const struct inspect_node *n)
 {
-	bool plus = (n->set & BYTES(PLUS)) != 0 && (n->set & BYTES(SPACE)) == 0 &&
-		    (n->set & SIGNS_OF_PLUS) != 0;
-	bool quote = (n->set & BYTES(HIGH)) != 0 && (memmem(n->p, n->len, "\xe2\x80", 2) != NULL ||
-						     memmem(n->p, n->len, "\xc2\xb4", 2) != NULL);
+	struct respell r = {.p = n->p, .end = n->p + n->len, .closed = n->p};
+	unsigned what = 0;
 	uint8_t *room;
 
-	if ((!plus && !quote) || (room = inspect_scratch(in, n->len)) == NULL)
+	if ((n->set & BYTES(PLUS)) != 0 && (n->set & BYTES(SPACE)) == 0 &&
+	    ((n->set & SIGNS_OF_PLUS) != 0 || n->len < SHORT))
+		what |= RESPELL_PLUS;
+	if ((n->set & BYTES(HIGH)) != 0 && (bytes_find2(n->p, n->len, 0xe2, 0x80) != NULL ||
+					    bytes_find2(n->p, n->len, 0xc2, 0xb4) != NULL))
+		what |= RESPELL_QUOTES;
+	if ((n->set & BYTES(SLASH)) != 0 && (n->set & BYTES(STAR)) != 0)
+		what |= RESPELL_COMMENTS;
+	if (what == 0 || (room = inspect_scratch(in, n->len + 1)) == NULL)
 		return;
+	r.what = what;
 	l->p = l->base = room;
-	l->len = respell(n->p, n->len, plus, room);
+	l->len = respell(&r, room);
 	if (l->len == 0)
 		return;
 	if (n->place == PLACE_PATH)
@@ -386,7 +440,7 @@ static void look_respelled(struct inspect *in, struct look *l, const struct insp
 #define SIGNS                                                                                      \
 	(BYTES_BLANK | BYTES(CONTROL) | BYTES(NUL) | BYTES(HIGH) | BYTES(QUOTE) | BYTES(DQUOTE) |  \
 	 BYTES(BACKTICK) | BYTES(LPAREN) | BYTES(RPAREN) | BYTES(RBRACKET) | BYTES(SEMICOLON) |    \
-	 BYTES(BAR) | BYTES(AMP) | BYTES(STAR))
+	 BYTES(BAR) | BYTES(AMP) | BYTES(STAR) | BYTES(PLUS) | BYTES(EQ))
 
 static void run(struct inspect *in, const struct inspect_node *n)
 {

@@ -125,6 +125,11 @@ static void takes_time_as_the_text_is_long(void **state)
 		"' or 1=1 ",
 		"\\N",
 		"a'b\"c`d[",
+		"a/*",
+		"a/* */",
+		"a/**/",
+		"a+",
+		"\xe2\x80\x99",
 	};
 
 	(void)state;
