@@ -14,6 +14,7 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define PIECE       (UINT32_C(1) << 20)
@@ -81,16 +82,27 @@ static int by_name(const FTSENT **a, const FTSENT **b)
 	return strcmp((*a)->fts_name, (*b)->fts_name);
 }
 
+// A link to a file is one; a link to a folder is not followed, it may lead in a circle.
+static bool is_file(const FTSENT *e)
+{
+	struct stat st;
+
+	return e->fts_info == FTS_F ||
+	       (e->fts_info == FTS_SL && stat(e->fts_accpath, &st) == 0 && S_ISREG(st.st_mode));
+}
+
 // unread: folders that could not be read.
 static int collect(const char *path, struct names *n, int *unread)
 {
 	char *top = strdup(path), *const roots[] = {top, NULL};
-	FTS *fts = top != NULL ? fts_open(roots, FTS_COMFOLLOW | FTS_PHYSICAL, by_name) : NULL;
+	FTS *fts = top != NULL
+			   ? fts_open(roots, FTS_COMFOLLOW | FTS_PHYSICAL | FTS_NOCHDIR, by_name)
+			   : NULL;
 	int rc = fts != NULL ? 0 : -errno;
 	FTSENT *e;
 
 	while (rc == 0 && (e = fts_read(fts)) != NULL) {
-		if (e->fts_info == FTS_F || e->fts_info == FTS_SL) {
+		if (is_file(e)) {
 			rc = add_name(n, e->fts_path);
 		} else if (e->fts_info == FTS_DNR || e->fts_info == FTS_ERR ||
 			   e->fts_info == FTS_NS) {

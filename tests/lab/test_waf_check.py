@@ -45,6 +45,14 @@ def test_a_folder_gives_lines(requests):
     assert lines[3]["message"] == ["unreadable"]
 
 
+def test_links_to_files_are_files(requests):
+    (requests / "kind/link.black").symlink_to("a.black")
+    (requests / "kind/broken").symlink_to("nowhere")
+    (requests / "kind/circle").symlink_to("..")
+    names = [json.loads(line)["name"] for line in check(requests / "kind").stdout.splitlines()]
+    assert names == ["a.black", "link.black", "sub/b.white", "sub/c.white", "sub/empty.black"]
+
+
 def test_wrong_usage_and_missing_files(requests):
     assert "usage" in check(rc=2).stderr
     assert "no level" in check("--level", "soft", requests, rc=2).stderr

@@ -298,7 +298,7 @@ static void give_text(struct text *t, size_t i, size_t end, bool plain, bool cda
 	} else {
 		n = gather(t, i, end, cdata, room);
 		if (!is_empty(room, n))
-			s->value(s, PLACE_XML_TEXT, split_path(t->st), room, n, DECODE_HTML);
+			s->value(s, PLACE_XML_TEXT, split_path(t->st), room, n, DECODE_XML);
 	}
 	split_leave(s, mark);
 	if (!cdata)
