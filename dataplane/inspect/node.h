@@ -32,7 +32,8 @@ struct inspect_node {
 	uint8_t decoder; // enum inspect_decoder, from the parent; a root: what the message's parser undid
 	uint8_t depth; // decoders that changed the text, the root's parser not counted
 	uint8_t place; // enum inspect_place
-	bool cut;      // the value goes on before or after these bytes (windows of a long body)
+	bool split; // well-formed JSON: its values are readings, and no analyser sees the whole, nor that of a body
+	bool cut; // the value goes on before or after these bytes (windows of a long body)
 	struct http_bytes name; // of the parameter, header, key, file; empty: none
 	uint64_t set;           // byte groups that occur, BYTES_*
 	uint32_t hash;

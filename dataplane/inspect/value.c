@@ -289,7 +289,8 @@ void inspect_value_decoded(struct inspect *in, enum inspect_decoder how, enum in
 	for (uint16_t i = 0; i < in->nodes; i++)
 		decode_node(in, &in->node[i]);
 	for (uint16_t i = 0; i < in->nodes; i++)
-		analyse(in, &in->node[i]);
+		if (!in->node[i].split)
+			analyse(in, &in->node[i]);
 	if (h != NULL && in->evidences == 0 && !in->bounded)
 		is_now_harmless(h, &in->node[0]);
 	settle(in, len);

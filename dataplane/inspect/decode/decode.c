@@ -76,8 +76,10 @@ void decode_node(struct inspect *in, const struct inspect_node *n)
 		try_all(in, n, of_files, sizeof(of_files) / sizeof(of_files[0]));
 		return;
 	}
-	if ((n->set & PUNCTUATION) != 0 && decode_nested(in, n))
+	if ((n->set & PUNCTUATION) != 0 && decode_nested(in, n)) {
+		in->node[n - in->node].split = true;
 		return;
+	}
 	for (size_t f = 0; f < sizeof(families) / sizeof(families[0]); f++)
 		if ((n->set & families[f].any) != 0)
 			try_all(in, n, families[f].decoder, MEMBERS);

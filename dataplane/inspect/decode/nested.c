@@ -29,7 +29,7 @@ static bool is_dull(enum inspect_place place, const uint8_t *p, size_t len)
 		return false;
 	set = bytes_set(p, len);
 	if (place == PLACE_JSON_KEY || place == PLACE_QUERY_NAME)
-		return (set & ~KEY) == 0;
+		return (set & ~KEY) == 0 && p[0] != '_'; // __proto__
 	return (set & ~NUMBER) == 0 || (len < 8 && (set & ~NAME) == 0);
 }
 

@@ -97,6 +97,20 @@ static void shows_every_reading_once(void **state)
 	assert_int_equal(runs, 1);
 }
 
+static void shows_well_formed_json_by_its_values_alone(void **state)
+{
+	(void)state;
+	begin();
+	give_text(PLACE_QUERY, "{\"a\":\"b <c>\",\"d\":[1,2]}");
+	assert_int_equal(runs, 1);
+	begin();
+	give_text(PLACE_QUERY, "{\"a\":\"b <c>\",d:[1,2]}"); // none
+	assert_true(runs > 1);
+	begin();
+	give_text(PLACE_QUERY, "{\"a\":\"an attack\"}");
+	assert_true(in->verdict.block);
+}
+
 static void ends_at_its_depth(void **state)
 {
 	(void)state;
@@ -227,6 +241,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(shows_every_reading_once),
+		cmocka_unit_test(shows_well_formed_json_by_its_values_alone),
 		cmocka_unit_test(ends_at_its_depth),
 		cmocka_unit_test(tells_what_the_message_parser_undid),
 		cmocka_unit_test(leaves_a_value_in_scratch_memory_alone),
