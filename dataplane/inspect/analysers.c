@@ -10,6 +10,7 @@
 #include "dataplane/inspect/php/serial.h"
 #include "dataplane/inspect/shell/shell.h"
 #include "dataplane/inspect/sql/sql.h"
+#include "dataplane/inspect/ssrf/ssrf.h"
 #include "dataplane/inspect/template/template.h"
 
 const struct inspect_analyser *const inspect_analysers[] = {
@@ -17,6 +18,7 @@ const struct inspect_analyser *const inspect_analysers[] = {
 	&inspect_path,
 	&inspect_shell,
 	&inspect_shell_word,
+	&inspect_ssrf,
 	&inspect_php,
 	&inspect_php_serial,
 	&inspect_xss,

@@ -114,6 +114,8 @@ static void judge(struct inspect *in, const struct inspect_node *n, const uint8_
 
 	path_walk(p, len, &w);
 	judge_steps(in, n, &w, at, len, whole);
+	if (w.parameter && n->place == PLACE_PATH)
+		inspect_evidence(in, n, RULE_PATH_NO_PLACE, at, len);
 	if (is_disguised(n, &w))
 		inspect_evidence(in, n, RULE_PATH_DISGUISED, at, len);
 	if (w.nul && (w.ups > 0 || is_rooted(&w)))

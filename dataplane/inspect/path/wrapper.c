@@ -144,6 +144,25 @@ static bool is_script(const uint8_t *p, size_t len)
 	return false;
 }
 
+// What scripts of that use are called, whatever their ending.
+static bool is_shell(const uint8_t *p, size_t len)
+{
+	static const char *const names[] = {"c99",      "r57",   "shell", "cmd",
+					    "webshell", "b374k", "wso",   "backdoor"};
+	const uint8_t *slash = memrchr(p, '/', len), *dot;
+
+	if (slash == NULL)
+		return false;
+	dot = memchr(slash, '.', (size_t)(p + len - slash));
+	if (dot == NULL)
+		return false;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strlen(names[i]) == (size_t)(dot - slash - 1) &&
+		    starts(slash + 1, (size_t)(dot - slash - 1), names[i]))
+			return true;
+	return false;
+}
+
 static bool is_ip(const uint8_t *p, size_t len)
 {
 	size_t dots = 0, i;
@@ -173,6 +192,8 @@ static void judge_remote(struct inspect *in, const struct inspect_node *n, const
 		if (is_ip(p, len))
 			inspect_evidence(in, n, RULE_PATH_REMOTE_IP, 0, n->len);
 	}
+	if (is_shell(slash, (size_t)(p + path - slash)))
+		inspect_evidence(in, n, RULE_PATH_REMOTE_SHELL, 0, n->len);
 	if (cut)
 		inspect_evidence(in, n, RULE_PATH_REMOTE_CUT, 0, n->len);
 	if (is_variable(n->name))

@@ -267,7 +267,8 @@ static bool may_begin_sign(struct span s)
 		return next == '/';
 	case '"':
 	case '\'':
-		return begins_letters(s, 1) || next == '"' || next == '\'' || next == '/';
+		return begins_letters(s, 1) || next == '"' || next == '\'' || next == '/' ||
+		       (s.end - s.p > 3 && s.p[2] == *s.p);
 	case '\\':
 	case '^':
 		return begins_letters(s, 1) || has_dress((struct span){s.p + 1, s.end});
@@ -307,6 +308,8 @@ static bool may_begin_word(const struct value *v, struct span s)
 		return true;
 	if (!program_begins(s.p[0], len > 1 ? s.p[1] : 0))
 		return len == 1 && is_of(c, &dress_bytes); // c'a't
+	if ((c == '<' || c == '>') && q + 2 < s.end && q[1] == '(' && q[2] == ')')
+		return true; // pi<()ng
 	if (is_of(c, &dress_bytes) || (c == '%' && q + 1 < s.end && is_letter(q[1])))
 		return true;
 	return (is_of(c, &end_bytes) || (c == '+' && v->plus)) &&
@@ -443,8 +446,8 @@ static void judge_separators(struct value *v)
 // Nothing behind i but a quote that is not the value's own.
 static bool is_end(const struct value *v, size_t i)
 {
-	while (i < v->n->len && (is_blank(v->n->p[i]) || v->n->p[i] == '"' || v->n->p[i] == '\'' ||
-				 v->n->p[i] == '\n'))
+	while (i < v->n->len && (v->n->p[i] == '}' || is_blank(v->n->p[i]) || v->n->p[i] == '"' ||
+				 v->n->p[i] == '\'' || v->n->p[i] == '\n'))
 		i++;
 	return i >= v->n->len;
 }
