@@ -3,16 +3,19 @@
 // All analysers, in the order in which they run.
 
 #include "dataplane/inspect/html/xss.h"
-#include "dataplane/inspect/java/java.h"
+#include "dataplane/inspect/java/lookup.h"
+#include "dataplane/inspect/java/object.h"
 #include "dataplane/inspect/node.h"
 #include "dataplane/inspect/path/path.h"
 #include "dataplane/inspect/php/php.h"
 #include "dataplane/inspect/php/serial.h"
+#include "dataplane/inspect/script/code.h"
 #include "dataplane/inspect/shell/shell.h"
 #include "dataplane/inspect/sql/sql.h"
 #include "dataplane/inspect/ssrf/ssrf.h"
 #include "dataplane/inspect/template/template.h"
 
+// clang-format off
 const struct inspect_analyser *const inspect_analysers[] = {
 	&inspect_sql,
 	&inspect_path,
@@ -23,6 +26,11 @@ const struct inspect_analyser *const inspect_analysers[] = {
 	&inspect_php_serial,
 	&inspect_xss,
 	&inspect_template,
-	&inspect_java,
+	&inspect_code,
+	&inspect_script_object,
+	&inspect_lookup,
+	&inspect_java_object,
+	&inspect_java_stream,
 	NULL,
 };
+// clang-format on

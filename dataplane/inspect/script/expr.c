@@ -143,8 +143,14 @@ static void append(struct value *v, const char *p, size_t len)
 // Names with dots: a class, or a member of what is in scope.
 static void note_path(struct expr *x, const struct value *v)
 {
-	if (v->kind == V_PATH && !v->sigil)
-		note(x, expr_class_ops(v->text, v->len));
+	const struct expr_name *n;
+
+	if (v->kind != V_PATH || v->sigil)
+		return;
+	note(x, expr_class_ops(v->text, v->len));
+	n = expr_name_find(v->text, v->len);
+	if (n != NULL && (n->roles & NAME_PATH) != 0)
+		note(x, n->ops);
 }
 
 static const char *last_of(const struct value *v, size_t *len)
@@ -694,14 +700,27 @@ static void import(struct expr *x)
 	}
 }
 
+static bool is_constant(const struct value *v)
+{
+	static const char *const names[] = {"true", "Infinity", "String", "Number", "Object", "1"};
+
+	if (v->kind == V_NUMBER || v->kind == V_STRING || v->kind == V_LIST)
+		return true;
+	for (size_t i = 0; v->kind == V_PATH && i < sizeof(names) / sizeof(names[0]); i++)
+		if (v->len == strlen(names[i]) && memcmp(v->text, names[i], v->len) == 0)
+			return true;
+	return false;
+}
+
 static void statement(struct expr *x)
 {
-	bool condition = false;
+	bool condition = false, loop = false;
 	unsigned words = 0;
 
 	while (statement_word(x) && words++ < 4) {
 		condition = at_name(x, "if") || at_name(x, "while") || at_name(x, "elif") ||
 			    at_name(x, "unless");
+		loop = at_name(x, "while");
 		if (at_name(x, "import") || at_name(x, "from")) {
 			expr_lex_next(&x->l);
 			import(x);
@@ -723,6 +742,8 @@ static void statement(struct expr *x)
 		const struct expr_lexer before = x->l;
 		struct value v = expression(x);
 
+		if (loop && is_constant(&v))
+			note(x, EXPR_LOOP);
 		if (condition &&
 		    (v.kind == V_NUMBER || v.kind == V_STRING ||
 		     (v.kind == V_PATH && ((v.len == 4 && (memcmp(v.text, "True", 4) == 0 ||

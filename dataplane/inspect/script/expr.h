@@ -17,28 +17,30 @@
 
 // What an expression touches, bits of expr_verdict.ops.
 enum {
-	EXPR_RUN = 1 << 0,       // starts a process, by a name that says so by itself
-	EXPR_RUN_WORD = 1 << 1,  // calls exec(), start(), execute(): others have such too
-	EXPR_EVAL = 1 << 2,      // has a text evaluated as code
-	EXPR_REFLECT = 1 << 3,   // Java's reflection, class loaders
-	EXPR_CLASS = 1 << 4,     // getClass(), .class, constructor: the door to it
-	EXPR_DUNDER = 1 << 5,    // Python's insides: __class__, __globals__
-	EXPR_TYPE = 1 << 6,      // a class of a platform by its full name
-	EXPR_STATIC = 1 << 7,    // T(..), @..@..
-	EXPR_NEW = 1 << 8,       // a constructor
-	EXPR_OGNL = 1 << 9,      // what OGNL guards itself with
-	EXPR_RESPONSE = 1 << 10, // the response that is being written
-	EXPR_FILE = 1 << 11,     // opens a file
-	EXPR_ENGINE = 1 << 12,   // insides of a template engine
-	EXPR_NODE = 1 << 13,     // modules of Node.js
-	EXPR_FUNCTION = 1 << 14, // constructor.constructor: a function made of a text
-	EXPR_SCOPE = 1 << 15,    // objects a server puts into scope: request, session, config
-	EXPR_IMPORT = 1 << 16,   // loads a module
-	EXPR_GADGET = 1 << 17,   // a class of use to attackers only
-	EXPR_RUBY = 1 << 18,     // what only Ruby has: Kernel, const_get, %x, backticks
-	EXPR_PYTHON = 1 << 19,   // modules and built-ins of Python
-	EXPR_PHP = 1 << 20,      // functions of PHP named by a text
-	EXPR_JAVA = 1 << 21,     // what only Java's platform has: Runtime, execute() of a text
+	EXPR_RUN = 1 << 0,        // starts a process, by a name that says so by itself
+	EXPR_RUN_WORD = 1 << 1,   // calls exec(), start(), execute(): others have such too
+	EXPR_EVAL = 1 << 2,       // has a text evaluated as code
+	EXPR_REFLECT = 1 << 3,    // Java's reflection, class loaders
+	EXPR_CLASS = 1 << 4,      // getClass(), .class, constructor: the door to it
+	EXPR_DUNDER = 1 << 5,     // Python's insides: __class__, __globals__
+	EXPR_TYPE = 1 << 6,       // a class of a platform by its full name
+	EXPR_STATIC = 1 << 7,     // T(..), @..@..
+	EXPR_NEW = 1 << 8,        // a constructor
+	EXPR_OGNL = 1 << 9,       // what OGNL guards itself with
+	EXPR_RESPONSE = 1 << 10,  // the response that is being written
+	EXPR_FILE = 1 << 11,      // opens a file
+	EXPR_ENGINE = 1 << 12,    // insides of a template engine
+	EXPR_NODE = 1 << 13,      // modules of Node.js
+	EXPR_FUNCTION = 1 << 14,  // constructor.constructor: a function made of a text
+	EXPR_SCOPE = 1 << 15,     // objects a server puts into scope: request, session, config
+	EXPR_IMPORT = 1 << 16,    // loads a module
+	EXPR_GADGET = 1 << 17,    // a class of use to attackers only
+	EXPR_RUBY = 1 << 18,      // what only Ruby has: Kernel, const_get, %x, backticks
+	EXPR_PYTHON = 1 << 19,    // modules and built-ins of Python
+	EXPR_PHP = 1 << 20,       // functions of PHP named by a text
+	EXPR_JAVA = 1 << 21,      // what only Java's platform has: Runtime, execute() of a text
+	EXPR_NODE_FACT = 1 << 22, // process.env and its like
+	EXPR_LOOP = 1 << 23,      // while (constant)
 	// Shape:
 	EXPR_CALL = 1 << 24,
 	EXPR_MEMBER = 1 << 25,
@@ -89,12 +91,13 @@ enum {
 	NAME_ALONE = 32,   // and without one
 	NAME_BUILTIN = 64, // ?name of FreeMarker
 	NAME_VAR = 128,    // as #name
+	NAME_PATH = 256,   // a whole path of names: process.env
 };
 
 struct expr_name {
 	const char *text;
 	uint8_t len;
-	uint8_t roles;
+	uint16_t roles;
 	uint32_t ops;
 };
 
