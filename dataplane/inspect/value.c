@@ -14,6 +14,7 @@
 #define ALIGNMENT 16
 
 #define SHORT_NUMBER 8
+#define LONG_NAME    32 // may be Base64
 
 // With AddressSanitizer, what was not asked for cannot be touched.
 #ifdef __has_feature // clang's way to say it
@@ -270,6 +271,22 @@ static void is_now_harmless(struct harmless *h, const struct inspect_node *n)
 	memcpy(h->bytes + n->name.len, n->p, n->len);
 }
 
+// ---- values that are nothing to any language -----------------------------------------------------
+
+#define NAMES                                                                                      \
+	(UINT64_C(1) << PLACE_QUERY_NAME | UINT64_C(1) << PLACE_FORM_NAME |                        \
+	 UINT64_C(1) << PLACE_COOKIE_NAME | UINT64_C(1) << PLACE_JSON_KEY)
+
+// A short number, and a name of letters, digits and dashes that is not __proto__: what it may mean it means
+// for its value, which knows it.
+static bool is_nothing(const struct inspect_node *n)
+{
+	if (n->len < SHORT_NUMBER && n->set == BYTES(DIGIT))
+		return true;
+	return (NAMES >> n->place & 1) != 0 && n->len < LONG_NAME && *n->p != '_' &&
+	       (n->set & ~(BYTES_WORD | BYTES(MINUS) | BYTES(UNDERSCORE))) == 0;
+}
+
 // ---- one value -----------------------------------------------------------------------------------
 
 void inspect_value_decoded(struct inspect *in, enum inspect_decoder how, enum inspect_place place,
@@ -284,8 +301,8 @@ void inspect_value_decoded(struct inspect *in, enum inspect_decoder how, enum in
 	if (h != NULL && is_harmless(h, how, place, name, p, len))
 		return;
 	inspect_root(in, how, place, name, p, len);
-	if (len < SHORT_NUMBER && in->node[0].set == BYTES(DIGIT))
-		return; // nothing to any language
+	if (is_nothing(&in->node[0]))
+		return;
 	for (uint16_t i = 0; i < in->nodes; i++)
 		decode_node(in, &in->node[i]);
 	for (uint16_t i = 0; i < in->nodes; i++)

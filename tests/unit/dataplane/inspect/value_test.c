@@ -95,6 +95,11 @@ static void shows_every_reading_once(void **state)
 	assert_int_equal(runs, 0);
 	give_text(PLACE_QUERY, "12345678");
 	assert_int_equal(runs, 1);
+	give_text(PLACE_JSON_KEY, "given-name_2");
+	assert_int_equal(runs, 1);
+	give_text(PLACE_JSON_KEY, "__proto__");
+	give_text(PLACE_FORM_NAME, "a[b]");
+	assert_int_equal(runs, 3);
 }
 
 static void shows_well_formed_json_by_its_values_alone(void **state)
