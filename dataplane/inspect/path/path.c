@@ -11,7 +11,6 @@
 #include <string.h>
 
 #define PLACE(p)     (UINT64_C(1) << PLACE_##p)
-#define WORDS_MAX    64 // with steps out, in one value
 #define PATH_MAX_LEN 4096
 #define DEEP         3
 
@@ -142,9 +141,7 @@ static bool ends_word(uint8_t c)
 
 static void judge_words(struct inspect *in, const struct inspect_node *n)
 {
-	unsigned words = 0;
-
-	for (size_t i = 0; i + 2 < n->len && words < WORDS_MAX; i++) {
+	for (size_t i = 0; i + 2 < n->len; i++) {
 		const uint8_t *dots = bytes_find2(n->p + i, n->len - 1 - i, '.', '.');
 		size_t from, to;
 
@@ -161,7 +158,6 @@ static void judge_words(struct inspect *in, const struct inspect_node *n)
 		while (to < n->len && to - from < PATH_MAX_LEN && !ends_word(n->p[to]))
 			to++;
 		judge(in, n, n->p + from, to - from, false);
-		words++;
 		i = to;
 	}
 }

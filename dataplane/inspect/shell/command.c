@@ -463,9 +463,10 @@ static bool ends_command(uint8_t c)
 
 static void take_arguments(struct sh *s, struct sh_command *c)
 {
+	size_t most = s->most != 0 ? s->most : SH_COMMAND_MAX;
 	struct sh_word w;
 
-	for (unsigned i = 0; i < WORDS_MAX && s->at - c->from < SH_COMMAND_MAX; i++) {
+	for (unsigned i = 0; i < WORDS_MAX && s->at - c->from < most; i++) {
 		while (s->brace && at(s, s->at) == ',')
 			s->at++;
 		if (s->brace && at(s, s->at) == '}') {

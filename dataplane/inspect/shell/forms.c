@@ -130,7 +130,7 @@ void shell_judge_forms(struct inspect *in, const struct inspect_node *n)
 	size_t i = 0;
 
 	if ((n->set & function) == function)
-		for (unsigned found = 0; found < 64 && i + 3 < n->len; found++) {
+		while (i + 3 < n->len) {
 			const uint8_t *q = memchr(n->p + i, '(', n->len - i);
 
 			if (q == NULL)
@@ -141,7 +141,7 @@ void shell_judge_forms(struct inspect *in, const struct inspect_node *n)
 	if ((n->set & include) != include)
 		return;
 	i = 0;
-	for (unsigned found = 0; found < 64 && i + 8 < n->len; found++) {
+	while (i + 8 < n->len) {
 		const uint8_t *q = memmem(n->p + i, n->len - i, "<!--#", 5);
 
 		if (q == NULL)

@@ -9,7 +9,6 @@
 #include <string.h>
 
 #define NAME_MAX_LEN 24
-#define FOUND_MAX    64 // hyphens and brackets looked at in one value
 
 static bool is_letter(uint8_t c)
 {
@@ -161,7 +160,7 @@ static void judge_cmdlets(struct inspect *in, const struct inspect_node *n)
 {
 	size_t i = 0;
 
-	for (unsigned found = 0; found < FOUND_MAX && i + 4 < n->len; found++) {
+	while (i + 4 < n->len) {
 		const uint8_t *q = memchr(n->p + i, '-', n->len - i);
 
 		if (q == NULL)
@@ -215,7 +214,7 @@ static void judge_types(struct inspect *in, const struct inspect_node *n)
 {
 	size_t i = 0;
 
-	for (unsigned found = 0; found < FOUND_MAX && i + 6 < n->len; found++) {
+	while (i + 6 < n->len) {
 		const uint8_t *q = memchr(n->p + i, '[', n->len - i), *end;
 
 		if (q == NULL)
@@ -255,7 +254,7 @@ static void judge_computed_names(struct inspect *in, const struct inspect_node *
 {
 	size_t i = 0;
 
-	for (unsigned found = 0; found < FOUND_MAX && i + 6 < n->len; found++) {
+	while (i + 6 < n->len) {
 		const uint8_t *q = memchr(n->p + i, '(', n->len - i);
 		size_t from, end;
 

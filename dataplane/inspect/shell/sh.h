@@ -29,6 +29,8 @@ enum {
 	WORD_LONG = 512,  // text was cut
 };
 
+#define SH_COMMAND_MAX 768
+
 struct sh_word {
 	size_t from, to; // in the text
 	uint32_t flags;
@@ -41,6 +43,7 @@ struct sh {
 	size_t len;
 	size_t at;   // where reading goes on
 	size_t work; // bytes read so far, over all commands
+	size_t most; // of one command that are read; 0: SH_COMMAND_MAX
 	bool plus;   // + is a blank: the text has none, and was put into a URL twice
 	bool brace;  // within {a,b}: , ends a word
 };
@@ -77,6 +80,5 @@ struct sh_command {
 	bool run;         // RUN: what it runs is a program as well, and is `program` now
 };
 
-// A simple command at s->at. false: what stands there is no program. At most SH_COMMAND_MAX bytes are read.
-#define SH_COMMAND_MAX 768
+// A simple command at s->at. false: what stands there is no program. At most s->most bytes are read.
 bool sh_command(struct sh *s, struct sh_command *c);

@@ -14,6 +14,7 @@
 #define SUBST_MAX 512 // bytes of a substitution that are looked at
 #define PROSE     3   // words one after the other that make a sentence
 #define LOOK_BACK 96
+#define SHORT     96 // bytes of a command that are read when much was
 
 // What one command shows.
 struct finding {
@@ -26,7 +27,7 @@ struct value {
 	struct inspect *in;
 	const struct inspect_node *n;
 	bool plus;
-	size_t work, most; // bytes read, and that may be
+	size_t work, most; // bytes read, and from which on less is read of each command
 	// Commands are judged one by one: a text with a little of each is no attack.
 	struct finding now, best;
 };
@@ -102,6 +103,8 @@ static bool is_front(const struct value *v, size_t i)
 {
 	size_t letters = 0, rest = 0, end = i;
 
+	if (i > LOOK_BACK)
+		return false;
 	while (end > 0 && is_blank(v->n->p[end - 1]))
 		end--;
 	for (size_t k = 0; k < end; k++) {
@@ -197,7 +200,9 @@ static void add_command(struct value *v, const struct sh_command *c, struct shel
 
 static struct sh shell_at(const struct value *v, size_t at, size_t end)
 {
-	return (struct sh){.p = v->n->p, .len = end, .at = at, .plus = v->plus};
+	size_t most = v->work < v->most ? SH_COMMAND_MAX : SHORT;
+
+	return (struct sh){.p = v->n->p, .len = end, .at = at, .plus = v->plus, .most = most};
 }
 
 // ---- quick answers -------------------------------------------------------------------------------
@@ -437,7 +442,7 @@ static void judge_separators(struct value *v)
 		BYTES_CLASS(BYTES(SEMICOLON) | BYTES(BAR) | BYTES(AMP) | BYTES(LF));
 	const uint8_t *p = v->n->p, *end = p + v->n->len, *q;
 
-	for (q = bytes_find(p, end, &separators); q < end && v->work < v->most;)
+	for (q = bytes_find(p, end, &separators); q < end;)
 		q = bytes_find(p + after_separator(v, (size_t)(q - p)), end, &separators);
 }
 
@@ -462,7 +467,7 @@ static void judge_substitution(struct value *v, size_t at, size_t from, size_t t
 	bool front;
 
 	v->work += 16;
-	if (!may_begin(v, from) || !sh_command(&s, &c))
+	if (!sh_command(&s, &c))
 		return;
 	v->work += s.work;
 	g = shell_judge(&c);
@@ -498,15 +503,16 @@ static void judge_substitutions(struct value *v)
 	static const struct bytes_class openings = BYTES_CLASS(BYTES(BACKTICK) | BYTES(LPAREN));
 	const uint8_t *p = v->n->p, *end = p + v->n->len, *q, *close;
 
-	for (q = bytes_find(p, end, &openings); q + 1 < end && v->work < v->most;
+	for (q = bytes_find(p, end, &openings); q + 1 < end;
 	     q = bytes_find(q + 1, end, &openings)) {
 		size_t at = (size_t)(q - p), left = (size_t)(end - q - 1);
 
-		if (*q == '`') {
+		if (*q == '`' && may_begin(v, at + 1)) {
 			close = memchr(q + 1, '`', left < SUBST_MAX ? left : SUBST_MAX);
 			if (close != NULL)
 				judge_substitution(v, at, at + 1, (size_t)(close - p));
-		} else if (at > 0 && (q[-1] == '$' || q[-1] == '<' || q[-1] == '>')) {
+		} else if (at > 0 && (q[-1] == '$' || q[-1] == '<' || q[-1] == '>') &&
+			   may_begin(v, at + 1)) {
 			judge_substitution(v, at - 1, at + 1, closing(v->n, at + 1));
 		}
 	}

@@ -396,7 +396,8 @@ bool sh_word(struct sh *s, struct sh_word *w)
 	w->len = 0;
 	sh_blanks(s);
 	w->from = s->at;
-	stop = s->at + SH_COMMAND_MAX < s->len ? s->at + SH_COMMAND_MAX : s->len;
+	stop = s->at + (s->most != 0 ? s->most : SH_COMMAND_MAX);
+	stop = stop < s->len ? stop : s->len;
 	while (s->at < stop) {
 		if (is_empty_process(s) && w->len > 0) {
 			w->flags |= WORD_PIECES;

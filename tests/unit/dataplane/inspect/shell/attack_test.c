@@ -313,6 +313,27 @@ static void every_place_is_looked_at(void **state)
 		refuses_all_at(places[i], "p", values, COUNT(values));
 }
 
+static void much_before_it_does_not_hide_a_command(void **state)
+{
+	static const char *const patterns[] = {";cat \"x",    ";id 'a", "a ", ";",
+					       "$(",          "`",      "'",  "\n",
+					       "; more text", "&a=b",   "|x|"};
+	static const char attack[] = ";cat /etc/passwd;";
+	static char text[32768];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(patterns); i++) {
+		size_t len = strlen(patterns[i]), from = sizeof(text) - sizeof(attack);
+
+		for (size_t k = 0; k < from; k++)
+			text[k] = patterns[i][k % len];
+		memcpy(text + from, attack, sizeof(attack));
+		if (judge(text) < BLOCKED)
+			print_message("%s\n", patterns[i]);
+		assert_true(judge(text) >= BLOCKED);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -326,6 +347,7 @@ int main(void)
 		TEST_VALUES(other_forms_are_refused),
 		TEST_VALUES(encodings_do_not_hide),
 		TEST_VALUES(every_place_is_looked_at),
+		TEST_VALUES(much_before_it_does_not_hide_a_command),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
