@@ -18,7 +18,7 @@ struct nested {
 
 #define NUMBER (BYTES(DIGIT) | BYTES(DOT) | BYTES(MINUS) | BYTES(SPACE))
 #define NAME   (BYTES_WORD | BYTES(DOT) | BYTES(MINUS) | BYTES(UNDERSCORE))
-#define KEY    (NAME | BYTES(LBRACKET) | BYTES(RBRACKET) | BYTES(COLON))
+#define KEY    ((NAME & ~BYTES(DOT)) | BYTES(LBRACKET) | BYTES(RBRACKET) | BYTES(COLON))
 
 // Numbers, short words and ordinary names do no harm anywhere, and a value has room for so many readings.
 static bool is_dull(enum inspect_place place, const uint8_t *p, size_t len)
@@ -28,8 +28,10 @@ static bool is_dull(enum inspect_place place, const uint8_t *p, size_t len)
 	if (len > 64)
 		return false;
 	set = bytes_set(p, len);
+	// A name with dots may be a path to a class, one with __ to a prototype.
 	if (place == PLACE_JSON_KEY || place == PLACE_QUERY_NAME)
-		return (set & ~KEY) == 0 && p[0] != '_'; // __proto__
+		return (set & ~KEY) == 0 &&
+		       ((set & BYTES(UNDERSCORE)) == 0 || bytes_find2(p, len, '_', '_') == NULL);
 	return (set & ~NUMBER) == 0 || (len < 8 && (set & ~NAME) == 0);
 }
 

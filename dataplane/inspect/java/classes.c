@@ -52,7 +52,7 @@ static bool is_path(const char *p, size_t len, const char *with)
 static bool is_package(const char *p, size_t len)
 {
 	static const char *const packages[] = {"com.sun.org.apache", "org.omg.CORBA",
-					       "com.opensymphony.xwork2", "org.apache.commons"};
+					       "com.opensymphony.xwork2"};
 
 	for (size_t i = 0; i < sizeof(packages) / sizeof(packages[0]); i++)
 		if (is_path(p, len, packages[i]))
