@@ -40,7 +40,7 @@ static void grade_node(const struct code *c)
 		if (has(c, EXPR_CALL) &&
 		    (c->v->ops & (EXPR_RUN | EXPR_RUN_WORD | EXPR_FILE | EXPR_EVAL)) != 0)
 			say(c, RULE_NODE_RUN);
-	} else if (has(c, EXPR_NODE_FACT) && c->v->names <= 1) {
+	} else if (has(c, EXPR_NODE_FACT) && c->v->names <= 3 && !has(c, EXPR_STRING)) {
 		say(c, RULE_NODE_FACT);
 	} else if (has(c, EXPR_LOOP) && c->whole) {
 		say(c, RULE_NODE_LOOP);

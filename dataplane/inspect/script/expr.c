@@ -342,7 +342,7 @@ static struct value operand(struct expr *x)
 	if (take(x, '(')) {
 		struct value first = list(x, ')');
 
-		return first.kind == V_NUMBER || first.kind == V_STRING ? first : v;
+		return first.kind != V_CALLED && first.kind != V_LIST ? first : v;
 	}
 	if (take(x, '[')) {
 		v = list(x, ']');
@@ -482,6 +482,8 @@ static struct value postfix(struct expr *x, struct value v)
 				if (ends_with(&v, "constructor"))
 					note(x, EXPR_CLASS);
 			} else {
+				if (index.kind == V_PATH)
+					note_name(x, index.text, index.len, NAME_MEMBER);
 				v.kind = V_OTHER;
 				v.len = 0;
 			}
@@ -702,7 +704,8 @@ static void import(struct expr *x)
 
 static bool is_constant(const struct value *v)
 {
-	static const char *const names[] = {"true", "Infinity", "String", "Number", "Object", "1"};
+	static const char *const names[] = {"true",   "false",  "Infinity",
+					    "String", "Number", "Object"};
 
 	if (v->kind == V_NUMBER || v->kind == V_STRING || v->kind == V_LIST)
 		return true;

@@ -178,7 +178,7 @@ static void run(struct inspect *in, const struct inspect_node *n)
 
 const struct inspect_analyser inspect_script_object = {
 	.name = "script-object",
-	.any = BYTES(LOWER),
+	.any = BYTES(LOWER) | BYTES(UPPER) | BYTES(CONTROL),
 	.least = 4,
 	.run = run,
 };

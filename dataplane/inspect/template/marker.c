@@ -57,8 +57,14 @@ static bool brace(const uint8_t *p, size_t len, size_t i, struct marker *m)
 		return found(m, MARKER_TAG, i, text, "%}");
 	}
 	sign = sign_before(p, i, &from);
-	if (sign == '@' && p[text] == '[')
-		return found(m, MARKER_PERL, from, text, "}");
+	if (sign == '@') {
+		size_t k = text;
+
+		while (k < len && (p[k] == ' ' || p[k] == '\n'))
+			k++;
+		if (k < len && p[k] == '[')
+			return found(m, MARKER_PERL, from, k, "}");
+	}
 	if (sign != 0) {
 		found(m, MARKER_SIGN, from, text, "}");
 		m->sign = sign;

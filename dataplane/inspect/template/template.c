@@ -45,6 +45,25 @@ static size_t closed(const struct inspect_node *n, size_t at, const char *close)
 	return at + len;
 }
 
+// A name that engines have in scope by themselves, and nothing behind it.
+static bool is_bare(const struct inspect_node *n, size_t from, size_t to)
+{
+	static const char *const names[] = {
+		"config", "self",     "_self",   "lipsum",      "cycler",
+		"joiner", "_context", "request", "pageContext", "applicationScope"};
+	const char *p = (const char *)n->p + from;
+	size_t len;
+
+	while (from < to && *p == ' ')
+		p++, from++;
+	for (len = 0; from + len < to && (p[len] | 0x20) >= '_' && (p[len] | 0x20) <= 'z'; len++)
+		;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (len == strlen(names[i]) && memcmp(p, names[i], len) == 0)
+			return true;
+	return false;
+}
+
 static void grade_scope(struct value *v, const struct marker *m, const struct expr_verdict *x,
 			size_t end)
 {
@@ -52,7 +71,7 @@ static void grade_scope(struct value *v, const struct marker *m, const struct ex
 		return;
 	if ((x->ops & EXPR_CALL) != 0)
 		say(v, RULE_TEMPLATE_SCOPE_CALL, m->from, end);
-	else if (x->tokens <= 3)
+	else if (x->tokens <= 3 && (x->ops & EXPR_MEMBER) == 0 && is_bare(v->n, m->text, end))
 		say(v, RULE_TEMPLATE_SCOPE, m->from, end);
 	else
 		return;
