@@ -24,6 +24,15 @@ struct inspect_policy {
 #define HARMLESS_SLOTS 256
 #define HARMLESS_BYTES 248
 
+// Names of parameters and keys, likewise: there are few, and each stands many times in a long body.
+#define NAME_SLOTS 512
+#define NAME_BYTES 29
+
+struct harmless_name {
+	uint8_t place, how, len;
+	uint8_t bytes[NAME_BYTES];
+};
+
 struct harmless {
 	uint8_t place, name_len;
 	uint16_t len; // 0: empty
@@ -65,6 +74,7 @@ struct inspect {
 	struct inspect_verdict verdict;
 	void *router; // scratch
 	struct harmless harmless[HARMLESS_SLOTS];
+	struct harmless_name harmless_name[NAME_SLOTS];
 	// message/: the parser of the body.
 	struct body *body;
 };

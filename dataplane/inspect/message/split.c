@@ -8,12 +8,44 @@
 
 #include <string.h>
 
+#define NAMES                                                                                      \
+	(UINT64_C(1) << PLACE_QUERY_NAME | UINT64_C(1) << PLACE_FORM_NAME |                        \
+	 UINT64_C(1) << PLACE_JSON_KEY | UINT64_C(1) << PLACE_COOKIE_NAME)
+
+// Where a name is remembered that showed nothing: it shows nothing again. NULL: it is none, or too long.
+// It is compared whole, so that nobody can make another one pass for it.
+static struct harmless_name *slot_of(struct inspect *in, enum inspect_place place, const uint8_t *p,
+				     size_t len)
+{
+	uint64_t first = 0, last = 0;
+	size_t n = len < 8 ? len : 8;
+
+	if ((NAMES >> place & 1) == 0 || len == 0 || len > NAME_BYTES || in->enough)
+		return NULL;
+	memcpy(&first, p, n);
+	memcpy(&last, p + len - n, n);
+	first = (first ^ len << 32 ^ place ^ last * UINT64_C(0x9e3779b97f4a7c15)) *
+		UINT64_C(0xff51afd7ed558ccd);
+	return &in->harmless_name[first >> 48 & (NAME_SLOTS - 1)];
+}
+
 void split_root(struct split *s, enum inspect_place place, struct http_bytes name, const uint8_t *p,
 		size_t len, enum inspect_decoder how)
 {
-	s->in->cut = s->cut;
-	inspect_value_decoded(s->in, how, place, name, p, len);
-	s->in->cut = false;
+	struct inspect *in = s->in;
+	struct harmless_name *h = s->cut ? NULL : slot_of(in, place, p, len);
+
+	if (h != NULL && h->len == len && h->place == place && h->how == how &&
+	    memcmp(h->bytes, p, len) == 0)
+		return;
+	in->cut = s->cut;
+	inspect_value_decoded(in, how, place, name, p, len);
+	in->cut = false;
+	if (h == NULL || in->evidences > 0 || in->bounded)
+		return;
+	*h = (struct harmless_name){
+		.place = (uint8_t)place, .how = (uint8_t)how, .len = (uint8_t)len};
+	memcpy(h->bytes, p, len);
 }
 
 // GraphQL over HTTP sends its text as "query", in JSON or in a form.

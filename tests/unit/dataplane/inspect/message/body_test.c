@@ -278,6 +278,18 @@ static void tells_a_coding_that_it_cannot_undo(void **state)
 	assert_int_equal(verdict.class, INSPECT_CLASSES);
 }
 
+// Names that showed nothing are known again; one that differs in a byte is another.
+static void knows_only_harmless_names_again(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		assert_false(judge_text(FORM, "page=b&size=c"));
+		assert_true(judge_text(FORM, "1' or 1%3d1-- =b"));
+		assert_false(judge_text("application/json", "{\"name\":\"b\",\"nome\":\"c\"}"));
+		assert_true(judge_text("application/json", "{\"name\":\"" ATTACK "\"}"));
+	}
+}
+
 static void forgets_a_request_that_was_not_ended(void **state)
 {
 	struct http_head h = {.fields = 0};
@@ -303,6 +315,7 @@ int main(void)
 		cmocka_unit_test(finds_it_deep_in_a_coded_body),
 		cmocka_unit_test(tells_a_bomb),
 		cmocka_unit_test(tells_a_coding_that_it_cannot_undo),
+		cmocka_unit_test(knows_only_harmless_names_again),
 		cmocka_unit_test(forgets_a_request_that_was_not_ended),
 	};
 
