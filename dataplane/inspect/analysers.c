@@ -14,6 +14,7 @@
 #include "dataplane/inspect/sql/sql.h"
 #include "dataplane/inspect/ssrf/ssrf.h"
 #include "dataplane/inspect/template/template.h"
+#include "dataplane/inspect/upload/upload.h"
 
 // clang-format off
 const struct inspect_analyser *const inspect_analysers[] = {
@@ -31,6 +32,8 @@ const struct inspect_analyser *const inspect_analysers[] = {
 	&inspect_lookup,
 	&inspect_java_object,
 	&inspect_java_stream,
+	&inspect_upload,
+	&inspect_upload_name,
 	NULL,
 };
 // clang-format on

@@ -335,6 +335,18 @@ static bool prepare(struct look *l)
 	return true;
 }
 
+bool php_is_file(struct inspect *in, const struct inspect_node *n, size_t *at)
+{
+	struct look l = {.in = in, .n = n};
+	const uint8_t *tag = bytes_find2(n->p, n->len, '<', '?');
+
+	if (tag == NULL || !prepare(&l) || !begin(&l))
+		return false;
+	*at = (size_t)(tag - n->p);
+	php_file(l.p, n->p, n->len);
+	return (l.p->ops & ~PHP_OP_SEMI) != 0;
+}
+
 static void run(struct inspect *in, const struct inspect_node *n)
 {
 	struct look l = {.in = in, .n = n};

@@ -6,3 +6,6 @@
 #include "dataplane/inspect/node.h"
 
 extern const struct inspect_analyser inspect_php;
+
+// The node has code of PHP behind a tag. *at: the tag
+bool php_is_file(struct inspect *in, const struct inspect_node *n, size_t *at);
