@@ -277,6 +277,23 @@ static void is_now_harmless(struct harmless *h, const struct inspect_node *n)
 	(UINT64_C(1) << PLACE_QUERY_NAME | UINT64_C(1) << PLACE_FORM_NAME |                        \
 	 UINT64_C(1) << PLACE_COOKIE_NAME | UINT64_C(1) << PLACE_JSON_KEY)
 
+// Of the signs of a name, Base64 has capitals for two in five and digits anywhere; a name of several words has
+// a capital for each.
+static bool may_be_base64(const struct inspect_node *n)
+{
+	uint32_t capitals = 0;
+
+	if (n->len < 6 || (n->set & BYTES(UPPER)) == 0)
+		return false;
+	for (uint32_t i = 0; i < n->len; i++) {
+		capitals += bytes_group[n->p[i]] == BYTE_UPPER;
+		if (i + 1 < n->len && bytes_group[n->p[i]] == BYTE_DIGIT &&
+		    bytes_group[n->p[i + 1]] == BYTE_LOWER)
+			return true;
+	}
+	return capitals * 5 > n->len;
+}
+
 // A short number, and a name of letters, digits and dashes that is not __proto__: what it may mean it means
 // for its value, which knows it.
 static bool is_nothing(const struct inspect_node *n)
@@ -284,7 +301,8 @@ static bool is_nothing(const struct inspect_node *n)
 	if (n->len < SHORT_NUMBER && n->set == BYTES(DIGIT))
 		return true;
 	return (NAMES >> n->place & 1) != 0 && n->len < LONG_NAME && *n->p != '_' &&
-	       (n->set & ~(BYTES_WORD | BYTES(MINUS) | BYTES(UNDERSCORE))) == 0;
+	       (n->set & ~(BYTES_WORD | BYTES(MINUS) | BYTES(UNDERSCORE))) == 0 &&
+	       !may_be_base64(n);
 }
 
 // ---- one value -----------------------------------------------------------------------------------
