@@ -173,7 +173,9 @@ static void run(struct inspect *in, const struct inspect_node *n)
 	if (p == NULL || (l.out = inspect_scratch(in, OUT_MAX)) == NULL)
 		return;
 	while (p < end) {
-		if (*p == '$' && end - p > 1 && p[1] == '{') {
+		if (*p == '$' && end - p > 2 && p[1] == '$' && p[2] == '{') {
+			p++; // $${ is ${ to who reads it twice
+		} else if (*p == '$' && end - p > 1 && p[1] == '{') {
 			if (l.depth == DEPTH_MAX) { // the outermost ones are given up
 				memmove(l.open, l.open + 1, sizeof(l.open) - sizeof(l.open[0]));
 				l.depth--;

@@ -139,9 +139,11 @@ static void behind_quote(struct inspect *in, const struct inspect_node *n, uint8
 
 	if (p == NULL)
 		return;
-	for (p++; p < end && memchr(" +)],;.&|", *p, 9) != NULL; p++)
+	for (p++; p < end && *p == quote; p++)
 		;
-	if (p == end || p[-1] == quote)
+	for (; p < end && memchr(" +)],;.&|", *p, 9) != NULL; p++)
+		;
+	if (p == end)
 		return;
 	expr_judge(p, (size_t)(end - p), EXPR_PROGRAM, &v);
 	if (v.loose || (v.ops & TELLING) == 0 || (v.ops & EXPR_CALL) == 0)
@@ -164,7 +166,8 @@ static void run(struct inspect *in, const struct inspect_node *n)
 
 const struct inspect_analyser inspect_code = {
 	.name = "code",
-	.any = BYTES(DOT) | BYTES(AT) | BYTES(LPAREN) | BYTES(PERCENT) | BYTES(UNDERSCORE),
-	.least = 8,
+	.any = BYTES(DOT) | BYTES(AT) | BYTES(LPAREN) | BYTES(LBRACKET) | BYTES(PERCENT) |
+	       BYTES(UNDERSCORE),
+	.least = 6,
 	.run = run,
 };

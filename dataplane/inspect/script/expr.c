@@ -362,7 +362,7 @@ static struct value operand(struct expr *x)
 		return operand_static(x);
 	if (at(x, '%') && x->l.end - x->l.at > 2 && *x->l.at == 'x' &&
 	    memchr("({[|!/<", x->l.at[1], 7) != NULL) { // %x(id)
-		note(x, EXPR_RUBY | EXPR_RUN | EXPR_CALL);
+		note(x, EXPR_RUBY | EXPR_RUN | EXPR_CALL | EXPR_STRING);
 		expr_lex_next(&x->l);
 		expr_lex_next(&x->l);
 		v.kind = V_PATH;
