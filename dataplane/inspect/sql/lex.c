@@ -5,26 +5,55 @@
 
 #include "dataplane/inspect/sql/sql_priv.h"
 
+#include <stddef.h>
 #include <string.h>
+
+enum {
+	C_DIGIT = 1 << 0,
+	C_HEX = 1 << 1,
+	C_ALPHA = 1 << 2,
+	C_WORD = 1 << 3, // in a word, behind its first byte
+	C_WHITE = 1 << 4,
+};
+
+static const uint8_t classes[256] = {
+	['\t'] = C_WHITE,
+	['\n'] = C_WHITE,
+	['\r'] = C_WHITE,
+	[' '] = C_WHITE,
+	['$'] = C_WORD,
+	['0' ... '9'] = C_DIGIT | C_HEX | C_WORD,
+	['A' ... 'F'] = C_ALPHA | C_HEX | C_WORD,
+	['G' ... 'Z'] = C_ALPHA | C_WORD,
+	['_'] = C_WORD,
+	['a' ... 'f'] = C_ALPHA | C_HEX | C_WORD,
+	['g' ... 'z'] = C_ALPHA | C_WORD,
+	[0x80 ... 0xff] = C_WORD,
+};
 
 static bool is_digit(uint8_t c)
 {
-	return (uint8_t)(c - '0') < 10;
+	return (classes[c] & C_DIGIT) != 0;
 }
 
 static bool is_hex(uint8_t c)
 {
-	return is_digit(c) || (uint8_t)((c | 0x20) - 'a') < 6;
+	return (classes[c] & C_HEX) != 0;
 }
 
 static bool is_alpha(uint8_t c)
 {
-	return (uint8_t)((c | 0x20) - 'a') < 26;
+	return (classes[c] & C_ALPHA) != 0;
 }
 
 static bool is_word(uint8_t c)
 {
-	return is_alpha(c) || is_digit(c) || c == '_' || c == '$' || c >= 0x80;
+	return (classes[c] & C_WORD) != 0;
+}
+
+static bool is_white(uint8_t c)
+{
+	return (classes[c] & C_WHITE) != 0;
 }
 
 static uint8_t peek(const struct sql *s, uint32_t ahead)
@@ -33,11 +62,6 @@ static uint8_t peek(const struct sql *s, uint32_t ahead)
 }
 
 // ---- blanks --------------------------------------------------------------------------------------
-
-static bool is_white(uint8_t c)
-{
-	return c == ' ' || c == '\n' || c == '\r' || c == '\t';
-}
 
 // A comment from there to s->at in place of a blank: none beside it.
 static void replaces_blank(struct sql *s, uint32_t from)
@@ -122,15 +146,18 @@ static uint32_t empty_exponent(const struct sql *s)
 // How long a word is, of which len bytes are known: up to a sign or a blank.
 static uint32_t word_len(const struct sql *s, uint32_t len)
 {
-	while (is_word(peek(s, len))) {
-		const uint8_t *c = s->p + s->at + len;
+	const uint8_t *p = s->p + s->at, *end = s->p + s->len, *c = p + len;
 
-		if ((c[0] == 0xa0 && c[-1] < 0x80) || (c[0] == 0xc2 && peek(s, len + 1) == 0xa0) ||
-		    (c[0] == 0xe3 && peek(s, len + 1) == 0x80 && peek(s, len + 2) == 0x80))
+	for (; c < end && is_word(*c); c++) {
+		ptrdiff_t left = end - c;
+
+		if (*c < 0x80)
+			continue;
+		if ((c[0] == 0xa0 && c[-1] < 0x80) || (c[0] == 0xc2 && left > 1 && c[1] == 0xa0) ||
+		    (c[0] == 0xe3 && left > 2 && c[1] == 0x80 && c[2] == 0x80))
 			break;
-		len++;
 	}
-	return len;
+	return (uint32_t)(c - p);
 }
 
 // Over white space and comments. true: a comment goes to the end of the text

@@ -16,8 +16,9 @@ struct look {
 	const uint8_t *base; // the value, or how else it may be spelled
 	const uint8_t *p;    // the same, or a part of a path
 	uint32_t len;
-	uint32_t steps;  // left for all readings together
-	bool statements; // are looked at
+	uint32_t steps;   // left for all readings together
+	bool statements;  // are looked at
+	struct sql first; // one token read
 	// Of the reading with most points.
 	unsigned rules, points;
 	uint16_t rule[SQL_RULES_MAX];
@@ -162,15 +163,6 @@ static bool statements(struct sql *s)
 
 // ---- readings ------------------------------------------------------------------------------------
 
-static void begin(struct look *l, struct sql_reading *r, enum sql_context context, uint8_t quote)
-{
-	*r = (struct sql_reading){
-		.s = {.p = l->p, .len = l->len, .steps = l->steps},
-		.context = context,
-		.quote = quote,
-	};
-}
-
 // What a clause may begin with. Not with / or *, as paths and lists do.
 static bool begins_clause(const struct sql *s)
 {
@@ -191,13 +183,16 @@ static bool begins_clause(const struct sql *s)
 	}
 }
 
+#define WORD_MAX 256
+
 // Over a first word that is no operand of SQL: of a URL, of a condition that was split elsewhere.
 static bool skip_word(struct sql *s)
 {
 	uint32_t i = 0;
 
-	while (i < s->len && s->p[i] > ' ' && s->p[i] != '\'' && s->p[i] != '"' && s->p[i] != ')' &&
-	       s->p[i] != ';' && !(s->p[i] == '/' && i + 1 < s->len && s->p[i + 1] == '*'))
+	while (i < s->len && i < WORD_MAX && s->p[i] > ' ' && s->p[i] != '\'' && s->p[i] != '"' &&
+	       s->p[i] != ')' && s->p[i] != ';' &&
+	       !(s->p[i] == '/' && i + 1 < s->len && s->p[i + 1] == '*'))
 		s->opened += s->p[i++] == '(';
 	if (i == 0 || i == s->len)
 		return false;
@@ -221,7 +216,7 @@ static uint16_t opened(const uint8_t *p, uint32_t len)
 	return open;
 }
 
-// One reading of the whole text. true: it is SQL up to its end
+// One reading of the whole text, its first token read but for CONTEXT_STRING and CONTEXT_WORD. true: it is SQL up to its end
 static bool read_as(struct sql_reading *r)
 {
 	struct sql *s = &r->s;
@@ -232,18 +227,17 @@ static bool read_as(struct sql_reading *r)
 		if (!sql_skip_string(s, r->quote))
 			return false;
 		r->from = s->last.len;
+		if (!tail(s, &t))
+			return false;
 		s->opened = opened(s->p, r->from);
-		return tail(s, &t);
+		return true;
 	case CONTEXT_STATEMENT:
-		sql_next(s);
 		return sql_is_statement(s) && statements(s);
 	case CONTEXT_CLAUSE:
-		sql_next(s);
 		return begins_clause(s) && tail(s, &t);
 	case CONTEXT_WORD:
 		return skip_word(s) && tail(s, &t);
 	default:
-		sql_next(s);
 		r->number = s->t.kind == T_NUMBER || s->t.kind == T_SIGN;
 		return sql_operand(s, &t) && tail(s, &t);
 	}
@@ -259,6 +253,31 @@ static void keep(struct look *l, const struct sql_reading *r)
 	l->at = (uint32_t)(l->p - l->base) + r->from;
 }
 
+static void begin(struct look *l, struct sql_reading *r, enum sql_context context, uint8_t quote,
+		  bool backslash, bool dash_blank)
+{
+	r->context = context;
+	r->quote = quote;
+	r->from = 0;
+	r->number = false;
+	r->rules = r->points = 0;
+	if (context == CONTEXT_STRING || context == CONTEXT_WORD) {
+		r->s = (struct sql){.p = l->p, .len = l->len, .steps = l->steps};
+	} else {
+		r->s = l->first;
+		r->s.steps = l->steps;
+	}
+	r->s.backslash = backslash;
+	r->s.dash_blank = dash_blank;
+	// The first token reads differently.
+	if ((backslash || dash_blank) && context != CONTEXT_STRING && context != CONTEXT_WORD) {
+		r->s.at = 0;
+		r->s.t = (struct sql_token){0};
+		r->s.open = 0;
+		sql_next(&r->s);
+	}
+}
+
 // true: the text is SQL up to its end, read so
 static bool try(struct look *l, enum sql_context context, uint8_t quote)
 {
@@ -268,9 +287,7 @@ static bool try(struct look *l, enum sql_context context, uint8_t quote)
 		struct sql_reading r;
 		bool sql, again = false;
 
-		begin(l, &r, context, quote);
-		r.s.backslash = backslash;
-		r.s.dash_blank = dash_blank;
+		begin(l, &r, context, quote, backslash, dash_blank);
 		sql = read_as(&r);
 		any |= sql;
 		l->steps = r.s.steps;
@@ -298,12 +315,14 @@ static void look(struct look *l, uint64_t set)
 		      {'"', BYTES(DQUOTE)},
 		      {'`', BYTES(BACKTICK)},
 		      {']', BYTES(RBRACKET)}};
-	struct sql first = {.p = l->p, .len = l->len, .steps = 1};
 
-	sql_next(&first);
-	if (sql_is_statement(&first) && l->statements)
+	l->first = (struct sql){.p = l->p, .len = l->len, .steps = 1};
+	sql_next(&l->first);
+	if (l->first.at == l->len && l->first.t.kind == T_WORD)
+		return; // one word
+	if (sql_is_statement(&l->first) && l->statements)
 		try(l, CONTEXT_STATEMENT, 0);
-	if (begins_clause(&first))
+	if (begins_clause(&l->first))
 		try(l, CONTEXT_CLAUSE, 0);
 	if (!try(l, CONTEXT_VALUE, 0))
 		try(l, CONTEXT_WORD, 0);
