@@ -183,7 +183,7 @@ static bool begins_clause(const struct sql *s)
 	}
 }
 
-#define WORD_MAX 256
+#define WORD_MAX 96
 
 // Over a first word that is no operand of SQL: of a URL, of a condition that was split elsewhere.
 static bool skip_word(struct sql *s)
@@ -225,6 +225,9 @@ static bool read_as(struct sql_reading *r)
 	switch (r->context) {
 	case CONTEXT_STRING:
 		if (!sql_skip_string(s, r->quote))
+			return false;
+		// a[1] is an index, a] ends a name
+		if (r->quote == ']' && memchr(s->p, '[', s->last.len) != NULL)
 			return false;
 		r->from = s->last.len;
 		if (!tail(s, &t))
@@ -439,7 +442,8 @@ static void look_respelled(struct inspect *in, struct look *l, const struct insp
 	if ((n->set & BYTES(HIGH)) != 0 && (bytes_find2(n->p, n->len, 0xe2, 0x80) != NULL ||
 					    bytes_find2(n->p, n->len, 0xc2, 0xb4) != NULL))
 		what |= RESPELL_QUOTES;
-	if ((n->set & BYTES(SLASH)) != 0 && (n->set & BYTES(STAR)) != 0)
+	if ((n->set & BYTES(SLASH)) != 0 && (n->set & BYTES(STAR)) != 0 &&
+	    bytes_find2(n->p, n->len, '/', '*') != NULL)
 		what |= RESPELL_COMMENTS;
 	if (what == 0 || (room = inspect_scratch(in, n->len + 1)) == NULL)
 		return;
