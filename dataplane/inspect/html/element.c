@@ -41,17 +41,15 @@ static bool takes_along(struct html_text url)
 
 static void gather(struct seen *s, const struct html_attr *a)
 {
-	enum html_scheme scheme;
 	struct html_text rest;
 
 	if (a->value.len == 0)
 		return;
-	scheme = html_url_scheme(a->value, &rest);
-	if (scheme == HTML_URL_ELSEWHERE && a->open)
+	if (a->open && html_url_scheme(a->value, &rest) == HTML_URL_ELSEWHERE)
 		s->dangling |= takes_along(a->value);
 	if (is_source(a->name)) {
 		s->source = true;
-		s->elsewhere |= scheme != HTML_URL_OTHER;
+		s->elsewhere |= html_url_scheme(a->value, &rest) != HTML_URL_OTHER;
 	} else if (html_text_is(a->name, "http-equiv")) {
 		s->directive |= html_text_is(a->value, "refresh") ||
 				html_text_is(a->value, "set-cookie") ||
@@ -63,14 +61,14 @@ static void gather(struct seen *s, const struct html_attr *a)
 		s->sheet |=
 			html_text_is(a->value, "stylesheet") || html_text_is(a->value, "import");
 	} else if (html_text_is(a->name, "action") || html_text_is(a->name, "formaction")) {
-		s->sends |= scheme == HTML_URL_ELSEWHERE;
+		s->sends |= html_url_scheme(a->value, &rest) == HTML_URL_ELSEWHERE;
 	} else if (html_text_is(a->name, "type")) {
 		s->page |= html_text_is(a->value, "text/html");
 	} else if (html_text_is(a->name, "name")) {
 		s->parameter |= html_text_is(a->value, "url") || html_text_is(a->value, "src") ||
 				html_text_is(a->value, "data") || html_text_is(a->value, "code");
 	} else if (html_text_is(a->name, "value")) {
-		s->value |= scheme != HTML_URL_OTHER;
+		s->value |= html_url_scheme(a->value, &rest) != HTML_URL_OTHER;
 	}
 }
 
@@ -105,8 +103,10 @@ static uint8_t *without_cdata(struct xss *x, const uint8_t *p, size_t *len)
 	const uint8_t *end = x->end;
 	uint8_t *room, *out;
 
-	if (memmem(p, (size_t)(end - p), open, sizeof(open) - 1) == NULL ||
-	    !xss_afford(x, (size_t)(end - p)))
+	if (!x->cdata_sought)
+		x->cdata = memmem(x->p, (size_t)(end - x->p), open, sizeof(open) - 1);
+	x->cdata_sought = true;
+	if (x->cdata == NULL || !xss_afford(x, (size_t)(end - p)))
 		return NULL;
 	room = out = inspect_scratch(x->in, (size_t)(end - p));
 	for (bool inside = false; room != NULL && p < end; p++) {

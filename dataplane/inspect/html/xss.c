@@ -69,6 +69,7 @@ static void without_tags(struct xss *x)
 		return;
 	memcpy(to, p, (size_t)(x->end - p));
 	left.p = room;
+	left.cdata_sought = false;
 	left.end = to + (x->end - p);
 	xss_loose_attributes(&left);
 }
@@ -92,6 +93,7 @@ static void with_name(struct xss *x)
 	room[name.len] = '=';
 	memcpy(room + name.len + 1, x->n->p, x->n->len);
 	joined.p = room;
+	joined.cdata_sought = false;
 	joined.end = room + name.len + 1 + x->n->len;
 	xss_tags(&joined);
 	xss_loose_attributes(&joined);
@@ -116,7 +118,7 @@ static void as_attribute(struct xss *x)
 static void run(struct inspect *in, const struct inspect_node *n)
 {
 	struct xss x = {
-		.in = in, .n = n, .p = n->p, .end = n->p + n->len, .steps = 8 * n->len + 256};
+		.in = in, .n = n, .p = n->p, .end = n->p + n->len, .steps = 3 * n->len + 256};
 
 	if ((n->set & INTEREST) == 0 || n->len < SHORTEST)
 		return;

@@ -14,6 +14,8 @@ struct xss {
 	const uint8_t *p, *end; // the text: the node's, or one that was put together from it
 	uint32_t steps;         // that may still be taken over bytes seen before
 	uint32_t opened;        // bits of enum html_element: begun by a tag of the text
+	const uint8_t *cdata;   // where the first CDATA section begins, NULL: none
+	bool cdata_sought;
 };
 
 static inline void xss_say(struct xss *x, enum inspect_rule rule, const uint8_t *at, size_t len)

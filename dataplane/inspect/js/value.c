@@ -164,7 +164,7 @@ struct js_value js_value_member(struct js *j, struct js_value of, const uint8_t 
 	struct js_value v = {.kind = JS_V_OTHER, .member = true};
 
 	js_note(j, JS_OP_MEMBER);
-	if (of.list && of.object)
+	if (of.list && of.object && name != JS_N_PROTO && name != JS_N_CONSTRUCTOR)
 		return js_value_index(j, of, v); // whatever its key, it is one of its values
 	if (of.list)
 		of.kind = JS_V_OTHER;

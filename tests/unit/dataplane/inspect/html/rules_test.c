@@ -57,6 +57,8 @@ static void tells_urls_apart(void **state)
 	shows(RULE_XSS_URL, "<a href=vbscript:x>");
 	hides(RULE_XSS_URL, "<a href=https://example.org/javascript:alert(1)>");
 	hides(RULE_XSS_URL, "javascript: alert is a word");
+	shows(RULE_XSS_URL, "<svg><animate values='a;javascript:f();b'>");
+	hides(RULE_XSS_URL, "<svg><animate values='a;b:f();c'>");
 	shows(RULE_XSS_URL_BARE, "javascript:history.back()");
 	hides(RULE_XSS_URL_BARE, "javascript:void(0)");
 	shows(RULE_XSS_URL_IDLE, "<a href='javascript:void(0)'>");
@@ -76,10 +78,22 @@ static void tells_elements_that_load_apart(void **state)
 	hides(RULE_XSS_FRAME, "<iframe width=1>");
 	shows(RULE_XSS_PLUGIN, "<embed src=a.swf>");
 	hides(RULE_XSS_PLUGIN, "<embedded src=a.swf>");
+	shows(RULE_XSS_PLUGIN, "<object type=text/html>");
+	hides(RULE_XSS_PLUGIN, "<object type=image/png>");
+	shows(RULE_XSS_PARAM, "<param name=url value=//a.example>");
+	hides(RULE_XSS_PARAM, "<param name=width value=5>");
+	shows(RULE_XSS_FORM, "<form action=//a.example>");
+	shows(RULE_XSS_FORM, "<button formaction=https://a.example>");
+	hides(RULE_XSS_FORM, "<form action=/search>");
+	shows(RULE_XSS_DANGLING, "<img src='//a.example/?");
+	shows(RULE_XSS_DANGLING, "<img src='//a.example <b>");
+	hides(RULE_XSS_DANGLING, "<img src='//a.example/b.png'>");
+	hides(RULE_XSS_DANGLING, "<img src='//a.example/b.pn");
 	shows(RULE_XSS_BASE, "<base href=//a.example>");
 	hides(RULE_XSS_BASE, "<base href=a>");
 	hides(RULE_XSS_BASE, "<base unit='mg'>");
 	shows(RULE_XSS_META, "<meta http-equiv=refresh content='0;url=//a.example'>");
+	shows(RULE_XSS_META, "<meta http-equiv=refresh content='0;//a.example'>");
 	hides(RULE_XSS_META, "<meta name=viewport content='width=1'>");
 	shows(RULE_XSS_META_IDLE, "<meta http-equiv=refresh content=5>");
 	hides(RULE_XSS_META_IDLE, "<meta http-equiv=content-type content=a>");
@@ -135,7 +149,8 @@ static void tells_code_apart(void **state)
 	hides(RULE_XSS_CODE_BREAK, "don't use alert(1)");
 	shows(RULE_XSS_CODE_TEMPLATE, "a ${alert(1)} b");
 	shows(RULE_XSS_CODE_TEMPLATE, "{{constructor.constructor('f()')()}}");
-	hides(RULE_XSS_CODE_TEMPLATE, "{{ name }} ${a.b}");
+	shows(RULE_XSS_CODE_TEMPLATE, "{a: ''.constructor.prototype}.a.b = 1; [1] | f: 'g(1)'");
+	hides(RULE_XSS_CODE_TEMPLATE, "{{ name | date: 'short' }} ${a.b}");
 }
 
 // ---- where a value stands -------------------------------------------------------------------------

@@ -157,6 +157,52 @@ static void tells_what_leaves_the_page(void **state)
 	does(JS_OP_NODE, "process.env");
 }
 
+static void tells_changed_prototypes(void **state)
+{
+	(void)state;
+	does(JS_OP_PROTOTYPE, "''.constructor.prototype.charAt = [].join");
+	does(JS_OP_PROTOTYPE, "a.__proto__.b = 1");
+	does(JS_OP_PROTOTYPE, "({})[['__proto__']]['x'] = 1");
+	does_nothing_grave("Foo.prototype.bar = function () { }");
+	does_nothing_grave("a = b.__proto__");
+}
+
+static void tells_strings_that_are_code(void **state)
+{
+	(void)state;
+	does(JS_OP_CODE, "a('alert(1)')");
+	does(JS_OP_EVAL, "a.b(0, 'alert(1)')()");
+	does_nothing_grave("a('alert(1)')");
+	does_nothing_grave("a('b(1)')()");
+	does_nothing_grave("a('an alert (loud)')()");
+}
+
+static void reads_expressions_of_templates(void **state)
+{
+	struct js_verdict v = judge("{a: b}.a | f: 1 : 'x=alert(1)'; c", JS_TEMPLATE, 0);
+
+	(void)state;
+	assert_true(js_is_whole(&v));
+	assert_true((v.ops & JS_OP_EVAL) != 0);
+	v = judge("a | date: 'short'", JS_TEMPLATE, 0);
+	assert_true(js_is_whole(&v));
+	assert_int_equal(v.ops & JS_OPS_GRAVE, 0);
+	v = judge("if (a) b", JS_TEMPLATE, 0);
+	assert_false(js_is_whole(&v));
+}
+
+static void lets_other_languages_pass(void **state)
+{
+	(void)state;
+	does_nothing_grave("frame.eval(x)");
+	does_nothing_grave("rl.prompt()");
+	does_nothing_grave("b = await import('./c.js')");
+	does_nothing_grave("a.append((b, self[b]))");
+	does_nothing_grave("fetch(patient)");
+	does_nothing_grave("new Worker('a.js')");
+	does_nothing_grave("a.href = 'https://b'");
+}
+
 static void knows_code_of_signs_alone(void **state)
 {
 	(void)state;
@@ -290,6 +336,10 @@ int main(void)
 		cmocka_unit_test(tells_what_is_handed_on),
 		cmocka_unit_test(tells_code_that_is_made_of_strings),
 		cmocka_unit_test(tells_what_leaves_the_page),
+		cmocka_unit_test(tells_changed_prototypes),
+		cmocka_unit_test(tells_strings_that_are_code),
+		cmocka_unit_test(reads_expressions_of_templates),
+		cmocka_unit_test(lets_other_languages_pass),
 		cmocka_unit_test(knows_code_of_signs_alone),
 		cmocka_unit_test(gives_handlers_the_document_in_scope),
 		cmocka_unit_test(goes_on_behind_a_string),
