@@ -226,7 +226,7 @@ void path_judge_wrapper(struct inspect *in, const struct inspect_node *n)
 		if (len == 0 || (*p | 0x20) != schemes[i].scheme[0])
 			continue;
 		s = strlen(schemes[i].scheme);
-		if (!starts(p, len, schemes[i].scheme))
+		if (len == s || !starts(p, len, schemes[i].scheme))
 			continue;
 		if (schemes[i].kind == PHP)
 			inspect_evidence(in, n, RULE_PATH_WRAPPER, (size_t)(p - n->p), len);

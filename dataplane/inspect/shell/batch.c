@@ -187,9 +187,9 @@ static bool is_if(struct batch *b)
 
 // --------------------------------------------------------------------------------------------------
 
-void shell_judge_batch(struct inspect *in, const struct inspect_node *n)
+void shell_judge_batch(struct inspect *in, const struct inspect_node *n, size_t i)
 {
-	struct batch b = {.p = n->p, .len = n->len};
+	struct batch b = {.p = n->p, .len = n->len, .at = i};
 	struct http_bytes t;
 
 	b.plus = (n->set & BYTES(PLUS)) != 0 && (n->set & BYTES(SPACE)) == 0;
@@ -199,7 +199,7 @@ void shell_judge_batch(struct inspect *in, const struct inspect_node *n)
 		return;
 	t = piece(&b);
 	if (is(t, "for") && is_for(&b))
-		inspect_evidence(in, n, RULE_SHELL_FOR, 0, n->len);
+		inspect_evidence(in, n, RULE_SHELL_FOR, i, b.at - i);
 	else if (is(t, "if") && is_if(&b))
-		inspect_evidence(in, n, RULE_SHELL_IF, 0, n->len);
+		inspect_evidence(in, n, RULE_SHELL_IF, i, b.at - i);
 }

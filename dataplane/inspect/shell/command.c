@@ -283,7 +283,13 @@ static bool is_subcommand(const struct program *p, const struct sh_word *w)
 		{"git", "clone"},
 		{"pip", "install"},
 		{"npm", "install"},
-		{"crontab", "-l"},
+		{"docker", "ps"},
+		{"docker", "exec"},
+		{"docker", "images"},
+		{"kubectl", "get"},
+		{"kubectl", "exec"},
+		{"aws", "s3"},
+		{"route", "print"},
 	};
 
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
@@ -292,10 +298,32 @@ static bool is_subcommand(const struct program *p, const struct sh_word *w)
 	return false;
 }
 
+// ..\x, as it stood.
+static bool is_windows_path(const struct sh *s, const struct sh_word *w, const struct sh_command *c)
+{
+	return (c->program->flags & PROGRAM_WIN) != 0 &&
+	       memchr(s->p + w->from, '\\', w->to - w->from) != NULL;
+}
+
+static bool is_script(const struct sh_word *w)
+{
+	static const char *const ends[] = {".exe", ".bat", ".cmd", ".vbs",
+					   ".ps1", ".sh",  ".py",  ".hta"};
+
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		size_t n = strlen(ends[i]);
+
+		if (w->len > n && memcmp(w->text + w->len - n, ends[i], n) == 0)
+			return true;
+	}
+	return false;
+}
+
 static void sort_argument(const struct sh *s, const struct sh_word *w, struct sh_command *c)
 {
 	bool option = (w->len > 1 && (w->text[0] == '-')) || is_slash_option(w, c->program);
-	bool path = memchr(w->text, '/', w->len) != NULL || is_drive(s, w);
+	bool path = memchr(w->text, '/', w->len) != NULL || is_drive(s, w) ||
+		    is_windows_path(s, w, c) || are(w, "..");
 
 	c->flags |= w->flags;
 	if (is_subcommand(c->program, w))
@@ -306,6 +334,10 @@ static void sort_argument(const struct sh *s, const struct sh_word *w, struct sh
 	if (w->len > 8 &&
 	    (holds(w->text, w->len, "/dev/tcp/") || holds(w->text, w->len, "/dev/udp/")))
 		c->devtcp = true;
+	if (is_script(w))
+		c->scripts++;
+	if (is_plain(w) && program_find(w->text, w->len) != NULL)
+		c->names++;
 	if (is_secret(w))
 		c->secrets++;
 	if (is_root(w->text, w->len) || is_drive(s, w))

@@ -61,6 +61,9 @@ static struct shell_grade probe(const struct sh_command *c)
 
 static struct shell_grade list(const struct sh_command *c)
 {
+	if (c->args > 0 && c->names == c->args &&
+	    (strcmp(c->program->name, "which") == 0 || strcmp(c->program->name, "whereis") == 0))
+		return grade(RULE_SHELL_RUN, SHELL_FAIR);
 	if (c->plain > 0 && solid(c) == 0)
 		return nothing();
 	if (c->roots > 0)
@@ -143,6 +146,17 @@ static struct shell_grade administers(const struct sh_command *c)
 	return is_word(c) ? nothing() : grade(RULE_SHELL_RUN, SHELL_FAIR);
 }
 
+// What it runs is none of the vocabulary.
+static struct shell_grade wraps(const struct sh_command *c)
+{
+	if (c->args == 0)
+		return strcmp(c->program->name, "env") == 0 ? grade(RULE_SHELL_WORD, SHELL_WEAK)
+							    : nothing();
+	if ((c->options > 0 && c->plain == 0) || c->scripts > 0)
+		return grade(RULE_SHELL_RUN, SHELL_FAIR);
+	return nothing();
+}
+
 static struct shell_grade by_kind(const struct sh_command *c)
 {
 	switch (c->program->kind) {
@@ -157,19 +171,15 @@ static struct shell_grade by_kind(const struct sh_command *c)
 	case PROGRAM_SHELL:
 		return interprets(c);
 	case PROGRAM_WAIT:
-		return c->numbers > 0 && c->plain == 0 ? grade(RULE_SHELL_WAIT, SHELL_STRONG)
-						       : nothing();
+		return c->numbers > 0 && c->plain <= (c->options > 0)
+			       ? grade(RULE_SHELL_WAIT, SHELL_STRONG)
+			       : nothing();
 	case PROGRAM_ECHO:
 		return echoes(c);
 	case PROGRAM_WRITE:
 		return writes(c);
 	case PROGRAM_RUN:
-		if (c->args == 0)
-			return grade(RULE_SHELL_WORD, strcmp(c->program->name, "env") == 0
-							      ? SHELL_WEAK
-							      : SHELL_NONE);
-		return c->options > 0 && c->plain == 0 ? grade(RULE_SHELL_RUN, SHELL_FAIR)
-						       : nothing();
+		return wraps(c);
 	default:
 		return administers(c);
 	}

@@ -69,6 +69,8 @@ struct sh_command {
 	unsigned secrets; // are files of the system
 	unsigned hosts;   // names with dots, addresses, URLs
 	unsigned numbers;
+	unsigned scripts; // of those, programs by their ending
+	unsigned names;   // words that name programs
 	unsigned plain;   // letters only: words of prose
 	unsigned odd;     // anything else
 	bool code;        // an option that takes code: -c -e -enc

@@ -425,6 +425,8 @@ static size_t after_separator(struct value *v, size_t i)
 	if (i + 1 >= n->len)
 		return i + 1;
 	shell_judge_alias(v->in, n, i + 1);
+	if ((n->p[i + 1] | 0x20) == 'f' || (n->p[i + 1] | 0x20) == 'i')
+		shell_judge_batch(v->in, n, i + 1);
 	if (n->p[i + 1] == '$')
 		judge_variable(v, i + 1);
 	if (!may_begin(v, i + 1))
@@ -596,7 +598,7 @@ static void run(struct inspect *in, const struct inspect_node *n)
 	if ((n->set & (BYTES(BACKTICK) | BYTES(LPAREN))) != 0)
 		judge_substitutions(&v);
 	tell(&v);
-	shell_judge_batch(in, n);
+	shell_judge_batch(in, n, 0);
 	shell_judge_powershell(in, n);
 	shell_judge_forms(in, n);
 }

@@ -21,7 +21,7 @@ struct shell_grade {
 struct shell_grade shell_judge(const struct sh_command *c);
 
 // windows.c: the statements of cmd.exe that begin with a word of their own: for, if.
-void shell_judge_batch(struct inspect *in, const struct inspect_node *n);
+void shell_judge_batch(struct inspect *in, const struct inspect_node *n, size_t i);
 // powershell.c
 void shell_judge_powershell(struct inspect *in, const struct inspect_node *n);
 // A short name of a cmdlet at i, where a command may begin.
