@@ -109,8 +109,7 @@ void upload_name(const uint8_t *p, size_t len, struct upload_name *out)
 	for (i = 0; i < sizeof(configs) / sizeof(configs[0]); i++)
 		if (len >= strlen(configs[i]) &&
 		    strncasecmp((const char *)p, configs[i], strlen(configs[i])) == 0 &&
-		    (len == strlen(configs[i]) || !(p[strlen(configs[i])] | 0x20) ||
-		     memchr(" .:;", p[strlen(configs[i])], 5) != NULL))
+		    (len == strlen(configs[i]) || memchr(" .:;", p[strlen(configs[i])], 5) != NULL))
 			out->is |= NAME_CONFIG;
 	if (is_session(p, len))
 		out->is |= NAME_SESSION;
