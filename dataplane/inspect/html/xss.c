@@ -48,6 +48,51 @@ void xss_tags(struct xss *x)
 	}
 }
 
+static bool is_dropped(uint8_t c)
+{
+	return c >= 0x80 || (c < ' ' && c != '\n' && c != '\r');
+}
+
+// A tag has bytes in it that are no tag's: behind its <, or within its name.
+static bool has_odd_tag(const struct xss *x)
+{
+	const uint8_t *p = x->p;
+
+	while ((p = memchr(p, '<', (size_t)(x->end - p))) != NULL) {
+		const uint8_t *from = ++p;
+
+		while (p < x->end && (is_dropped(*p) || *p == '/' || (*p | 0x20) >= 'a'))
+			p++;
+		for (; from < p; from++)
+			if (is_dropped(*from) && *from != '\t')
+				return true;
+			else if (*from == '\t' && from[-1] == '<')
+				return true;
+	}
+	return false;
+}
+
+// What is left when a server takes out what its character set does not know or does not show, such as the
+// signs that turn the direction of text: <scr\u202eipt>.
+static void without_odd_bytes(struct xss *x)
+{
+	struct xss left = *x;
+	uint8_t *room, *to;
+
+	if (!has_odd_tag(x))
+		return;
+	room = to = inspect_scratch(x->in, (size_t)(x->end - x->p));
+	if (room == NULL)
+		return;
+	for (const uint8_t *p = x->p; p < x->end; p++)
+		if (!is_dropped(*p))
+			*to++ = *p;
+	left.p = room;
+	left.end = to;
+	left.cdata_sought = false;
+	xss_tags(&left);
+}
+
 // What is left when a server takes all tags out, as strip_tags() does: au<x>tofocus on<x>focus=..
 static void without_tags(struct xss *x)
 {
@@ -126,6 +171,9 @@ static void run(struct inspect *in, const struct inspect_node *n)
 		return; // what an uploaded file may hold is for others to say
 	if ((n->set & BYTES(LT)) != 0)
 		xss_tags(&x);
+	if ((n->set & BYTES(LT)) != 0 &&
+	    (n->set & (BYTES(HIGH) | BYTES(CONTROL) | BYTES(TAB) | BYTES(NUL))) != 0)
+		without_odd_bytes(&x);
 	if ((n->set & BYTES(EQ)) != 0)
 		xss_loose_attributes(&x);
 	if ((n->set & (BYTES(LT) | BYTES(GT) | BYTES(EQ))) == (BYTES(LT) | BYTES(GT) | BYTES(EQ)))

@@ -174,6 +174,17 @@ static void takes_a_parameter_for_an_attribute(void **state)
 	assert_true(score_at(PLACE_QUERY, "onload", text, strlen(text)) < BALANCED);
 }
 
+static void sees_what_is_left_without_other_parts(void **state)
+{
+	(void)state;
+	assert_true(score("\"au<x>tofocus on<x>focus=alert<x>(1)//") >= BALANCED);
+	assert_true(score("<scr\342\200\256ipt>alert(1)</script>") >= BALANCED);
+	assert_true(score("<\tscript\t>alert(1)") >= BALANCED);
+	assert_int_equal(
+		score("\344\275\223\346\270\251<\346\255\243\345\270\270>, a<b\344\275\223=c(d)>"),
+		0);
+}
+
 static void leaves_files_to_others(void **state)
 {
 	static const char page[] = "<script>alert(1)</script>";
@@ -241,6 +252,7 @@ int main(void)
 		cmocka_unit_test(tells_code_apart),
 		cmocka_unit_test(joins_a_value_with_the_tag_in_its_name),
 		cmocka_unit_test(takes_a_parameter_for_an_attribute),
+		cmocka_unit_test(sees_what_is_left_without_other_parts),
 		cmocka_unit_test(leaves_files_to_others),
 		cmocka_unit_test(takes_linear_time_on_any_pattern),
 	};
