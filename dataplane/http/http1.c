@@ -506,8 +506,16 @@ static void read_trailer(struct http1 *h)
 			http_set_odd(&h->head, HTTP_ODD_TRAILER);
 }
 
+// No HTTP of any version: a first line without a version, and without a target or a method.
+static bool is_no_request(const struct http_head *h)
+{
+	return h->version.len == 0 && (h->target.len == 0 || http_is_odd(h, HTTP_ODD_METHOD));
+}
+
 static uint8_t after_head(const struct http1 *h)
 {
+	if (is_no_request(&h->head))
+		return BAD;
 	// What is not in the list may frame it otherwise.
 	if (http_is_odd(&h->head, HTTP_ODD_TOO_LONG) || http_is_odd(&h->head, HTTP_ODD_TOO_MANY))
 		return BAD;

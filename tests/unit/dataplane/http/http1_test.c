@@ -272,7 +272,10 @@ static void is_bad_where_nothing_can_be_read(void **state)
 	assert_int_equal(READ("")->last, HTTP1_BAD);
 	assert_int_equal(READ("\r\n")->last, HTTP1_BAD);
 	assert_int_equal(READ(CHUNKED "zz\r\n")->last, HTTP1_BAD);
-	assert_int_equal(READ("garbage")->last, HTTP1_END);
+	assert_int_equal(READ("garbage")->last, HTTP1_BAD);
+	assert_int_equal(READ("\x16\x03\x01\x02 x\r\n\r\n")->last, HTTP1_BAD);
+	assert_int_equal(READ("{\"a\": 1}\r\n\r\n")->last, HTTP1_BAD);
+	assert_int_equal(READ("GET /\r\n\r\n")->last, HTTP1_END);
 }
 
 static void reads_a_head_without_an_end(void **state)
