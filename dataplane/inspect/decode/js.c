@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#define ZEROS_MAX 32 // before a code point
+
 // Digits of one number, at most max of them, to base 8 or 16. Returns how many.
 static size_t number(const uint8_t *p, size_t left, size_t max, int base, uint32_t *value)
 {
@@ -29,7 +31,11 @@ static size_t unicode(const uint8_t *p, size_t left, uint32_t *point)
 	size_t n;
 
 	if (left > 2 && p[0] == '{') {
-		n = number(p + 1, left - 1, 6, 16, point);
+		size_t zeros = 0;
+
+		while (zeros + 2 < left && zeros < ZEROS_MAX && p[1 + zeros] == '0')
+			zeros++;
+		n = number(p + 1 + zeros, left - 1 - zeros, 6, 16, point) + zeros;
 		return n > 0 && n + 1 < left && p[n + 1] == '}' ? n + 2 : 0;
 	}
 	if (number(p, left, 4, 16, point) != 4)

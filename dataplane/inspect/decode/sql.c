@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Strings that SQL puts together: 0x3c61, CHAR(60,97), CHR(60)||CHR(97), 'a' 'b', 'a'||'b', 'a'+'b'. The
-// analyser of SQL has a lexer of its own; this reading shows the others what the strings hold: a path, a
-// command, a script.
+// Strings that SQL puts together: 0x3c61, CHAR(60,97), CHR(60)||CHR(97), 'a' 'b', 'a'||'b', 'a'+'b'; scripts
+// have the same with their own operators: 'a'.'b', "a"+"b", Chr(60)&Chr(97). The analyser of SQL has a lexer
+// of its own; this reading shows the others what the strings hold: a path, a command, a script.
 
 #include "dataplane/inspect/decode/decode.h"
 
@@ -86,15 +86,17 @@ static size_t call(const uint8_t *p, size_t left, struct out *o)
 	return i + 1;
 }
 
-// What stands between two strings that are one: blanks, ||, +, a comma of CONCAT(). Returns its length.
-static size_t glue(const uint8_t *p, size_t left, bool comma)
+// What stands between two strings that are one: blanks, an operator (|| and + of SQL and scripts, . of
+// PHP, & of VBScript), a comma of CONCAT(). Returns its length. *bare: there is no operator
+static size_t glue(const uint8_t *p, size_t left, bool comma, bool *bare)
 {
-	size_t i = blanks(p, left);
+	size_t i = blanks(p, left), from = i;
 
 	if (i + 1 < left && p[i] == '|' && p[i + 1] == '|')
 		i += 2;
-	else if (i < left && (p[i] == '+' || (comma && p[i] == ',')))
+	else if (i < left && (p[i] == '+' || p[i] == '.' || p[i] == '&' || (comma && p[i] == ',')))
 		i++;
+	*bare = i == from;
 	return i + blanks(p + i, left - i);
 }
 
@@ -108,11 +110,12 @@ static bool in_concat(const uint8_t *p, size_t at)
 static size_t calls(const uint8_t *p, size_t left, struct out *o)
 {
 	size_t start = o->len, used, more, total = 0;
+	bool bare;
 
 	o->p[o->len++] = '\'';
 	while ((used = call(p + total, left - total, o)) > 0) {
 		total += used;
-		more = glue(p + total, left - total, true);
+		more = glue(p + total, left - total, true, &bare);
 		if (more == 0 || total + more >= left)
 			break;
 		if (call(p + total + more, left - total - more,
@@ -128,20 +131,23 @@ static size_t calls(const uint8_t *p, size_t left, struct out *o)
 	return total;
 }
 
-// A closing quote, glue and an opening one: both strings are one. Returns the length to leave out.
+// A closing quote, glue and an opening one: both strings are one. Returns the length to leave out. Blanks
+// alone do for SQL; between double quotes they are what attributes of HTML have.
 static size_t seam(const uint8_t *p, size_t left, bool comma)
 {
-	size_t i = 1 + glue(p + 1, left - 1, comma);
+	bool bare;
+	size_t i = 1 + glue(p + 1, left - 1, comma, &bare);
 
-	return i > 1 && i < left && p[i] == *p ? i + 1 : 0;
+	return i > 1 && i < left && p[i] == *p && !(bare && *p == '"') ? i + 1 : 0;
 }
 
-static const struct bytes_class signs = BYTES_CLASS(BYTES(QUOTE) | BYTES(LPAREN));
+static const struct bytes_class signs = BYTES_CLASS(BYTES(QUOTE) | BYTES(DQUOTE) | BYTES(LPAREN));
 
 struct scan {
 	const uint8_t *start, *p, *end; // p: up to here all has been read
 	const uint8_t *hex;             // the next 0x
-	bool quoted, comma;             // within a string; within the parentheses of CONCAT
+	uint8_t quote;                  // within a string, 0: in none
+	bool comma;                     // within the parentheses of CONCAT
 };
 
 // The next 0x at or behind p.
@@ -197,8 +203,13 @@ static size_t step(struct scan *s, const uint8_t *q, struct out *o)
 	case '0':
 		return literal(q, left, o);
 	case '\'':
-		used = s->quoted ? seam(q, left, s->comma) : 0;
-		s->quoted = used > 0 || !s->quoted;
+	case '"':
+		if (s->quote != *q) {
+			s->quote = s->quote == 0 ? *q : s->quote;
+			return 0;
+		}
+		used = seam(q, left, s->comma);
+		s->quote = used > 0 ? *q : 0;
 		return used;
 	default:
 		return calls(q, left, o);
@@ -237,5 +248,8 @@ static void run(struct inspect *in, const struct inspect_node *n)
 	inspect_node_add(in, n, DECODE_SQL_STRING, n->place, o.p, o.len + (size_t)(s.end - s.p));
 }
 
-const struct decoder decode_sql_ops = {
-	.name = "sql", .any = BYTES(QUOTE) | BYTES(LPAREN) | BYTES(COMMA), .least = 8, .run = run};
+const struct decoder decode_sql_ops = {.name = "sql",
+				       .any = BYTES(QUOTE) | BYTES(DQUOTE) | BYTES(LPAREN) |
+					      BYTES(COMMA),
+				       .least = 8,
+				       .run = run};

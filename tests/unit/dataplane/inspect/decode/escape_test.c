@@ -96,6 +96,7 @@ static void undoes_javascript_escapes(void **state)
 	(void)state;
 	reads("\\x3cscript\\x3E", DECODE_JS, "<script>");
 	reads("\\u003cb\\u{3e}", DECODE_JS, "<b>");
+	reads("\\u{000000000003c}b", DECODE_JS, "<b");
 	reads("\\74b\\076\\8", DECODE_JS, "<b>8");
 }
 

@@ -46,6 +46,10 @@ static void puts_strings_of_sql_together(void **state)
 	reads("CHR(60)||CHR(98)||chr(62)x", DECODE_SQL_STRING, "'<b>'x");
 	reads("char(60)+char(98)", DECODE_SQL_STRING, "'<b'");
 	reads("x='ab' 'cd'||'ef' + 'g'", DECODE_SQL_STRING, "x='abcdefg'");
+	reads("('sys'.'tem')('id')", DECODE_SQL_STRING, "('system')('id')");
+	reads("window[\"al\" + \"ert\"](1)", DECODE_SQL_STRING, "window[\"alert\"](1)");
+	reads("chr(115).chr(121)", DECODE_SQL_STRING, "'sy'");
+	reads("Execute Chr(100) & Chr(105)", DECODE_SQL_STRING, "Execute 'di'");
 	reads("concat('xp_','cmd','shell')", DECODE_SQL_STRING, "concat('xp_cmdshell')");
 }
 
@@ -58,6 +62,8 @@ static void leaves_numbers_and_lists_alone(void **state)
 	keeps_off("char(300), varchar(100), nchar(20), chr()", DECODE_SQL_STRING);
 	keeps_off("it's 5 o'clock", DECODE_SQL_STRING);
 	keeps_off("char(7)", DECODE_SQL_STRING);
+	keeps_off("<a b=\"c\" d=\"e\">", DECODE_SQL_STRING);
+	keeps_off("<a b=\"\" d=\"it's 'x'\">", DECODE_SQL_STRING);
 	keeps_off("c(ar(04,07)", DECODE_SQL_STRING);
 }
 
