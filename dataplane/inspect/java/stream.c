@@ -75,6 +75,7 @@ static void judge_stream(struct inspect *in, const struct inspect_node *n)
 #define PIECE_MIN 6
 #define PIECE_MAX 44 // signs that are read
 #define SHIFTS    3
+#define FIRST     "\xac\x63\x66\x77\x69\x70\x72\x43\x46\x57\x49\x50\x52" // of what is looked for
 
 static int digit(uint8_t c)
 {
@@ -123,8 +124,6 @@ static bool is_telling_piece(const uint8_t *p, size_t len)
 		return false;
 	if (p[0] == 0xac && p[1] == 0xed && p[2] == 0 && p[3] == 5)
 		return true;
-	if (strchr("cfwiprCFWIPR", p[0]) == NULL || p[0] == '\0')
-		return false;
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (len >= names[i].len &&
 		    strncasecmp((const char *)p, names[i].text, names[i].len) == 0)
@@ -136,9 +135,17 @@ static bool is_telling_piece(const uint8_t *p, size_t len)
 static void judge_piece(struct inspect *in, const struct inspect_node *n)
 {
 	uint8_t out[PIECE_MAX];
+	int a = digit(n->p[0]), b = digit(n->p[1]);
 
+	if (a < 0 || b < 0)
+		return;
 	for (unsigned shift = 0; shift < SHIFTS; shift++) {
-		size_t len = decode_piece(n->p, n->len, shift, out);
+		uint8_t first = (uint8_t)((a << 6 | b) >> (4 - 2 * shift));
+		size_t len;
+
+		if (first == 0 || strchr(FIRST, first) == NULL)
+			continue;
+		len = decode_piece(n->p, n->len, shift, out);
 
 		if (is_telling_piece(out, len)) {
 			inspect_evidence(in, n, RULE_STREAM_PIECE, 0, n->len);

@@ -118,10 +118,60 @@ static void grade(struct code *c)
 	grade_ruby(c);
 }
 
+// The word at p begins a program although another word or a blank stands behind it.
+static bool begins_statement(const char *p, size_t len)
+{
+	static const char *const words[] = {
+		"import",   "from",   "new",    "def",   "var",    "let",   "const",
+		"function", "return", "if",     "for",   "while",  "try",   "println",
+		"print",    "puts",   "String", "int",   "lambda", "with",  "public",
+		"final",    "class",  "async",  "await", "Object", "Class", "Process"};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (len == strlen(words[i]) && memcmp(p, words[i], len) == 0)
+			return true;
+	return expr_name_find(p, len) != NULL;
+}
+
+// What a program of one of these languages may begin with: most values do not.
+static bool may_be_code(const struct inspect_node *n)
+{
+	static const struct bytes_class word = BYTES_CLASS(BYTES_WORD | BYTES(UNDERSCORE));
+	const uint8_t *p = n->p, *end = p + n->len, *from;
+
+	while (p < end && (*p == ' ' || *p == '\n' || *p == '\t' || *p == '\r'))
+		p++;
+	if (p == end)
+		return false;
+	from = p;
+	p = bytes_skip(p, end, &word);
+	if (p == from)
+		return memchr("\"'([#@%$!-+`);", *p, 14) != NULL &&
+		       (n->set & (BYTES(LPAREN) | BYTES(AT) | BYTES(HASH))) != 0;
+	if (p == end)
+		return false;
+	if (*p == '(')
+		return true;
+	// process.env, {}.__class__ and module.exports= do without a bracket
+	if ((n->set & BYTES(LPAREN)) == 0)
+		return (*p == '.' || *p == '[') &&
+		       ((*from | 0x20) == 'p' || (*from | 0x20) == 'm' || (*from | 0x20) == 'g' ||
+			bytes_find2(p, (size_t)(end - p), '_', '_') != NULL);
+	if (memchr(".[=;\"'", *p, 6) != NULL)
+		return true;
+	if (*from >= '0' && *from <= '9')
+		return memchr("+*-)", *p, 4) != NULL;
+	return (*p == ' ' || *p == '\n' || *p == '\t' || *p == '{') &&
+	       begins_statement((const char *)from, (size_t)(p - from));
+}
+
 static void whole(struct inspect *in, const struct inspect_node *n)
 {
 	struct expr_verdict v;
 	struct code c = {.in = in, .n = n, .v = &v, .whole = true};
+
+	if (!may_be_code(n))
+		return;
 
 	expr_judge(n->p, n->len, EXPR_PROGRAM, &v);
 	if (v.loose || (v.ops & TELLING) == 0 || !is_whole(n, &v))

@@ -10,7 +10,8 @@ static const struct expr_name names[] = {
 #undef EXPR_NAME
 };
 
-#define NAMES (sizeof(names) / sizeof(names[0]))
+#define NAME_LEN_MAX 72
+#define NAMES        (sizeof(names) / sizeof(names[0]))
 
 static int compare(const struct expr_name *n, const char *p, size_t len)
 {
@@ -23,7 +24,7 @@ const struct expr_name *expr_name_find(const char *p, size_t len)
 {
 	size_t from = 0, to = NAMES;
 
-	if (len < 2 || len > UINT8_MAX)
+	if (len < 2 || len > NAME_LEN_MAX)
 		return NULL;
 	while (from < to) {
 		size_t mid = (from + to) / 2;
@@ -41,57 +42,62 @@ const struct expr_name *expr_name_find(const char *p, size_t len)
 
 bool expr_is_platform(const char *path, size_t len)
 {
-	static const char *const packages[] = {
-		"java.",
-		"javax.",
-		"jdk.",
-		"com.sun.",
-		"sun.",
-		"org.apache.",
-		"org.springframework.",
-		"ognl.",
-		"freemarker.",
-		"groovy.",
-		"com.opensymphony.",
-		"org.codehaus.",
-		"org.mozilla.",
-		"javassist.",
-		"bsh.",
-		"org.mvel2.",
-		"jakarta.",
-		"org.python.",
-		"com.mchange.",
-		"com.caucho.",
-		"org.hibernate.",
-		"com.alibaba.",
-		"com.zaxxer.",
-		"org.eclipse.",
-		"com.mysql.",
-		"clojure.",
-		"org.jboss.",
-		"org.yaml.",
-		"com.rometools.",
-		"net.sf.",
-		"br.com.",
-		"org.aspectj.",
-		"ch.qos.logback.",
-		"scala.",
-		"org.postgresql.",
-		"com.ibatis.",
-		"oracle.jdbc.",
-		"org.h2.",
-		"weblogic.",
-		"com.bea.",
-		"com.tangosol.",
-		"com.ibm.",
+	static const struct {
+		uint8_t len;
+		const char *text;
+	} packages[] = {
+#define PACKAGE(text) {sizeof(text) - 1, text}
+		PACKAGE("java."),
+		PACKAGE("javax."),
+		PACKAGE("jdk."),
+		PACKAGE("com.sun."),
+		PACKAGE("sun."),
+		PACKAGE("org.apache."),
+		PACKAGE("org.springframework."),
+		PACKAGE("ognl."),
+		PACKAGE("freemarker."),
+		PACKAGE("groovy."),
+		PACKAGE("com.opensymphony."),
+		PACKAGE("org.codehaus."),
+		PACKAGE("org.mozilla."),
+		PACKAGE("javassist."),
+		PACKAGE("bsh."),
+		PACKAGE("org.mvel2."),
+		PACKAGE("jakarta."),
+		PACKAGE("org.python."),
+		PACKAGE("com.mchange."),
+		PACKAGE("com.caucho."),
+		PACKAGE("org.hibernate."),
+		PACKAGE("com.alibaba."),
+		PACKAGE("com.zaxxer."),
+		PACKAGE("org.eclipse."),
+		PACKAGE("com.mysql."),
+		PACKAGE("clojure."),
+		PACKAGE("org.jboss."),
+		PACKAGE("org.yaml."),
+		PACKAGE("com.rometools."),
+		PACKAGE("net.sf."),
+		PACKAGE("br.com."),
+		PACKAGE("org.aspectj."),
+		PACKAGE("ch.qos.logback."),
+		PACKAGE("scala."),
+		PACKAGE("org.postgresql."),
+		PACKAGE("com.ibatis."),
+		PACKAGE("oracle.jdbc."),
+		PACKAGE("org.h2."),
+		PACKAGE("weblogic."),
+		PACKAGE("com.bea."),
+		PACKAGE("com.tangosol."),
+		PACKAGE("com.ibm."),
+#undef PACKAGE
 	};
 
-	for (size_t i = 0; i < sizeof(packages) / sizeof(packages[0]); i++) {
-		size_t n = strlen(packages[i]);
-
-		if (len > n && memcmp(path, packages[i], n) == 0)
+	if (len < 6)
+		return false;
+	for (size_t i = 0; i < sizeof(packages) / sizeof(packages[0]); i++)
+		if (packages[i].text[0] == path[0] && len > packages[i].len &&
+		    memcmp(path, packages[i].text, packages[i].len) == 0)
 			return true;
-	}
 	return false;
 }
 

@@ -42,6 +42,9 @@ static bool reaches_prototype(const uint8_t *p, size_t len)
 	bool constructor = false;
 	size_t i = 0, from;
 
+	if (bytes_find2(p, len, '_', '_') == NULL && bytes_find2(p, len, 'y', 'p') == NULL)
+		return false;
+
 	while (i < len) {
 		size_t to = part(p, len, i, &from);
 

@@ -38,6 +38,43 @@ static uint8_t sign_before(const uint8_t *p, size_t i, size_t *from)
 	return p[k - 1];
 }
 
+static bool is_word(uint8_t c)
+{
+	return is_letter(c) || c == '_' || (c >= '0' && c <= '9');
+}
+
+// {name(..)} {Class::name(..)} {$x->name(..)} {if ..} {php} {7*7}: other braces hold styles, code, sets.
+static bool may_be_smarty(const uint8_t *p, size_t len, size_t i)
+{
+	static const char *const words[] = {"if",   "elseif",      "include",  "fetch", "eval",
+					    "math", "include_php", "function", "insert"};
+	size_t from = i;
+
+	if (p[i] == '\'' || p[i] == '"')
+		return i + 2 < len && p[i + 1] != '"' && p[i + 1] != '\'' &&
+		       memchr(p + i + 1, p[i], len - i - 1 < 64 ? len - i - 1 : 64) != NULL &&
+		       memchr(p + i + 1, '|', len - i - 1 < 80 ? len - i - 1 : 80) != NULL;
+	if (p[i] == '$')
+		i++;
+	while (i < len && is_word(p[i]))
+		i++;
+	if (i >= len || i == from)
+		return false;
+	if (p[from] >= '0' && p[from] <= '9')
+		return memchr("*+-/", p[i], 4) != NULL;
+	if (p[i] == '(' || (p[i] == ':' && i + 1 < len && p[i + 1] == ':') ||
+	    (p[i] == '-' && i + 1 < len && p[i + 1] == '>') || p[i] == '|')
+		return true;
+	if (p[i] == '}')
+		return i - from == 3 && memcmp(p + from, "php", 3) == 0;
+	if (p[i] != ' ')
+		return false;
+	for (size_t w = 0; w < sizeof(words) / sizeof(words[0]); w++)
+		if (i - from == strlen(words[w]) && memcmp(p + from, words[w], i - from) == 0)
+			return true;
+	return false;
+}
+
 static bool brace(const uint8_t *p, size_t len, size_t i, struct marker *m)
 {
 	size_t from = i, text = i + 1;
@@ -70,10 +107,7 @@ static bool brace(const uint8_t *p, size_t len, size_t i, struct marker *m)
 		m->sign = sign;
 		return true;
 	}
-	if (is_letter(p[text]) || p[text] == '$' || p[text] == '\'' || p[text] == '"' ||
-	    (p[text] >= '0' && p[text] <= '9'))
-		return found(m, MARKER_BRACE, i, text, "}");
-	return false;
+	return may_be_smarty(p, len, text) && found(m, MARKER_BRACE, i, text, "}");
 }
 
 // #set( #if( #foreach( #evaluate( #parse( #include( of Velocity
@@ -117,7 +151,11 @@ bool marker_at(const uint8_t *p, size_t len, size_t i, struct marker *m)
 	case '#':
 		return velocity(p, len, i, m);
 	case '$':
-		return (is_letter(p[k]) || p[k] == '!') && found(m, MARKER_DOLLAR, i, i, "");
+		while (k < len && (is_word(p[k]) || p[k] == '!'))
+			k++;
+		return k > i + 1 && k + 1 < len && (p[k] == '.' || p[k] == '[') &&
+		       is_letter(p[i + 1] == '!' ? p[k - 1] : p[i + 1]) &&
+		       found(m, MARKER_DOLLAR, i, i, "");
 	case '@':
 		return p[k] == '(' && found(m, MARKER_AT, i, k, "");
 	default:
