@@ -19,16 +19,16 @@ static void handler(struct xss *x, const struct html_tag *tag, const struct html
 	js_judge(a->value.p, a->value.len, JS_HANDLER, 0, &v);
 	grave = (v.ops & (JS_OPS_GRAVE | JS_OP_MOVE)) != 0;
 	acts = grave || (js_is_whole(&v) && (v.ops & JS_OPS_ACT) != 0);
-	if (tag != NULL && !acts && js_is_whole(&v) && v.tokens == 1)
+	if (!acts && js_is_whole(&v) && v.tokens == 1)
 		return; // only=1: a word or number is no code
+	if (!grave && !html_is_known_event(a->name))
+		return;
 	if (tag != NULL)
 		rule = acts ? RULE_XSS_HANDLER : RULE_XSS_HANDLER_IDLE;
 	else if (quoted && acts)
 		rule = RULE_XSS_ATTRIBUTE;
-	else if (grave)
-		rule = RULE_XSS_ATTRIBUTE_BARE;
 	else if (acts)
-		rule = RULE_XSS_ATTRIBUTE_WEAK;
+		rule = grave ? RULE_XSS_ATTRIBUTE_BARE : RULE_XSS_ATTRIBUTE_WEAK;
 	else
 		return;
 	xss_say(x, rule, a->name.p, a->name.len);

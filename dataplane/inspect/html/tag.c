@@ -65,6 +65,26 @@ bool html_is_directive(struct html_text name)
 	return false;
 }
 
+bool html_is_known_event(struct html_text name)
+{
+	static const char *const begins[] = {
+#define HTML_EVENT(begin) begin,
+#include "dataplane/inspect/html/events.def"
+#undef HTML_EVENT
+	};
+
+	if (!html_is_event(name))
+		return false;
+	for (size_t i = 0; i < sizeof(begins) / sizeof(begins[0]); i++) {
+		size_t len = strlen(begins[i]);
+
+		if (name.len >= len + 2 &&
+		    html_text_is((struct html_text){name.p + 2, len}, begins[i]))
+			return true;
+	}
+	return false;
+}
+
 static uint8_t element_of(struct html_text name)
 {
 	const uint8_t *colon = memchr(name.p, ':', name.len);

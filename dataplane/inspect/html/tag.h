@@ -57,5 +57,7 @@ void html_attr_value(struct html_reader *r, struct html_attr *a);
 bool html_text_is(struct html_text t, const char *lower); // case does not matter
 // "on" and letters: a handler by its name.
 bool html_is_event(struct html_text name);
+// And an event that some browser has or had: onset and onsale are none.
+bool html_is_known_event(struct html_text name);
 // One that a client-side framework (AngularJS, Vue, Alpine, htmx) runs as an expression.
 bool html_is_directive(struct html_text name);

@@ -47,6 +47,9 @@ static void tells_handlers_apart(void **state)
 	shows(RULE_XSS_HANDLER_IDLE, "<p onclick='call the ward'>");
 	hides(RULE_XSS_HANDLER_IDLE, "<p only=1 one=2>");
 	hides(RULE_XSS_HANDLER_IDLE, "<p onset-1=2>");
+	hides(RULE_XSS_HANDLER_IDLE, "<obs onset='3 days'>");
+	hides(RULE_XSS_HANDLER, "<obs onset='acute(3)'>");
+	shows(RULE_XSS_HANDLER, "<obs onset='alert(3)'>");
 }
 
 static void tells_urls_apart(void **state)
@@ -127,6 +130,7 @@ static void tells_ways_out_of_a_tag_apart(void **state)
 	shows(RULE_XSS_ATTRIBUTE, "\" onclick=f() ");
 	hides(RULE_XSS_ATTRIBUTE, "\" onclick=5 ");
 	hides(RULE_XSS_ATTRIBUTE, "\"monclick=f() ");
+	hides(RULE_XSS_ATTRIBUTE, "a = \"5\"; onsale = f()");
 	shows(RULE_XSS_ATTRIBUTE_BARE, "x onclick=alert(1)");
 	hides(RULE_XSS_ATTRIBUTE_BARE, "x onclick=f()");
 	shows(RULE_XSS_ATTRIBUTE_WEAK, "x onclick=f()");

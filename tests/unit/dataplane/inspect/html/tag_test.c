@@ -97,6 +97,10 @@ static void knows_handlers_and_directives_by_name(void **state)
 	assert_false(html_is_event(of("on")));
 	assert_false(html_is_event(of("on-click")));
 	assert_false(html_is_event(of("click")));
+	assert_true(html_is_known_event(of("onClick")));
+	assert_true(html_is_known_event(of("onpointerrawupdate")));
+	assert_false(html_is_known_event(of("onset")));
+	assert_false(html_is_known_event(of("only")));
 	assert_true(html_is_directive(of("ng-focus")));
 	assert_true(html_is_directive(of("@click")));
 	assert_true(html_is_directive(of("v-on:click")));
