@@ -104,7 +104,7 @@ void decode_node(struct inspect *in, const struct inspect_node *n);
 int router_create(void);               // once in a process; calls again are cheap
 int router_scratch_create(void **out); // of a context
 void router_scratch_destroy(void *scratch);
-uint64_t router_all(void); // every analyser
+uint64_t router_all(const struct inspect_node *n); // every analyser of its place
 uint64_t router_select(struct inspect *in, const struct inspect_node *n);
 
 // message/: values of the head; the body as it comes.

@@ -89,7 +89,7 @@ struct inspect_analyser {
 	uint64_t any;    // a node without a byte of these groups cannot be of interest
 	uint64_t all;    // nor one that lacks one of these
 	uint32_t least;  // nor one shorter
-	uint64_t places; // bits of enum inspect_place; 0: all
+	uint64_t places; // bits of enum inspect_place where it looks, router or not; 0: all
 	const char *const *
 		literals; // nor one in which none of these occurs (case does not matter), NULL-ended; NULL: no say
 	void (*run)(struct inspect *in, const struct inspect_node *n);

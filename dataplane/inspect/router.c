@@ -28,7 +28,6 @@ static struct {
 	uint64_t asked_by[LITERALS_MAX];
 	// Analysers, as bits: whom a place concerns, whom a byte's group may interest, whom a length.
 	uint64_t of_place[PLACE_COUNT], of_group[GROUPS], of_any_group, of_length[LENGTHS];
-	uint64_t everyone;
 	uint64_t all[ANALYSERS_MAX]; // groups without which one is not interested
 } router = {.once = PTHREAD_ONCE_INIT};
 
@@ -76,7 +75,6 @@ static void enter(const struct inspect_analyser *a, unsigned i)
 		if (n >= a->least || n == LENGTHS - 1)
 			router.of_length[n] |= bit;
 	router.all[i] = a->all;
-	router.everyone |= bit;
 }
 
 static int compile(struct list *l)
@@ -172,9 +170,9 @@ static uint64_t interested(const struct inspect_node *n)
 	return bits;
 }
 
-uint64_t router_all(void)
+uint64_t router_all(const struct inspect_node *n)
 {
-	return router.everyone;
+	return router.of_place[n->place];
 }
 
 uint64_t router_select(struct inspect *in, const struct inspect_node *n)

@@ -180,7 +180,7 @@ void inspect_evidence(struct inspect *in, const struct inspect_node *n, enum ins
 
 static void analyse(struct inspect *in, const struct inspect_node *n)
 {
-	uint64_t wanted = in->policy->no_router ? router_all() : router_select(in, n);
+	uint64_t wanted = in->policy->no_router ? router_all(n) : router_select(in, n);
 	uint32_t mark = in->used;
 
 	for (; wanted != 0; wanted &= wanted - 1) {
