@@ -59,7 +59,7 @@ static void run_name(struct inspect *in, const struct inspect_node *n)
 {
 	struct upload_name name;
 
-	if (n->place == PLACE_HEADER && !is_name_header(n->name))
+	if (n->place != PLACE_FILE_NAME && (n->place != PLACE_HEADER || !is_name_header(n->name)))
 		return;
 	upload_name(n->p, n->len, &name);
 	say_name(in, n, &name);
@@ -171,11 +171,12 @@ static void judge_type(struct inspect *in, const struct inspect_node *n,
 
 static void run_file(struct inspect *in, const struct inspect_node *n)
 {
-	enum upload_type type = upload_magic(n->p, n->len);
 	struct upload_name name;
+	enum upload_type type;
 
-	if (n->parent != NODE_NONE)
+	if (n->place != PLACE_FILE || n->parent != NODE_NONE)
 		return; // decodings of a file are no files
+	type = upload_magic(n->p, n->len);
 	upload_name(n->name.p, n->name.len, &name);
 	say_name(in, n, &name);
 	judge_code(in, n, &name, type);
