@@ -305,10 +305,13 @@ static bool exec(struct sql *s)
 		sql_fact(s, SF_EXEC);
 		return loose(s);
 	}
-	if (s->t.kind == T_LPAREN) {
+	if (s->t.kind == T_LPAREN) { // of a text
 		s->hard++;
+		sql_next(s);
+		WANT(s->t.kind == T_STRING || s->t.kind == T_OPEN || s->t.kind == T_VAR ||
+		     (s->t.kind == T_WORD && (s->t.flags & F_CHARS) != 0));
 		sql_fact(s, SF_EXEC);
-		return loose(s);
+		return loose(s) && (!sql_take_kind(s, T_RPAREN) || loose(s));
 	}
 	WANT(s->t.kind == T_VAR || sql_is_name(s));
 	if (!sql_name(s, &flags))
@@ -559,7 +562,7 @@ static bool small(struct sql *s)
 	case W_PRINT:
 		WANT(s->t.kind == T_SYSVAR || s->t.kind == T_VAR || s->t.kind == T_STRING ||
 		     s->t.kind == T_OPEN);
-		if (s->t.kind == T_SYSVAR || s->t.kind == T_OPEN)
+		if (s->t.kind == T_SYSVAR || (s->t.kind == T_OPEN && s->t.len == 1))
 			sql_fact(s, SF_EXEC);
 		return loose(s);
 	case W_TRUNCATE:

@@ -246,6 +246,10 @@ static bool sign_operator(struct sql *s, struct sql_term *t, bool *known)
 		right = s->t;
 		if (!right_side(s, t))
 			return false;
+		// "a" may be a name: compared with a number, it is one.
+		if ((left.quote == '"') != (right.quote == '"') &&
+		    (left.kind == T_NUMBER || right.kind == T_NUMBER))
+			t->constant = false;
 		if (t->constant && same_text(s, &left, &right))
 			sql_fact(s, SF_IDENTITY);
 		return true;

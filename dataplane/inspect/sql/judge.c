@@ -112,47 +112,78 @@ static void judge_statement(struct sql_reading *r)
 		add(r, RULE_SQL_UNFINISHED);
 }
 
+// What more than a formula or a line of a program does. Only beside one of these do brackets, comments and
+// quotes at the end tell that the text leaves its place: programs are full of them.
+#define STRONG                                                                                     \
+	(SQL_BIT(SF_UNION) | SQL_BIT(SF_UNION_SHORT) | SQL_BIT(SF_UNION_FROM) |                    \
+	 SQL_BIT(SF_SUBQUERY) | SQL_BIT(SF_TAUTOLOGY) | SQL_BIT(SF_CONSTANT) |                     \
+	 SQL_BIT(SF_CONDITION) | SQL_BIT(SF_SAME) | SQL_BIT(SF_TRUE) | SQL_BIT(SF_TEXTS) |         \
+	 SQL_BIT(SF_TIME) | SQL_BIT(SF_FILE) | SQL_BIT(SF_NET) | SQL_BIT(SF_COMMAND) |             \
+	 SQL_BIT(SF_ERROR) | SQL_BIT(SF_INFO) | SQL_BIT(SF_CHARS) | SQL_BIT(SF_BRANCH) |           \
+	 SQL_BIT(SF_META) | SQL_BIT(SF_CAST_CALL) | SQL_BIT(SF_ORDER) | SQL_BIT(SF_HAVING) |       \
+	 SQL_BIT(SF_ROW) | SQL_BIT(SF_LIST) | SQL_BIT(SF_STACKED) | SQL_BIT(SF_CHANGE) |           \
+	 SQL_BIT(SF_EXEC) | SQL_BIT(SF_DECLARE))
+
 // Of these, a part is told from a sum or a word.
 #define BREAKS_OFF                                                                                 \
 	(SQL_BIT(SF_TAUTOLOGY) | SQL_BIT(SF_CONDITION) | SQL_BIT(SF_HAVING) |                      \
 	 SQL_BIT(SF_SUBQUERY) | SQL_BIT(SF_CASE) | SQL_BIT(SF_LIST) | SQL_BIT(SF_UNION) |          \
 	 SQL_BIT(SF_STACKED))
 
+// A remark in words behind a condition and no more: a line of a program.
+static bool is_remark(const struct sql *s)
+{
+	uint32_t from = s->last.at + s->last.len, words = 0;
+
+	if ((s->facts & STRONG & ~SQL_BIT(SF_CONDITION)) != 0)
+		return false;
+	for (uint32_t i = from + 1; i < s->len; i++)
+		words += (uint8_t)((s->p[i] | 0x20) - 'a') < 26 && s->p[i - 1] == ' ';
+	return words > 1;
+}
+
+static void judge_place(struct sql_reading *r)
+{
+	if (r->context == CONTEXT_STRING)
+		add(r, RULE_SQL_STRING_END);
+	else if (r->context == CONTEXT_CLAUSE && r->first != T_AND && r->first != T_BARS)
+		add(r, RULE_SQL_OPERATOR_FIRST);
+	else
+		add(r, r->number ? RULE_SQL_NUMBER : RULE_SQL_NAME);
+}
+
+// A sentence goes on there: with another word, or a sign that ends it.
+static bool goes_on(const uint8_t *p, uint32_t len)
+{
+	return len > 0 && (has_blank(p, len) || (*p != '\0' && strchr(".,;:!?)]", *p) != NULL));
+}
+
 // How it leaves its place.
 static void judge_ends(struct sql_reading *r)
 {
 	struct sql *s = &r->s;
-	bool cut = s->t.kind == T_CUT,
-	     open = s->open != 0 && (r->quote == 0 || s->open == r->quote);
+	bool string = r->context == CONTEXT_STRING, strong = (s->facts & STRONG) != 0;
+	bool cut = s->t.kind == T_CUT, closed = s->closed > s->opened;
+	bool open = s->open != 0 && (r->quote == 0 || s->open == r->quote);
 
 	// "a 'word' b": what stands between the quotes of a sentence leaves no place.
-	if (r->context == CONTEXT_STRING && open && !sql_has(s, SF_IDENTITY) &&
-	    has_blank(s->p, r->from) && has_blank(s->p + s->open_at, s->len - s->open_at))
+	if (string && open && !sql_has(s, SF_IDENTITY) && has_blank(s->p, r->from) &&
+	    goes_on(s->p + s->open_at + 1, s->len - s->open_at - 1))
 		return;
-	switch (r->context) {
-	case CONTEXT_STRING:
-		add(r, RULE_SQL_STRING_END);
-		break;
-	case CONTEXT_CLAUSE:
-		add(r, RULE_SQL_OPERATOR_FIRST);
-		break;
-	default:
-		add(r, r->number ? RULE_SQL_NUMBER : RULE_SQL_NAME);
-	}
-	if (s->closed > s->opened)
+	judge_place(r);
+	if (closed && (strong || (string && cut) || r->first == T_RPAREN))
 		add(r, RULE_SQL_PAREN_END);
-	if (cut)
+	if (cut && (string || (strong && !is_remark(s))))
 		add(r, RULE_SQL_CUT);
-	if (open)
+	if (open && strong)
 		add(r, RULE_SQL_STRING_OPEN);
-	else if (s->unfinished && !cut &&
-		 ((s->facts & BREAKS_OFF) != 0 ||
-		  (s->closed > s->opened && sql_has(s, SF_COMPARE))))
+	if (s->unfinished && !open && !cut &&
+	    ((s->facts & BREAKS_OFF) != 0 || (r->first == T_RPAREN && sql_has(s, SF_COMPARE))))
 		add(r, RULE_SQL_UNFINISHED);
-	if (cut && r->context == CONTEXT_STRING && r->quote != ']' && !has_blank(s->p, r->from) &&
-	    nothing_behind(s) && (s->facts & ~SQL_BIT(SF_MINUS)) != 0)
+	if (cut && string && r->quote != ']' && !has_blank(s->p, r->from) && nothing_behind(s) &&
+	    (s->facts & ~SQL_BIT(SF_MINUS)) != 0)
 		add(r, RULE_SQL_CUT_CLEAN);
-	if (sql_has(s, SF_SEMI) && !cut && r->context == CONTEXT_STRING)
+	if (sql_has(s, SF_SEMI) && !cut && string)
 		add(r, RULE_SQL_SEMI);
 }
 
@@ -167,10 +198,37 @@ static bool ends_clean(const struct sql_reading *r)
 	return s->t.kind == T_CUT ? nothing_behind(s) : sql_has(s, SF_SEMI) && r->from > 1;
 }
 
+// 'word': quoted, and no part of a statement.
+static bool is_quoted_word(const struct sql_reading *r)
+{
+	const struct sql *s = &r->s;
+	uint32_t i = r->from;
+
+	if (r->context != CONTEXT_STRING || s->open != r->quote || s->open_at < i ||
+	    (s->facts & (SQL_BIT(SF_CONSTANT) | SQL_BIT(SF_TRUE))) != 0)
+		return false;
+	while (i < s->open_at && (uint8_t)((s->p[i] | 0x20) - 'a') < 26)
+		i++;
+	return i == s->open_at;
+}
+
+// sleep(1); is a line of most languages.
+static bool is_line_of_code(const struct sql_reading *r)
+{
+	const struct sql *s = &r->s;
+
+	return r->context == CONTEXT_VALUE && !r->number && sql_has(s, SF_SEMI) &&
+	       s->t.kind == T_END && sql_has(s, SF_TIME) &&
+	       (s->facts & STRONG & ~SQL_BIT(SF_TIME)) == 0;
+}
+
 static void judge_clause(struct sql_reading *r)
 {
 	struct sql *s = &r->s;
 	bool ends = s->t.kind == T_CUT || s->open != 0;
+
+	if (is_quoted_word(r) || is_line_of_code(r))
+		return;
 
 	if (sql_has(s, SF_TAUTOLOGY))
 		s->facts &= ~SQL_BIT(SF_SAME);
@@ -178,6 +236,14 @@ static void judge_clause(struct sql_reading *r)
 		s->facts &= ~SQL_BIT(SF_COMPARE);
 	if (sql_has(s, SF_COMPARE) || sql_has(s, SF_SAME))
 		s->facts &= ~(SQL_BIT(SF_ARITH) | SQL_BIT(SF_MINUS));
+	if (sql_has(s, SF_CONDITION) || sql_has(s, SF_TAUTOLOGY))
+		s->facts &= ~(SQL_BIT(SF_ARITH) | SQL_BIT(SF_MINUS) | SQL_BIT(SF_CONCAT));
+	if (!ends)
+		s->facts &= ~SQL_BIT(SF_CONSTANT);
+	// len(x), ord(c): other languages have them too.
+	if (r->context != CONTEXT_STRING && !r->number && !sql_has(s, SF_SUBQUERY) &&
+	    !sql_has(s, SF_INFO))
+		s->facts &= ~SQL_BIT(SF_PART);
 	if (sql_has(s, SF_ARITH))
 		s->facts &= ~SQL_BIT(SF_MINUS);
 	if (has_blank(s->p, r->from))
@@ -189,12 +255,13 @@ static void judge_clause(struct sql_reading *r)
 	if (sql_has(s, SF_ORDER) && r->context == CONTEXT_CLAUSE && !ends)
 		s->facts &= ~SQL_BIT(SF_ORDER);
 	if (sql_has(s, SF_OPEN_CALL) && s->comments == 0 && r->context == CONTEXT_VALUE &&
-	    has_blank(s->p, s->len))
+	    (has_blank(s->p, s->len) ||
+	     (s->facts & (SQL_BIT(SF_COMPARE) | SQL_BIT(SF_CONDITION) | SQL_BIT(SF_CAST))) != 0))
 		s->facts &= ~SQL_BIT(SF_OPEN_CALL);
 	for (size_t i = 0; i < sizeof(deeds) / sizeof(deeds[0]); i++)
 		if (deeds[i].clause && sql_has(s, deeds[i].fact))
 			add(r, deeds[i].rule);
-	if (sql_has(s, SF_CONSTANT) && ends)
+	if (sql_has(s, SF_CONSTANT))
 		add(r, RULE_SQL_CONSTANT);
 	if (sql_has(s, SF_IDENTITY) && sql_has(s, SF_SAME) && r->number)
 		add(r, RULE_SQL_IDENTITY);

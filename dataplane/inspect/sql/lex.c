@@ -258,6 +258,8 @@ static void string(struct sql *s, uint8_t quote)
 		s->open_at = from;
 	}
 	s->t.len = s->at - from;
+	if (s->plain_names && quote == '`' && memchr(s->p + from, ' ', s->t.len) != NULL)
+		s->t.kind = T_BAD;
 	// `information_schema`: a name is one with quotes too.
 	if (s->t.kind != T_OPEN && quote != '\'' && s->t.len > 4) {
 		const struct sql_word_entry *e = sql_word_find(s->p + from + 1, s->t.len - 2);
@@ -280,6 +282,8 @@ static bool dollar_string(struct sql *s)
 	tag++;
 	end = memmem(from + tag, s->len - s->at - tag, from, tag);
 	s->t.quote = '$';
+	if (end == NULL)
+		s->open = '$';
 	take(s, end != NULL ? T_STRING : T_OPEN,
 	     end != NULL ? (uint32_t)(end - from) + tag : s->len - s->at);
 	return true;

@@ -67,7 +67,7 @@ void sql_call_facts(struct sql *s, uint32_t flags, const struct sql_arguments *a
 		sql_fact(s, SF_OPEN_CALL);
 	if ((flags & F_TWO) != 0 && a->count < 2 && !s->unfinished)
 		return;
-	if ((flags & F_TIME) != 0 && ((a->count > 0 && a->hard) || s->unfinished))
+	if ((flags & F_TIME) != 0 && ((a->count > 0 && a->data) || s->unfinished))
 		sql_fact(s, SF_TIME);
 	if ((flags & F_HEAVY) != 0 && s->large)
 		sql_fact(s, SF_TIME);
@@ -145,7 +145,7 @@ static bool argument(struct sql *s, struct sql_term *t)
 bool sql_arguments(struct sql *s, struct sql_arguments *a)
 {
 	struct sql_term t;
-	uint16_t hard = s->hard;
+	uint16_t data = s->data;
 
 	*a = (struct sql_arguments){.numbers = true, .constant = true};
 	if (sql_take_kind(s, T_RPAREN))
@@ -160,7 +160,7 @@ bool sql_arguments(struct sql *s, struct sql_arguments *a)
 		a->query |= t.query;
 		a->numbers &= t.number;
 		a->constant &= t.constant;
-		a->hard |= s->hard != hard;
+		a->data |= s->data != data || t.query;
 		if (sql_take_kind(s, T_COMMA) || between_arguments(s))
 			continue;
 		if (sql_take_kind(s, T_RPAREN))
@@ -426,7 +426,6 @@ static bool keyword_operand(struct sql *s, struct sql_term *t)
 	switch (s->t.word) {
 	case W_DEFAULT:
 		sql_next(s);
-		*t = (struct sql_term){.constant = true};
 		return s->t.kind != T_LPAREN || call(s, F_CALL, t);
 	case W_NULL:
 		s->hard++;
@@ -499,6 +498,8 @@ static bool array(struct sql *s, struct sql_term *t)
 static bool primary(struct sql *s, struct sql_term *t)
 {
 	*t = (struct sql_term){0};
+	s->data += s->t.kind == T_NUMBER || s->t.kind == T_STRING || s->t.kind == T_VAR ||
+		   s->t.kind == T_SYSVAR || s->t.kind == T_NULL;
 	switch (s->t.kind) {
 	case T_NUMBER:
 		return number_operand(s, t);

@@ -43,6 +43,7 @@ bool sql_list(struct sql *s, bool aliases)
 			return true;
 		if (s->t.kind == T_STAR) {
 			s->hard++;
+			s->data++;
 			sql_next(s);
 		} else if (!sql_expr(s, &t)) {
 			return false;

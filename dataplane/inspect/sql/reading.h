@@ -25,6 +25,7 @@ struct sql_reading {
 	struct sql s;
 	enum sql_context context;
 	uint8_t quote;
+	uint8_t first; // kind of its first token, but for CONTEXT_STRING and CONTEXT_WORD
 	uint32_t from; // where SQL begins
 	bool number;   // CONTEXT_VALUE: the operand is a number
 	unsigned rules, points;

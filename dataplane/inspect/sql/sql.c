@@ -34,7 +34,7 @@ static bool more_list(struct sql *s)
 	bool row = s->last.kind == T_RPAREN && s->closed > 0;
 
 	sql_next(s);
-	if (sql_over(s))
+	if (sql_at_end(s)) // lists of any kind go on in the next line
 		return true;
 	if (row && s->t.kind == T_LPAREN)
 		sql_fact(s, SF_ROW);
@@ -45,7 +45,7 @@ static bool more_list(struct sql *s)
 	if (sql_is_name(s)) {
 		if (!sql_operand(s, &t))
 			return false;
-		if (s->t.kind == T_CMP)
+		if (s->t.kind == T_CMP && s->p[s->t.at] == '=')
 			sql_fact(s, SF_ASSIGN);
 		return sql_expr_rest(s, &t, false);
 	}
@@ -69,14 +69,20 @@ static bool list_end(struct sql *s)
 // A statement behind another. One of words only is a sentence.
 static bool second(struct sql *s)
 {
-	uint64_t before = s->facts & ~SQL_BIT(SF_READ);
-	uint16_t hard = s->hard;
+	static const uint64_t acts = SQL_BIT(SF_CHANGE) | SQL_BIT(SF_EXEC) | SQL_BIT(SF_DECLARE) |
+				     SQL_BIT(SF_TIME) | SQL_BIT(SF_FILE) | SQL_BIT(SF_NET) |
+				     SQL_BIT(SF_COMMAND) | SQL_BIT(SF_META) | SQL_BIT(SF_INFO) |
+				     SQL_BIT(SF_CALL);
+	uint64_t before = s->facts;
+	uint16_t data = s->data, hard = s->hard;
 
+	s->facts = 0;
 	if (!sql_statement(s))
 		return false;
-	if ((s->facts & ~before & ~SQL_BIT(SF_FROM) & ~(s->hard == hard ? SQL_BIT(SF_READ) : 0)) !=
-	    0)
+	if ((s->facts & acts) != 0 ||
+	    (sql_has(s, SF_READ) && (s->data != data || (sql_has(s, SF_FROM) && s->hard != hard))))
 		sql_fact(s, SF_STACKED);
+	s->facts |= before;
 	return true;
 }
 
@@ -261,6 +267,7 @@ static void begin(struct look *l, struct sql_reading *r, enum sql_context contex
 {
 	r->context = context;
 	r->quote = quote;
+	r->first = T_END;
 	r->from = 0;
 	r->number = false;
 	r->rules = r->points = 0;
@@ -268,8 +275,10 @@ static void begin(struct look *l, struct sql_reading *r, enum sql_context contex
 		r->s = (struct sql){.p = l->p, .len = l->len, .steps = l->steps};
 	} else {
 		r->s = l->first;
+		r->first = l->first.t.kind;
 		r->s.steps = l->steps;
 	}
+	r->s.plain_names = quote == '`';
 	r->s.backslash = backslash;
 	r->s.dash_blank = dash_blank;
 	// The first token reads differently.

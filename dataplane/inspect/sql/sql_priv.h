@@ -163,8 +163,9 @@ struct sql {
 	uint32_t len;
 	uint32_t at; // of the next token
 	// How the text is read.
-	bool backslash;  // \ escapes in strings
-	bool dash_blank; // -- needs a blank behind it (MySQL)
+	bool backslash;   // \ escapes in strings
+	bool plain_names; // none of `a b`: in a text with `code`, these are its sentences
+	bool dash_blank;  // -- needs a blank behind it (MySQL)
 	// Seen by the lexer.
 	bool version;      // an executable comment
 	bool in_version;   // and its end is still to come
@@ -183,6 +184,7 @@ struct sql {
 	uint32_t open_at;
 	uint8_t texts;   // quoted texts as conditions
 	bool large;      // a number of 6 digits or more
+	uint16_t data;   // constants and variables
 	uint16_t hard;   // tokens that prose does not have
 	uint16_t closed; // parentheses closed that were not opened
 	uint16_t opened; // that a skipped word opened
@@ -282,7 +284,7 @@ struct sql_arguments {
 	bool query;   // one holds a query or a call of F_INFO
 	bool numbers; // all are numbers
 	bool constant;
-	bool hard; // more than names in them
+	bool data; // more than names in them
 };
 // ( was read: up to its ) and over it, as arguments of a call.
 bool sql_arguments(struct sql *s, struct sql_arguments *a);

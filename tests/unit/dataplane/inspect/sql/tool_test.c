@@ -143,7 +143,6 @@ static void finds_what_is_tried_at_log_ins(void **state)
 		"'||'1'='1",
 		"') or true--",
 		"')) or true--",
-		"'-0||'",
 		"'=0#",
 		"'<1#",
 		"'||2||'",
