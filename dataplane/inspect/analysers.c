@@ -32,6 +32,8 @@ const struct inspect_analyser *const inspect_analysers[] = {
 	&inspect_lookup,
 	&inspect_java_object,
 	&inspect_java_stream,
+	&inspect_java_xml,
+	&inspect_json_path,
 	&inspect_upload,
 	&inspect_upload_name,
 	NULL,

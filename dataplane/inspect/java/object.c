@@ -196,8 +196,6 @@ static void judge_xml(struct inspect *in, const struct inspect_node *n)
 
 static void run(struct inspect *in, const struct inspect_node *n)
 {
-	if (n->place == PLACE_XML_ATTRIBUTE || n->place == PLACE_XML_TEXT)
-		judge_xml(in, n);
 	if ((n->set & BYTES(BANG)) != 0)
 		judge_yaml(in, n);
 	if ((n->set & (BYTES(DOT) | BYTES(LBRACKET))) == 0)
@@ -211,7 +209,13 @@ static void run(struct inspect *in, const struct inspect_node *n)
 
 const struct inspect_analyser inspect_java_object = {
 	.name = "java-object",
-	.any = BYTES(LOWER) | BYTES(UPPER),
+	.any = BYTES(DOT) | BYTES(LBRACKET) | BYTES(BANG),
 	.least = 6,
 	.run = run,
+};
+
+const struct inspect_analyser inspect_java_xml = {
+	.name = "java-xml",
+	.places = UINT64_C(1) << PLACE_XML_ATTRIBUTE | UINT64_C(1) << PLACE_XML_TEXT,
+	.run = judge_xml,
 };

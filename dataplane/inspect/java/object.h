@@ -6,7 +6,7 @@
 
 #include "dataplane/inspect/node.h"
 
-extern const struct inspect_analyser inspect_java_object, inspect_java_stream;
+extern const struct inspect_analyser inspect_java_object, inspect_java_stream, inspect_java_xml;
 
 // What naming a class tells.
 enum class_kind {

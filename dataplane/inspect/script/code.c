@@ -159,6 +159,9 @@ static bool may_be_code(const struct inspect_node *n)
 			bytes_find2(p, (size_t)(end - p), '_', '_') != NULL);
 	if (memchr(".[=;\"'", *p, 6) != NULL)
 		return true;
+	if (*p == ':') // script:code, script::code
+		return end - p > 1 &&
+		       (p[1] == ':' || ((p[1] | 0x20) >= 'a' && (p[1] | 0x20) <= 'z'));
 	if (*from >= '0' && *from <= '9')
 		return memchr("+*-)", *p, 4) != NULL;
 	return (*p == ' ' || *p == '\n' || *p == '\t' || *p == '{') &&

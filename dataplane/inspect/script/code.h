@@ -9,4 +9,4 @@
 extern const struct inspect_analyser inspect_code;
 // Data that those languages make objects or functions of: pickles, Marshal, YAML with tags, node-serialize,
 // names that reach into prototypes.
-extern const struct inspect_analyser inspect_script_object;
+extern const struct inspect_analyser inspect_script_object, inspect_json_path;

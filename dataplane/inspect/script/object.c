@@ -60,16 +60,22 @@ static bool reaches_prototype(const uint8_t *p, size_t len)
 	return false;
 }
 
+static bool is_name(uint8_t place)
+{
+	return place == PLACE_QUERY_NAME || place == PLACE_FORM_NAME || place == PLACE_JSON_KEY ||
+	       place == PLACE_COOKIE_NAME;
+}
+
 static void judge_names(struct inspect *in, const struct inspect_node *n)
 {
-	bool is_name = n->place == PLACE_QUERY_NAME || n->place == PLACE_FORM_NAME ||
-		       n->place == PLACE_JSON_KEY || n->place == PLACE_COOKIE_NAME;
-
-	if (is_name && (n->set & BYTES(LOWER)) != 0 && n->len >= 9 &&
-	    reaches_prototype(n->p, n->len))
+	if (n->len >= 9 && reaches_prototype(n->p, n->len))
 		inspect_evidence(in, n, RULE_NODE_PROTO, 0, n->len);
-	else if (n->place == PLACE_JSON && n->name.len > 9 &&
-		 reaches_prototype(n->name.p, n->name.len))
+}
+
+// A value below such a key.
+static void judge_path(struct inspect *in, const struct inspect_node *n)
+{
+	if (n->name.len > 9 && reaches_prototype(n->name.p, n->name.len))
 		inspect_evidence(in, n, RULE_NODE_PROTO, 0, n->len);
 }
 
@@ -163,7 +169,8 @@ static void judge_marshal(struct inspect *in, const struct inspect_node *n)
 
 static void run(struct inspect *in, const struct inspect_node *n)
 {
-	judge_names(in, n);
+	if (is_name(n->place))
+		judge_names(in, n);
 	if ((n->set & BYTES(DOLLAR)) != 0) {
 		judge_flight(in, n);
 		judge_serial(in, n);
@@ -181,7 +188,14 @@ static void run(struct inspect *in, const struct inspect_node *n)
 
 const struct inspect_analyser inspect_script_object = {
 	.name = "script-object",
-	.any = BYTES(LOWER) | BYTES(UPPER) | BYTES(CONTROL),
+	.any = BYTES(UNDERSCORE) | BYTES(DOT) | BYTES(LBRACKET) | BYTES(DOLLAR) | BYTES(BANG) |
+	       BYTES(CONTROL) | BYTES(LF) | BYTES(HIGH),
 	.least = 4,
 	.run = run,
+};
+
+const struct inspect_analyser inspect_json_path = {
+	.name = "json-path",
+	.places = UINT64_C(1) << PLACE_JSON,
+	.run = judge_path,
 };

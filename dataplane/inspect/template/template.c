@@ -188,6 +188,9 @@ static void run(struct inspect *in, const struct inspect_node *n)
 	const uint8_t *end = n->p + n->len, *p = n->p;
 	struct marker m;
 
+	if ((n->set & (BYTES(LBRACE) | BYTES(LPAREN) | BYTES(EQ) | BYTES(DOT))) == 0 ||
+	    ((n->set & BYTES(LBRACE)) == 0 && (n->set & (BYTES(LPAREN) | BYTES(LT))) == 0))
+		return;
 	while ((p = bytes_find(p, end, &signs)) < end && v.work < v.most) {
 		if (marker_at(n->p, n->len, (size_t)(p - n->p), &m)) {
 			const uint8_t *next = n->p + judge(&v, &m);
