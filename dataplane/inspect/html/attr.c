@@ -39,7 +39,7 @@ static void directive(struct xss *x, const struct html_attr *a)
 	struct js_verdict v;
 
 	js_judge(a->value.p, a->value.len, JS_TEMPLATE, 0, &v);
-	if ((v.ops & JS_OPS_GRAVE) != 0)
+	if ((v.ops & (JS_OPS_GRAVE | JS_OP_MOVE | JS_OP_PRINT)) != 0)
 		xss_say(x, RULE_XSS_HANDLER, a->name.p, a->name.len);
 }
 

@@ -322,7 +322,7 @@ static bool is_code(const struct js *j, struct js_value v)
 	struct js_verdict verdict;
 
 	if (v.kind != JS_V_STRING || v.list || v.len < 5 || j->nested ||
-	    memchr(v.text, '(', v.len) == NULL)
+	    (memchr(v.text, '(', v.len) == NULL && memchr(v.text, '`', v.len) == NULL))
 		return false;
 	js_judge_string(v.text, v.len, &verdict);
 	return (verdict.ops & (JS_OP_DIALOG | JS_OP_EVAL | JS_OP_PASS)) != 0;
