@@ -142,7 +142,8 @@ static void judge_host(struct inspect *in, const struct inspect_node *n, const s
 		inspect_evidence(in, n, RULE_SSRF_NOTATION, at, u->host.len);
 	if (h.rebound)
 		inspect_evidence(in, n, RULE_SSRF_REBOUND, at, u->host.len);
-	if (h.network != HOST_PUBLIC && memchr(u->user.p, '.', u->user.len) != NULL)
+	if (h.network != HOST_PUBLIC && u->user.len > 0 &&
+	    memchr(u->user.p, '.', u->user.len) != NULL)
 		inspect_evidence(in, n, RULE_SSRF_USER, at, u->host.len);
 	if (is_service(u->port))
 		inspect_evidence(in, n, RULE_SSRF_PORT, at, u->host.len);
