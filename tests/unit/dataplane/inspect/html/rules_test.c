@@ -142,6 +142,8 @@ static void tells_code_apart(void **state)
 	(void)state;
 	shows(RULE_XSS_CODE, "a=1;alert(a)");
 	hides(RULE_XSS_CODE, "an alert (see note)");
+	shows(RULE_XSS_CODE, "eval(location.hash) #a b");
+	hides(RULE_XSS_CODE, "eval(location.hash) %a b");
 	shows(RULE_XSS_CODE_BROKEN, "eval(a) is evil");
 	hides(RULE_XSS_CODE_BROKEN, "alert(a) is a word");
 	shows(RULE_XSS_CODE_WEAK, "print(a)");
@@ -151,6 +153,8 @@ static void tells_code_apart(void **state)
 	shows(RULE_XSS_CODE_BREAK, "a';alert(1)//");
 	hides(RULE_XSS_CODE_BREAK, "a'; alert the nurse (1)");
 	hides(RULE_XSS_CODE_BREAK, "don't use alert(1)");
+	shows(RULE_XSS_CODE_BREAK, ")};alert(1)//");
+	hides(RULE_XSS_CODE_BREAK, "if a = '(eval)'");
 	shows(RULE_XSS_CODE_TEMPLATE, "a ${alert(1)} b");
 	shows(RULE_XSS_CODE_TEMPLATE, "{{constructor.constructor('f()')()}}");
 	shows(RULE_XSS_CODE_TEMPLATE, "{a: ''.constructor.prototype}.a.b = 1; [1] | f: 'g(1)'");
@@ -184,6 +188,8 @@ static void sees_what_is_left_without_other_parts(void **state)
 	assert_true(score("\"au<x>tofocus on<x>focus=alert<x>(1)//") >= BALANCED);
 	assert_true(score("<scr\342\200\256ipt>alert(1)</script>") >= BALANCED);
 	assert_true(score("<\tscript\t>alert(1)") >= BALANCED);
+	shows(RULE_XSS_HANDLER, "<\001b onclick=f()>");
+	hides(RULE_XSS_HANDLER, "< b onclick=f()>");
 	assert_int_equal(
 		score("\344\275\223\346\270\251<\346\255\243\345\270\270>, a<b\344\275\223=c(d)>"),
 		0);

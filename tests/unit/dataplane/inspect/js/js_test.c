@@ -262,6 +262,7 @@ static void ends_where_no_program_goes_on(void **state)
 	(void)state;
 	ends(JS_END_WHOLE, "");
 	ends(JS_END_WHOLE, "a\nb");
+	ends(JS_END_WHOLE, "<!-- a b\nc\n--> d e\nf");
 	ends(JS_END_ERROR, "a b");
 	ends(JS_END_ERROR, "5kg");
 	ends(JS_END_ERROR, "a)");
