@@ -18,6 +18,7 @@ from flows import ShowFlows
 from link import Link
 from page import write_page
 from stages import stages
+from waf import Waf
 from wire import Wire
 from worker import Worker
 
@@ -53,7 +54,7 @@ def main():
     worker = Worker(args, sheet)
     worker.take()
     for figures in (Commit(args, sheet, worker), ShowFlows(args, sheet, worker), Link(args, sheet), Wire(args, sheet),
-                    Check(args, sheet), Control(args, sheet)):
+                    Check(args, sheet), Control(args, sheet), Waf(args, sheet)):
         figures.take()
     if args.page != "-" and sheet.lines:
         path = args.page or os.path.join(args.build, "bench.html")
