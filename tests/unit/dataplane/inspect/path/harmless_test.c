@@ -119,7 +119,7 @@ static void paths_of_everyday_pass(void **state)
 		"/studies/1.2.840/series/1.2/instances/1.2.3",
 		"boot.inition",
 		"windows/system",
-		"I have an issue with my password",
+		"My password was not accepted this morning",
 		"/api/v1/hosts/5",
 		"/group/issue/12",
 		"/etc-shop/passwd.html",

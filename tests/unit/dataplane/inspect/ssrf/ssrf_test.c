@@ -51,7 +51,7 @@ static void metadata_services_are_refused(void **state)
 		"169.254.169.254/latest/meta-data/iam/",
 		"http://[fd00:ec2::254]/x",
 		"http://[::ffff:a9fe:a9fe]/",
-		"http://0251.0376.0251.0376/",
+		"http://0251.0376.0xa9.254/x",
 		"//169.254.169.254/latest/meta-data",
 	};
 
