@@ -59,6 +59,8 @@ def lab():
         lab.start_sluice()
         lab.nat = config = lab.config()
         lb = config["sluice-lb:load-balancers"]["load-balancer"][0]
+        # In the quiet after a start strays are not told that they are: in another mode another worker looks for them.
+        lb.setdefault("timeouts", {})["restart-quiet"] = 0
         lb["services"]["service"] = []
         for fam, vip in ((4, VIP4), (6, VIP6)):
             lb["pools"]["pool"].append({"name": f"who{fam}", "servers": {"server": [
