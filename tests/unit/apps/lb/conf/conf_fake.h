@@ -71,6 +71,9 @@ void put_port(uint64_t id, const char *device, uint16_t mtu);
 void put_local_pool(uint64_t id);
 void put_local(uint64_t id, uint64_t pool, const char *a);
 void put_pool(uint64_t id, uint8_t on_down, uint8_t check);
+enum { POOL2 = 60, POOL3 = 61 }; // ids for pools beside WEB
+void put_pool_as(uint64_t id, const char *name, uint64_t backup, uint32_t slow_start_ms,
+		 uint32_t drain_ms);
 void put_server(uint64_t id, const char *a, uint16_t weight, uint8_t admin);
 void put_services(uint64_t id, const char *name, const char *a, uint8_t len, uint16_t port,
 		  uint16_t port_max);

@@ -9,29 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { POOL2 = 60, POOL3 = 61 };
-
-static void put_pool_as(uint64_t id, const char *name, uint64_t backup, uint32_t slow_start_ms,
-			uint32_t drain_ms)
-{
-	struct ctl_pool p = {.rec = R(CTL_REC_POOL, struct ctl_pool, id),
-			     .scheduler = CTL_SCHED_WRR,
-			     .hash_key = CTL_HASH_SOURCE_PORT,
-			     .min_available = 2,
-			     .backup_pool = backup,
-			     .slow_start_ms = slow_start_ms,
-			     .drain_timeout_ms = drain_ms,
-			     .on_down = CTL_ON_DOWN_RESET,
-			     .check = {.kind = CTL_CHECK_TCP,
-				       .interval_ms = 500,
-				       .timeout_ms = 400,
-				       .rise = 2,
-				       .fall = 2}};
-
-	strcpy(p.name, name);
-	put(&p);
-}
-
 static bool answers_from(const char *a, uint8_t proto, uint16_t port)
 {
 	struct ctl_addr at = address(a);
